@@ -1,0 +1,3 @@
+//! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
+
+pub mod real;
