@@ -1,3 +1,8 @@
 //! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
 
+pub mod elementwise;
+pub mod functions;
+pub mod level;
+pub mod number;
 pub mod real;
+pub mod walk;
