@@ -9,7 +9,8 @@ use super::rgamma::log_gamma;
 /// `a, b >= 0`; infinite where one is 0, -inf where one is infinite, NaN for negative ones. Error at most 1.0
 /// ulp, and next to `B = 1` (irrational points) at most as much in ulps of 1.
 ///
-/// The sum is done in double-double up to 1e12; beyond, Stirling's series leaves `log1p(a / b)` (DLMF 5.11.1).
+/// The sum is done in double-double up to 1e12; beyond, Stirling's series leaves `log1p(a / b)` (DLMF
+/// 5.11.1).
 pub(crate) fn betaln(a: f64, b: f64) -> f64 {
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     if a.is_nan() || b.is_nan() || a < 0.0 {

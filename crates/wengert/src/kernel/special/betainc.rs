@@ -1,8 +1,9 @@
-//! Regularised incomplete beta function.
+//! Regularised incomplete beta function, and its partial in `x`.
 //!
-//! The continued fraction of Didonato and Morris (all its terms positive on the side where it is used), summed from
-//! its far end, times `x^a (1 - x)^b / B(a, b)` as one exponential of a double-double exponent; on the other side
-//! `I_x(a, b) = 1 - I_{1-x}(b, a)`, with `1 - x` exact, or an `expm1` form where that difference would cancel.
+//! The continued fraction of Didonato and Morris (all its terms positive on the side where it is used),
+//! summed from its far end, times `x^a (1 - x)^b / B(a, b)` as one exponential of a double-double exponent;
+//! on the other side `I_x(a, b) = 1 - I_{1-x}(b, a)`, with `1 - x` exact, or an `expm1` form where that
+//! difference would cancel.
 //!
 //! # References
 //! DLMF 8.17.4, 8.17.7; A. R. Didonato, A. H. Morris, ACM TOMS 18 (1992), equations 9 and 10.
@@ -12,8 +13,8 @@ use super::dd::{Dd, two_sum};
 
 /// Regularised incomplete beta function `I_x(a, b)`.
 ///
-/// `a, b > 0` and `x` in [0, 1], NaN outside. Error at most 4.5 ulp for `a, b <= 1e5`; beyond, the fraction needs
-/// about `sqrt(max(a, b))` terms next to the mean, and above 1e12 accuracy falls off.
+/// `a, b > 0` and `x` in [0, 1], NaN outside. Error at most 6.0 ulp for `a, b <= 1e5`; beyond, the fraction
+/// needs about `sqrt(max(a, b))` terms next to the mean, and above 1e12 accuracy falls off.
 pub(crate) fn betainc(a: f64, b: f64, x: f64) -> f64 {
     if !(a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() && (0.0..=1.0).contains(&x)) {
         return f64::NAN;
@@ -34,6 +35,27 @@ pub(crate) fn betainc(a: f64, b: f64, x: f64) -> f64 {
     } else {
         by_fraction(a, b, x, y)
     }
+}
+
+/// `dI_x(a, b) / dx = x^(a-1) (1-x)^(b-1) / B(a, b)`, the density of the beta distribution.
+///
+/// `a, b > 0` and `x` in [0, 1], NaN outside. Error at most 1.5 ulp for `a, b <= 1e12`.
+pub(crate) fn betainc_dx(a: f64, b: f64, x: f64) -> f64 {
+    if !(a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() && (0.0..=1.0).contains(&x)) {
+        return f64::NAN;
+    }
+    if x == 0.0 || x == 1.0 {
+        let (own, other) = if x == 0.0 { (a, b) } else { (b, a) };
+        return if own < 1.0 {
+            f64::INFINITY
+        } else if own == 1.0 {
+            other
+        } else {
+            0.0
+        };
+    }
+    let y = two_sum(1.0, -x);
+    (two_sum(a, -1.0) * Dd::from(x).ln() + two_sum(b, -1.0) * y.ln() - log_beta(a, b)).exp()
 }
 
 fn by_fraction(a: f64, b: f64, x: Dd, y: Dd) -> f64 {
@@ -61,7 +83,7 @@ fn by_fraction(a: f64, b: f64, x: Dd, y: Dd) -> f64 {
             f = beta(m - 1.0) + alpha(m) / f;
             m -= 1.0;
         }
-        if (f - last).abs() <= 4e-16 * f || count > 1e7 {
+        if (f - last).abs() <= 4e-16 * f || f.is_nan() || count > 1e7 {
             return front / f;
         }
         last = f;
@@ -69,7 +91,8 @@ fn by_fraction(a: f64, b: f64, x: Dd, y: Dd) -> f64 {
     }
 }
 
-/// `1 - I_y(b, a)` for small `b`: `I_y(b, a) = y^b / (b B(a, b)) (1 + b sum_{n>=1} (1 - a)_n y^n / (n! (b + n)))`.
+/// `1 - I_y(b, a)` for small `b`: `I_y(b, a) = y^b / (b B(a, b)) (1 + b sum_{n>=1} (1 - a)_n y^n / (n! (b +
+/// n)))`.
 fn by_series_of_complement(a: f64, b: f64, y: Dd) -> f64 {
     let log = (Dd::from(b) * y.ln() - Dd::from(b).ln() - log_beta(a, b)).round();
     let y = y.hi;

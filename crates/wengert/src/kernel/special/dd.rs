@@ -1,8 +1,9 @@
 //! Double-double numbers: the unevaluated sum of two `f64`, about 106 bits.
 //!
 //! They serve where an exponent of hundreds must be good to 1e-17 (`x^a e^-x / Gamma(a)`) and where a result
-//! vanishes between two large terms (lgamma near its negative zeros). Products are split by Dekker's method, so no
-//! fused multiply-add is needed; operands stay below 2^996. Infinities and NaN are the callers' business.
+//! vanishes between two large terms (lgamma near its negative zeros). Products are split by Dekker's method,
+//! so no fused multiply-add is needed; operands stay below 2^996. Infinities and NaN are the callers'
+//! business.
 //!
 //! # References
 //! T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18 (1971).

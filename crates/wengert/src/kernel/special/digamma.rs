@@ -1,7 +1,8 @@
 //! Digamma: the logarithmic derivative of Gamma.
 //!
-//! On [1, 2] `(x - x0) P(x)` with the positive root x0 = 1.4616... to twice the precision, polynomials on [2, 4] and
-//! [4, 8], the asymptotic series (DLMF 5.11.2) beyond; one step of the recurrence below 1, reflection below 0.
+//! On [1, 2] `(x - x0) P(x)` with the positive root x0 = 1.4616... to twice the precision, polynomials on [2,
+//! 4] and [4, 8], the asymptotic series (DLMF 5.11.2) beyond; one step of the recurrence below 1, reflection
+//! below 0.
 //!
 //! # References
 //! DLMF 5.5.2, 5.5.4, 5.11.2. Coefficients: `tests/data/special/coefficients.py`.
@@ -15,9 +16,9 @@ const ROOT_LO: f64 = 9.549_995_429_965_697e-17;
 
 /// Derivative of `ln Gamma(x)`.
 ///
-/// `digamma(+-0) = -+inf`; NaN at the negative integers and at -inf. Error at most 2.5 ulp for `x > 0`, and for
-/// `x < 0` the same in ulps of the larger of the result and its two terms, `pi cot(pi x)` and `digamma(-x)`
-/// (one irrational root between each two poles).
+/// `digamma(+-0) = -+inf`; NaN at the negative integers and at -inf. Error at most 2.5 ulp for `x > 0`, and
+/// for `x < 0` the same in ulps of the larger of the result and its two terms, `pi cot(pi x)` and
+/// `digamma(-x)` (one irrational root between each two poles).
 pub(crate) fn digamma(x: f64) -> f64 {
     if x < 1.0 {
         if x > 0.0 {

@@ -1,7 +1,7 @@
 //! The error function, its complement, and the complement scaled by `e^(x^2)`.
 //!
-//! Below 1 (in magnitude) erf is `x + x P(x^2)`. Everything else rests on `erfcx(x) = e^(x^2) erfc(x)`, which has
-//! no exponential in it: a polynomial on each of [0, 1/2], [1/2, 1], [1, 2], [2, 4], [4, 8], and beyond
+//! Below 1 (in magnitude) erf is `x + x P(x^2)`. Everything else rests on `erfcx(x) = e^(x^2) erfc(x)`, which
+//! has no exponential in it: a polynomial on each of [0, 1/2], [1/2, 1], [1, 2], [2, 4], [4, 8], and beyond
 //! `P(1 / x^2) / (x sqrt(pi))` (DLMF 7.12.1, economised). `e^(-x^2)` is taken from the exact square.
 //!
 //! # References

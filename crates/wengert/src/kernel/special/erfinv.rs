@@ -1,7 +1,7 @@
 //! Inverses of the error function and of its complement.
 //!
-//! In the centre `y P(y^2)`; in the tails the variable is `w = sqrt(-ln q)`, in which the inverse is almost linear,
-//! and a polynomial stands for each of [0.8, 1.5], [1.5, 3], [3, 6], [6, 12], [12, 28]. No iteration.
+//! In the centre `y P(y^2)`; in the tails the variable is `w = sqrt(-ln q)`, in which the inverse is almost
+//! linear, and a polynomial stands for each of [0.8, 1.5], [1.5, 3], [3, 6], [6, 12], [12, 28]. No iteration.
 //!
 //! # References
 //! The variable is that of M. J. Wichura, Algorithm AS 241, Appl. Statist. 37 (1988). Coefficients:

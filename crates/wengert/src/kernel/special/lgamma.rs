@@ -1,9 +1,9 @@
 //! `ln |Gamma(x)|` and the sign of Gamma.
 //!
-//! Positive arguments: `(x - 1) P(x)` and `(x - 2) P(x)` about the two zeros, plain polynomials on [2.5, 4] and
-//! [4, 8], Stirling's series beyond. Down to -36 the logarithm of 1 / Gamma taken in double-double, through
-//! `ln_1p` where that is near 1, so the zeros keep their relative accuracy; then reflection (DLMF 5.5.3), where the
-//! zeros lie closer to the poles than `f64` can resolve.
+//! Positive arguments: `(x - 1) P(x)` and `(x - 2) P(x)` about the two zeros, plain polynomials on [2.5, 4]
+//! and [4, 8], Stirling's series beyond. Down to -36 the logarithm of 1 / Gamma taken in double-double,
+//! through `ln_1p` where that is near 1, so the zeros keep their relative accuracy; then reflection (DLMF
+//! 5.5.3), where the zeros lie closer to the poles than `f64` can resolve.
 //!
 //! # References
 //! DLMF 5.5.3, 5.11.1. Coefficients: `tests/data/special/coefficients.py`.
@@ -66,7 +66,8 @@ pub(crate) fn gamma_sign(x: f64) -> f64 {
     }
 }
 
-/// `ln Gamma(x) - ((x - 1/2) ln x - x + ln(2 pi) / 2)` for `x >= 8`: Stirling's series (DLMF 5.11.1), economised.
+/// `ln Gamma(x) - ((x - 1/2) ln x - x + ln(2 pi) / 2)` for `x >= 8`: Stirling's series (DLMF 5.11.1),
+/// economised.
 pub(crate) fn stirling(x: f64) -> f64 {
     let r = 1.0 / x;
     r * horner(&STIRLING, r * r)

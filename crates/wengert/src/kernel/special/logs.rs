@@ -55,7 +55,8 @@ pub(crate) fn logaddexp(a: f64, b: f64) -> f64 {
 
 /// `ln(e^a - e^b)` for `a >= b`, -inf where they are equal, NaN for `a < b`.
 ///
-/// Error at most 0.5 ulp of `max(|a|, |b|) (1 + 1 / (e^(a - b) - 1))`: the rounding of `a - b`, carried through.
+/// Error at most 1.0 ulp of `max(|a|, |b|) (1 + 1 / (e^(a - b) - 1))`: the rounding of `a - b`, carried
+/// through.
 pub(crate) fn logsubexp(a: f64, b: f64) -> f64 {
     if a == b { f64::NEG_INFINITY } else { a + log1mexp(a - b) }
 }

@@ -11,7 +11,7 @@ const FRAC_1_SQRT_2_LO: f64 = -4.833646656726457e-17;
 
 /// Probability that a standard normal variable is below `x`: `erfc(-x / sqrt 2) / 2`.
 ///
-/// Every `x`, relative accuracy in the lower tail. Error at most 3.0 ulp.
+/// Every `x`, relative accuracy in the lower tail. Error at most 3.5 ulp.
 pub(crate) fn ndtr(x: f64) -> f64 {
     if x < -1.0 {
         if x < -39.0 {

@@ -1,7 +1,7 @@
 //! Derivatives of digamma: `polygamma(n, x) = (-1)^(n+1) n! zeta(n + 1, x)`.
 //!
-//! For negative `x` the sum over the poles is split at the nearest one instead of differentiating the cotangent, so
-//! every order takes the same few lines.
+//! For negative `x` the sum over the poles is split at the nearest one instead of differentiating the
+//! cotangent, so every order takes the same few lines.
 //!
 //! # References
 //! DLMF 5.15.1, 25.11.12.
@@ -20,9 +20,9 @@ pub(crate) fn trigamma(x: f64) -> f64 {
 
 /// `n`-th derivative of digamma; `n = 0` is digamma itself.
 ///
-/// Every `x`. At the negative integers +inf for odd `n`, NaN for even; at +-0 of even `n` the limit from that side.
-/// Error at most 1.5 ulp for `x > 0`; for `x < 0` and even `n` the same in ulps of the larger of the result and
-/// the pole's own term (one irrational root between each two poles).
+/// Every `x`. At the negative integers +inf for odd `n`, NaN for even; at +-0 of even `n` the limit from that
+/// side. Error at most 2.0 ulp for `x > 0`; for `x < 0` and even `n` the same in ulps of the larger of the
+/// result and the pole's own term (one irrational root between each two poles).
 pub(crate) fn polygamma(n: u32, x: f64) -> f64 {
     if n == 0 {
         return digamma(x);

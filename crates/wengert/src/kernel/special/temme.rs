@@ -1,7 +1,7 @@
 //! Incomplete gamma for large `a` and `x` within 30% of it: Temme's uniform expansion.
 //!
-//! `Q(a, x) = erfc(y) / 2 + e^(-y^2) S / sqrt(2 pi a)` with `y^2 = a (l - 1 - ln l)`, `l = x / a`, and
-//! `S = sum_k C_k(eta) a^-k`, `eta = sign(l - 1) |y| sqrt(2 / a)`. The exponent is kept in double-double; the rest
+//! `Q(a, x) = erfc(y) / 2 + e^(-y^2) S / sqrt(2 pi a)` with `y^2 = a (l - 1 - ln l)`, `l = x / a`, and `S =
+//! sum_k C_k(eta) a^-k`, `eta = sign(l - 1) |y| sqrt(2 / a)`. The exponent is kept in double-double; the rest
 //! has no cancellation. Eight rows of coefficients are enough for `a >= 200`.
 //!
 //! # References
@@ -11,6 +11,7 @@ use std::f64::consts::PI;
 
 use super::dd::{Dd, two_sum};
 use super::erf::erfcx;
+use super::lgamma::stirling;
 use super::poly::horner;
 
 /// One point of the expansion.
@@ -32,7 +33,7 @@ pub(crate) fn applies(a: f64, x: f64) -> bool {
 impl Temme {
     pub(crate) fn at(a: f64, x: f64) -> Temme {
         // Scaled so that the exact products inside the division stay in range.
-        let scale = if a > 1e290 { 1e-100 } else { 1.0 };
+        let scale = if a > 1e290 { 2f64.powi(-400) } else { 1.0 };
         let mu = two_sum(x * scale, -a * scale) / Dd::from(a * scale);
         let phi = if mu.hi.abs() < 0.05 { mu.minus_log1p() } else { mu - (Dd::from(1.0) + mu).ln() };
         let (gauss, y) = if phi.hi * a > 800.0 {
@@ -72,6 +73,11 @@ impl Temme {
         }
         let front = self.gauss / (2.0 * PI * self.a).sqrt();
         -front * (log_over_eta + (log - 0.5 / self.a) * s + s_da)
+    }
+
+    /// `x dP/dx`: the exponential against Stirling's series of Gamma(a).
+    pub(crate) fn p_dx_times_x(&self) -> f64 {
+        self.gauss * (self.a / (2.0 * PI)).sqrt() * (-stirling(self.a)).exp()
     }
 
     fn rows(&self) -> std::array::IntoIter<&'static [f64], 8> {

@@ -28,7 +28,7 @@ fn worst(name: &str, arguments: usize, f: impl Fn(&[f64]) -> f64) -> (f64, Vec<f
         } else {
             ((got - truth[0]) - truth[1]).abs() / ulp(scale)
         };
-        if !(error <= worst.0) {
+        if error.is_nan() || error > worst.0 {
             worst = (error, x.to_vec());
         }
     }
@@ -61,38 +61,44 @@ references! {
     log_erfc: check(2.5, super::log_erfc);
     erfinv: check(3.5, super::erfinv);
     erfcinv: check(4.0, super::erfcinv);
-    ndtr: check(3.0, super::ndtr);
+    ndtr: check(3.5, super::ndtr);
     log_ndtr: check(3.5, super::log_ndtr);
     ndtri: check(3.5, super::ndtri);
     lgamma: check(2.5, super::lgamma);
     digamma: check(2.5, super::digamma);
     trigamma: check(2.0, super::trigamma);
-    polygamma: check2(1.5, |n, x| super::polygamma(n as u32, x));
+    polygamma: check2(2.0, |n, x| super::polygamma(n as u32, x));
     polygamma_large: check2(2.0, |n, x| super::polygamma(n as u32, x));
-    zeta: check2(1.5, super::zeta);
+    zeta: check2(2.0, super::zeta);
     betaln: check2(1.0, super::betaln);
-    gammainc: check2(2.5, super::gammainc);
-    gammaincc: check2(3.5, super::gammaincc);
+    gammainc: check2(3.5, super::gammainc);
+    gammaincc: check2(4.0, super::gammaincc);
     gammainc_da: check2(8.5, super::gammainc_da);
-    i0: check(1.0, super::i0);
+    gammainc_dx: check2(3.0, super::gammainc_dx);
+    i0: check(1.5, super::i0);
     i1: check(1.5, super::i1);
     i0e: check(2.5, super::i0e);
     i1e: check(3.0, super::i1e);
-    ive: check2(2.5, |n, x| super::ive(n as u32, x));
+    ive: check2(3.0, |n, x| super::ive(n as u32, x));
     sinc: check(2.5, super::sinc);
-    sinc_derivative: check2(2.0, |k, x| super::sinc_derivative(k as u32, x));
+    sinc_derivative: check2(3.5, |k, x| super::sinc_derivative(k as u32, x));
     logit: check(1.5, super::logit);
     log1mexp: check(1.5, super::log1mexp);
     entr: check(1.5, super::entr);
     xlogy: check2(1.0, super::xlogy);
     xlog1py: check2(1.5, super::xlog1py);
     logaddexp: check2(1.5, super::logaddexp);
-    logsubexp: check2(0.5, super::logsubexp);
+    logsubexp: check2(1.0, super::logsubexp);
 }
 
 #[test]
 fn betainc() {
-    report("betainc", 4.5, worst("betainc", 3, |x| super::betainc(x[0], x[1], x[2])));
+    report("betainc", 6.0, worst("betainc", 3, |x| super::betainc(x[0], x[1], x[2])));
+}
+
+#[test]
+fn betainc_dx() {
+    report("betainc_dx", 1.5, worst("betainc_dx", 3, |x| super::betainc_dx(x[0], x[1], x[2])));
 }
 
 #[test]
@@ -140,6 +146,11 @@ fn ends_of_the_domains() {
         ("gammainc_da(2, 0)", super::gammainc_da(2.0, 0.0), 0.0),
         ("betainc(2, 3, 0)", super::betainc(2.0, 3.0, 0.0), 0.0),
         ("betainc(2, 3, 1)", super::betainc(2.0, 3.0, 1.0), 1.0),
+        ("gammainc_dx(1, 0)", super::gammainc_dx(1.0, 0.0), 1.0),
+        ("gammainc_dx(0.5, 0)", super::gammainc_dx(0.5, 0.0), INF),
+        ("gammainc_dx(2, inf)", super::gammainc_dx(2.0, INF), 0.0),
+        ("betainc_dx(1, 3, 0)", super::betainc_dx(1.0, 3.0, 0.0), 3.0),
+        ("betainc_dx(2, 0.5, 1)", super::betainc_dx(2.0, 0.5, 1.0), INF),
         ("betaln(0, 1)", super::betaln(0.0, 1.0), INF),
         ("betaln(1, inf)", super::betaln(1.0, INF), -INF),
         ("i0(-inf)", super::i0(-INF), INF),

@@ -258,7 +258,9 @@ reference("betaln", lambda r: pairs(r, 1e-5, 50, 120) + pairs(r, 1e-300, 1e3, 60
 reference("gammainc", gamma_points, lambda a, x: gamma_p_q(a, x)[0])
 reference("gammaincc", gamma_points, lambda a, x: gamma_p_q(a, x)[1])
 reference("gammainc_da", lambda r: [(a, x) for a, x in gamma_points(r) if a < 2e3 and a > 1e-12], gamma_p_da)
+reference("gammainc_dx", gamma_points, lambda a, x: exp((a - 1) * log(x) - x - loggamma(a)))
 reference("betainc", beta_points, beta_i)
+reference("betainc_dx", beta_points, lambda a, b, x: exp((a - 1) * log(x) + (b - 1) * log1p(-x) - beta_log(a, b)))
 
 for order in (0, 1):
     reference(f"i{order}", one(lambda r: wide(r) + uniform(r, -20, 20, 120) + uniform(r, 16, 713, 80) + EDGES),
@@ -269,7 +271,7 @@ reference("ive", lambda r: orders(r, uniform(r, -30, 30, 150) + log_uniform(r, 1
           lambda n, x: besseli(n, x) * exp(-fabs(x)))
 reference("sinc", one(lambda r: wide(r) + uniform(r, -10, 10, 100) + log_uniform(r, 10, 1e12, 40)
                       + near([1.0, 2.0, 3.0, -5.0])), lambda x: sin(pi * x) / (pi * x))
-reference("sinc_derivative", lambda r: orders(r, uniform(r, -12, 12, 200) + log_uniform(r, 1e-12, 1, 80), (1, 2, 3, 4, 5, 8)),
+reference("sinc_derivative", lambda r: orders(r, uniform(r, -12, 12, 200) + log_uniform(r, 1e-12, 1, 80), (1, 2, 3, 4, 5, 8, 15, 25)),
           lambda k, x: sinc_k(int(k), x), lambda k, x: pi ** int(k) / (1 + k + pi * fabs(x)))
 
 reference("logit", one(lambda r: uniform(r, 0, 1, 120) + log_uniform(r, 1e-300, 1, 60) + near([0.5, 0.25, 0.75])
