@@ -21,8 +21,9 @@ pub(crate) fn trigamma(x: f64) -> f64 {
 /// `n`-th derivative of digamma; `n = 0` is digamma itself.
 ///
 /// Every `x`. At the negative integers +inf for odd `n`, NaN for even; at +-0 of even `n` the limit from that
-/// side. Error at most 2.0 ulp for `x > 0`; for `x < 0` and even `n` the same in ulps of the larger of the
-/// result and the pole's own term (one irrational root between each two poles).
+/// side. Measured for `n <= 30` and up to 300: error at most 2.0 ulp for `x > 0`; for `x < 0` and even `n`
+/// the same in ulps of the larger of the result and the pole's own term (one irrational root between each two
+/// poles).
 pub(crate) fn polygamma(n: u32, x: f64) -> f64 {
     if n == 0 {
         return digamma(x);
