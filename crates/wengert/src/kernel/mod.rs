@@ -5,4 +5,5 @@ pub mod functions;
 pub mod level;
 pub mod number;
 pub mod real;
+pub mod special;
 pub mod walk;
