@@ -1,3 +1,6 @@
 //! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
 
+pub mod conv;
+pub mod pool;
 pub mod real;
+pub mod rows;
