@@ -58,7 +58,13 @@ impl<T: Lanes> Workspace<T> {
     }
 
     /// Appends a group's weights of a pass, tile after tile: `weight(row, term)`.
-    pub(super) fn pack(&mut self, rows: usize, terms: usize, tallest: usize, weight: impl Fn(usize, usize) -> T) {
+    pub(super) fn pack(
+        &mut self,
+        rows: usize,
+        terms: usize,
+        tallest: usize,
+        weight: impl Fn(usize, usize) -> T,
+    ) {
         let mut row = 0;
         while row < rows {
             let height = height(rows - row, tallest);
@@ -88,7 +94,14 @@ pub fn block(batch: usize, bytes_each: usize, limit: usize) -> usize {
 
 impl Plan {
     /// Runs the passes in the workspace over all images.
-    pub fn run<T: Lanes>(&self, work: &mut Workspace<T>, source: &[T], bias: Option<&[T]>, accumulate: bool, out: &mut [T]) {
+    pub fn run<T: Lanes>(
+        &self,
+        work: &mut Workspace<T>,
+        source: &[T],
+        bias: Option<&[T]>,
+        accumulate: bool,
+        out: &mut [T],
+    ) {
         let (lanes, tallest) = Shape::of::<T>();
         let [from, to] = self.channels;
         let size = size_of::<T>();

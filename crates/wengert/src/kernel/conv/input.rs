@@ -47,7 +47,8 @@ pub fn input_cotangent<T: Lanes>(
     }
     let [height, width] = geometry.input;
     let channels = [geometry.out_channels, geometry.in_channels];
-    let plan = Plan { batch: geometry.batch, groups: geometry.groups, channels, layout, plane: height * width };
+    let plan =
+        Plan { batch: geometry.batch, groups: geometry.groups, channels, layout, plane: height * width };
     plan.run(work, y_bar, bias, accumulate, x_bar);
 }
 
@@ -98,7 +99,8 @@ fn add_pass<T: Lanes>(
         return;
     }
     let (from, to) = (geometry.out_channels / groups, geometry.in_channels / groups);
-    let taps = |axis: usize| (0..kernel[axis]).filter(move |k| k * dilation[axis] % stride[axis] == phase[axis]);
+    let taps =
+        |axis: usize| (0..kernel[axis]).filter(move |k| k * dilation[axis] % stride[axis] == phase[axis]);
     let back = |axis: usize, k: usize| axes[axis].reach - k * dilation[axis] / stride[axis];
 
     // The terms of this phase: (channel of y_bar, tap), the tap as a position in the kernel.
@@ -120,8 +122,18 @@ fn add_pass<T: Lanes>(
     let origin = (layout.shift[0] + top) * layout.pitch + left - axes[0].reach * layout.pitch - axes[1].reach;
     let first = [0, 1].map(|axis| [top, left][axis] * stride[axis] + phase[axis] - padding[axis]);
     let width = geometry.input[1];
-    let grid = Grid { size: [rows, columns], first: first[0] * width + first[1], step: [stride[0] * width, stride[1]] };
-    work.passes.push(Pass { grid, cover: Cover::new(grid.size, layout.pitch, lanes), origin, offsets, weights });
+    let grid = Grid {
+        size: [rows, columns],
+        first: first[0] * width + first[1],
+        step: [stride[0] * width, stride[1]],
+    };
+    work.passes.push(Pass {
+        grid,
+        cover: Cover::new(grid.size, layout.pitch, lanes),
+        origin,
+        offsets,
+        weights,
+    });
 }
 
 /// Appends `w[channel of y][row][position]` with `row` as the tile's row.

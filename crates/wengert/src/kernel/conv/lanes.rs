@@ -14,6 +14,8 @@ pub trait Lanes: Real {
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
     /// The first register of `x`, which is at least that long.
     fn load<S: Simd>(simd: S, x: &[Self]) -> Self::Register<S>;
+    /// `x` as registers; its length is a multiple of theirs.
+    fn registers<S: Simd>(simd: S, x: &[Self]) -> &[Self::Register<S>];
     /// Writes a register to the front of `out`.
     fn store<S: Simd>(simd: S, out: &mut [Self], x: Self::Register<S>);
     /// `a * b + c`, fused where the hardware fuses.
@@ -42,6 +44,10 @@ macro_rules! lanes {
             #[inline(always)]
             fn load<S: Simd>(_: S, x: &[$t]) -> S::$register {
                 S::$cast(&x[..S::$count]).0[0]
+            }
+            #[inline(always)]
+            fn registers<S: Simd>(_: S, x: &[$t]) -> &[S::$register] {
+                S::$cast(x).0
             }
             #[inline(always)]
             fn store<S: Simd>(_: S, out: &mut [$t], x: S::$register) {

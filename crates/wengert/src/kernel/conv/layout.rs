@@ -136,8 +136,10 @@ pub fn emit<T: Real>(wide: &[T], row_step: usize, grid: &Grid, accumulate: bool,
         } else if accumulate {
             let places = out[start..][..columns].iter_mut();
             places.zip(source).for_each(|(place, &x)| *place += x);
-        } else if columns < 4 * CHUNK && start + columns.next_multiple_of(CHUNK) <= exact
-            && i * row_step + columns <= room {
+        } else if columns < 4 * CHUNK
+            && start + columns.next_multiple_of(CHUNK) <= exact
+            && i * row_step + columns <= room
+        {
             // Fixed-size moves; what the last one writes too far is overwritten by the rows below.
             for j in (0..columns).step_by(CHUNK) {
                 let chunk: &[T; CHUNK] = source[j..][..CHUNK].try_into().expect("a chunk");

@@ -62,7 +62,13 @@ pub fn input_cotangent<T: Real>(
 }
 
 /// See [`weight_cotangent`](super::weight_cotangent).
-pub fn weight_cotangent<T: Real>(geometry: &Geometry, x: &[T], y_bar: &[T], accumulate: bool, w_bar: &mut [T]) {
+pub fn weight_cotangent<T: Real>(
+    geometry: &Geometry,
+    x: &[T],
+    y_bar: &[T],
+    accumulate: bool,
+    w_bar: &mut [T],
+) {
     if !accumulate {
         w_bar.fill(T::zero());
     }

@@ -53,7 +53,8 @@ fn close<T: Real>(what: &str, g: &Geometry, a: &[T], b: &[T], tolerance: f64) {
 }
 
 fn check<T: Lanes>(g: &Geometry, seed: u64, tolerance: f64) {
-    let (x, w, y_bar) = (random::<T>(seed, g.x_len()), random::<T>(seed + 1, g.w_len()), random::<T>(seed + 2, g.y_len()));
+    let (x, w, y_bar) =
+        (random::<T>(seed, g.x_len()), random::<T>(seed + 1, g.w_len()), random::<T>(seed + 2, g.y_len()));
     let bias = random::<T>(seed + 3, g.out_channels);
     let mut work = Workspace::default();
     let tolerance = tolerance * (g.terms() as f64).max(g.out_channels as f64).sqrt();
@@ -100,7 +101,8 @@ fn check<T: Lanes>(g: &Geometry, seed: u64, tolerance: f64) {
     let mut bias_bar = vec![T::zero(); g.out_channels];
     bias_cotangent(&y_bar, plane, false, &mut bias_bar);
     for (channel, &bias_bar) in bias_bar.iter().enumerate() {
-        let sum: f64 = (0..g.y_len()).filter(|i| i / plane % g.out_channels == channel).map(|i| y_bar[i].as_f64()).sum();
+        let sum: f64 =
+            (0..g.y_len()).filter(|i| i / plane % g.out_channels == channel).map(|i| y_bar[i].as_f64()).sum();
         assert!((bias_bar.as_f64() - sum).abs() <= tolerance * (1.0 + positions.sqrt()), "bias {g:?}");
     }
 }

@@ -11,6 +11,9 @@ use super::layout::{Grid, emit};
 /// Registers side by side in a tile.
 pub const WIDTH: usize = 3;
 
+/// No register holds more elements.
+const MOST_LANES: usize = 16;
+
 /// Height of the next tile when `left` rows are left.
 pub fn height(left: usize, tallest: usize) -> usize {
     let mut height = tallest;
@@ -144,8 +147,10 @@ impl<T: Lanes> Correlate<'_, T> {
 pub struct Contract<'a, T> {
     /// Rows of this tile.
     pub height: usize,
-    /// `[height][starts.len()]` registers, zero outside the results.
+    /// `height` rows of registers, zero outside the results.
     pub y: &'a [T],
+    /// Registers from a row of y to the next.
+    pub row: usize,
     /// Start of each column's run, relative to a register's start.
     pub offsets: &'a [usize],
     /// The prepared images of the block.
@@ -173,24 +178,33 @@ impl<T: Lanes> Contract<'_, T> {
     #[inline(always)]
     fn compute<S: Simd, const HEIGHT: usize>(&mut self, simd: S) {
         let lanes = T::count(simd);
-        let row = self.starts.len() * lanes;
+        let count = self.starts.len();
         let columns = self.offsets.len();
-        let y: [&[T]; HEIGHT] = std::array::from_fn(|r| &self.y[r * row..][..row]);
+        let mut scratch = [T::zero(); 8 * WIDTH * MOST_LANES];
+        let y = T::registers(simd, &self.y[..((HEIGHT - 1) * self.row + count) * lanes]);
+        let y: [_; HEIGHT] = std::array::from_fn(|r| &y[r * self.row..][..count]);
         for (i, offsets) in self.offsets.chunks(WIDTH).enumerate() {
-            let run: [&[T]; WIDTH] = std::array::from_fn(|c| &self.image[offsets[c.min(offsets.len() - 1)]..]);
+            let run: [&[T]; WIDTH] =
+                std::array::from_fn(|c| &self.image[offsets[c.min(offsets.len() - 1)]..]);
             let mut sum = [[T::splat(simd, T::zero()); WIDTH]; HEIGHT];
-            for (j, &start) in self.starts.iter().enumerate() {
+            for (j, &start) in self.starts[..count].iter().enumerate() {
                 let x: [_; WIDTH] = std::array::from_fn(|c| T::load(simd, &run[c][start..]));
                 for r in 0..HEIGHT {
-                    let y = T::load(simd, &y[r][j * lanes..]);
                     for c in 0..WIDTH {
-                        sum[r][c] = T::fused(simd, y, x[c], sum[r][c]);
+                        sum[r][c] = T::fused(simd, y[r][j], x[c], sum[r][c]);
                     }
                 }
             }
+            // Through memory of its own: a loop over the sums themselves would keep them out of registers.
             for r in 0..HEIGHT {
-                for c in 0..offsets.len() {
-                    self.out[r * columns + i * WIDTH + c] += T::total(simd, sum[r][c]);
+                for c in 0..WIDTH {
+                    T::store(simd, &mut scratch[(r * WIDTH + c) * lanes..], sum[r][c]);
+                }
+            }
+            for (r, row) in scratch.chunks_exact(WIDTH * lanes).take(HEIGHT).enumerate() {
+                for (c, _) in offsets.iter().enumerate() {
+                    let sum = T::load(simd, &row[c * lanes..]);
+                    self.out[r * columns + i * WIDTH + c] += T::total(simd, sum);
                 }
             }
         }

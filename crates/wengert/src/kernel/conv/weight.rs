@@ -10,6 +10,9 @@ use super::{Geometry, plain};
 /// Bytes of prepared x and y_bar in a block; large, so that the sums over lanes at its end count for little.
 const BLOCK_BYTES: usize = 512 << 10;
 
+/// Registers of a row of y_bar that are contracted at a time: eight such rows stay in the first-level cache.
+const CHUNK: usize = 64;
+
 /// Cotangent of the weight: `w_bar[o, c, tap] = sum over images and positions of y_bar[o, p] x[c, p stride + tap dilation]`.
 ///
 /// x `[N, Ci, H, W]`, y_bar `[N, Co, Ho, Wo]` `->` w_bar `[Co, Ci / groups, Kh, Kw]`; with `accumulate` it is added to
@@ -58,8 +61,14 @@ pub fn weight_cotangent<T: Lanes>(
             work.wide.resize(geometry.out_channels * images * width, T::zero());
             prepared = images;
         }
-        spread(&pass, &y_bar[first * y_len..][..images * y_len], geometry.out_channels, images, &mut work.wide);
-        contract(geometry, &layout, work, images * width, w_bar);
+        spread(
+            &pass,
+            &y_bar[first * y_len..][..images * y_len],
+            geometry.out_channels,
+            images,
+            &mut work.wide,
+        );
+        contract(geometry, &layout, work, w_bar);
     }
 }
 
@@ -80,24 +89,29 @@ fn spread<T: Lanes>(pass: &Pass, y_bar: &[T], channels: usize, images: usize, wi
     }
 }
 
-/// Adds a block's products to w_bar, tile by tile.
-fn contract<T: Lanes>(geometry: &Geometry, layout: &Layout, work: &Workspace<T>, row: usize, w_bar: &mut [T]) {
-    let (_, tallest) = Shape::of::<T>();
+/// Adds a block's products to w_bar: chunk by chunk of positions, tile by tile.
+fn contract<T: Lanes>(geometry: &Geometry, layout: &Layout, work: &Workspace<T>, w_bar: &mut [T]) {
+    let (lanes, tallest) = Shape::of::<T>();
     let groups = geometry.groups;
     let (from, to, terms) = (geometry.in_channels / groups, geometry.out_channels / groups, geometry.terms());
-    for group in 0..groups {
-        let mut channel = group * to;
-        while channel < (group + 1) * to {
-            let height = height((group + 1) * to - channel, tallest);
-            pulp::Arch::new().dispatch(Contract {
-                height,
-                y: &work.wide[channel * row..][..height * row],
-                offsets: &work.offsets,
-                image: &work.image[group * from * layout.len()..],
-                starts: &work.starts,
-                out: &mut w_bar[channel * terms..][..height * terms],
-            });
-            channel += height;
+    let row = work.starts.len();
+    let chunk = row.div_ceil(row.div_ceil(CHUNK));
+    for (i, starts) in work.starts.chunks(chunk).enumerate() {
+        for group in 0..groups {
+            let mut channel = group * to;
+            while channel < (group + 1) * to {
+                let height = height((group + 1) * to - channel, tallest);
+                pulp::Arch::new().dispatch(Contract {
+                    height,
+                    y: &work.wide[(channel * row + i * chunk) * lanes..],
+                    row,
+                    offsets: &work.offsets,
+                    image: &work.image[group * from * layout.len()..],
+                    starts,
+                    out: &mut w_bar[channel * terms..][..height * terms],
+                });
+                channel += height;
+            }
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Operations along the last axis of a contiguous `[rows, n]` array, one pass over memory each way: a row stays in
+//! cache between its reductions and its results.
+//!
+//! Loops are plain and vectorise under run-time dispatch; reductions keep [`LANES`] partial results, because a sum in
+//! one variable may not be reordered by the compiler. An axis that is not last goes through [`strided`].
+
+#![allow(dead_code)]
+
+pub mod norm;
+pub mod softmax;
+pub mod strided;
+#[cfg(test)]
+mod tests;
+
+use crate::kernel::real::Real;
+
+/// Partial results of a reduction.
+const LANES: usize = 16;
+/// Elements summed lane by lane before sums are combined pairwise.
+const BLOCK: usize = 1024;
+
+/// The exponential function of every kernel here.
+#[inline(always)]
+fn exp<T: Real>(x: T) -> T {
+    x.exp()
+}
+
+/// Calls `kernel` compiled for the instruction set of the running machine.
+#[inline(always)]
+fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// `a * b + c`; the compiler may not fuse it, and a call of `fma` where hardware has none would be slow.
+#[inline(always)]
+fn fold<T: Real>(x: &[T], start: T, combine: impl Fn(T, T) -> T + Copy) -> T {
+    let mut lanes = [start; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = combine(lanes[i], chunk[i]);
+        }
+    }
+    for (lane, &x) in lanes.iter_mut().zip(rest) {
+        *lane = combine(*lane, x);
+    }
+    combine_lanes(lanes, combine)
+}
+
+#[inline(always)]
+fn combine_lanes<T: Real>(mut lanes: [T; LANES], combine: impl Fn(T, T) -> T) -> T {
+    for width in [8, 4, 2, 1] {
+        for i in 0..width {
+            lanes[i] = combine(lanes[i], lanes[i + width]);
+        }
+    }
+    lanes[0]
+}
+
+/// The largest element, NaN ignored; -infinity if there is none.
+#[inline(always)]
+fn maximum<T: Real>(x: &[T]) -> T {
+    fold(x, T::neg_infinity(), |best, x| if x > best { x } else { best })
+}
+
+/// `sum of term(x[i])`.
+#[inline(always)]
+fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T + Copy) -> T {
+    blocks(x.len(), |start, end| {
+        let mut lanes = [T::zero(); LANES];
+        let (chunks, rest) = x[start..end].as_chunks::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] += term(chunk[i]);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane += term(x);
+        }
+        combine_lanes(lanes, |a, b| a + b)
+    })
+}
+
+/// `sum of term(x[i], y[i])`.
+#[inline(always)]
+fn sum_of_two<T: Real>(x: &[T], y: &[T], term: impl Fn(T, T) -> T + Copy) -> T {
+    blocks(x.len().min(y.len()), |start, end| {
+        let mut lanes = [T::zero(); LANES];
+        let (xs, x_rest) = x[start..end].as_chunks::<LANES>();
+        let (ys, y_rest) = y[start..end].as_chunks::<LANES>();
+        for (x, y) in xs.iter().zip(ys) {
+            for i in 0..LANES {
+                lanes[i] += term(x[i], y[i]);
+            }
+        }
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
+            *lane += term(x, y);
+        }
+        combine_lanes(lanes, |a, b| a + b)
+    })
+}
+
+/// Sums of blocks `sum(start, end)`, combined pairwise: the error grows with the logarithm of `len`.
+#[inline(always)]
+fn blocks<T: Real>(len: usize, sum: impl Fn(usize, usize) -> T) -> T {
+    if len <= BLOCK {
+        return sum(0, len);
+    }
+    // Like a binary counter: position i holds the sum of 2^i blocks of those not yet combined.
+    let mut pending = [T::zero(); usize::BITS as usize];
+    let mut depth = 0;
+    for i in 0..len.div_ceil(BLOCK) {
+        let mut total = sum(i * BLOCK, ((i + 1) * BLOCK).min(len));
+        for _ in 0..(i + 1).trailing_zeros() {
+            depth -= 1;
+            total += pending[depth];
+        }
+        pending[depth] = total;
+        depth += 1;
+    }
+    pending[..depth].iter().rev().fold(T::zero(), |sum, &x| sum + x)
+}
+
+/// Sum of a slice, pairwise.
+#[inline(always)]
+pub fn sum_slice<T: Real>(x: &[T]) -> T {
+    sum_of(x, |x| x)
+}
+
+/// Sum of each row: `[rows, n] -> [rows]`, pairwise; with `accumulate` added to `out`.
+pub fn sum_rows<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) {
+    assert_eq!(x.len(), n * out.len());
+    vectorised(|| {
+        for (i, out) in out.iter_mut().enumerate() {
+            let sum = sum_slice(&x[i * n..][..n]);
+            *out = if accumulate { *out + sum } else { sum };
+        }
+    });
+}
+
+/// Panics unless `x` and `y` are `[rows, n]` of the same length.
+fn check<T>(n: usize, x: &[T], y: &[T]) {
+    assert_eq!(x.len(), y.len());
+    assert!(if n == 0 { x.is_empty() } else { x.len().is_multiple_of(n) });
+}

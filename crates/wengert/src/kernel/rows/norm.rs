@@ -1,0 +1,197 @@
+//! Normalisation of rows: layer norm (mean and deviation) and RMS norm (root of the mean square), with cotangents.
+//!
+//! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
+
+use super::{check, sum_of, sum_of_two, sum_slice, vectorised};
+use crate::kernel::real::Real;
+
+/// What the forward pass keeps of each row for the backward pass.
+#[derive(Debug)]
+pub struct Moments<'a, T> {
+    /// Mean of each row; empty for RMS norm.
+    pub mean: &'a mut [T],
+    /// Reciprocal of the deviation of each row, `eps` included.
+    pub scale: &'a mut [T],
+}
+
+/// Layer norm: `y = (x - mean) / sqrt(variance + eps) * weight + bias` with the biased variance, in two passes.
+///
+/// x `[rows, n]`, weight and bias `[n] ->` y `[rows, n]` and the [`Moments`] `[rows]`. With `moments.mean` empty this
+/// is RMS norm: `y = x / sqrt(mean of x^2 + eps) * weight + bias`.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn norm<T: Real>(
+    x: &[T],
+    n: usize,
+    eps: T,
+    weight: Option<&[T]>,
+    bias: Option<&[T]>,
+    y: &mut [T],
+    moments: Moments<'_, T>,
+) {
+    check(n, x, y);
+    let Moments { mean: means, scale: scales } = moments;
+    let centred = !means.is_empty();
+    assert_eq!(x.len(), n * scales.len());
+    assert!(!centred || means.len() == scales.len());
+    assert!([weight, bias].iter().flatten().all(|slice| slice.len() == n));
+    let reciprocal = T::one() / T::of(n as f64);
+    vectorised(|| {
+        for (i, row_scale) in scales.iter_mut().enumerate() {
+            let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
+            let mut mean = T::zero();
+            if centred {
+                mean = sum_slice(x) * reciprocal;
+                means[i] = mean;
+            }
+            let variance = sum_of(x, |x| (x - mean) * (x - mean)) * reciprocal;
+            let scale = T::one() / (variance + eps).sqrt();
+            *row_scale = scale;
+            match (weight, bias) {
+                (Some(weight), Some(bias)) => {
+                    let parameters = weight.iter().zip(bias);
+                    for ((y, &x), (&weight, &bias)) in y.iter_mut().zip(x).zip(parameters) {
+                        *y = (x - mean) * scale * weight + bias;
+                    }
+                }
+                _ => {
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
+                    if let Some(weight) = weight {
+                        y.iter_mut().zip(weight).for_each(|(y, &weight)| *y *= weight);
+                    }
+                    if let Some(bias) = bias {
+                        y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Where [`norm_cotangent`] puts its results; parts that are `None` are not computed.
+#[derive(Debug)]
+pub struct Cotangents<'a, T> {
+    /// `[rows, n]`.
+    pub x: Option<&'a mut [T]>,
+    /// Add to `x` instead of overwriting it.
+    pub accumulate: bool,
+    /// `[n]`, added to.
+    pub weight: Option<&'a mut [T]>,
+    /// `[n]`, added to.
+    pub bias: Option<&'a mut [T]>,
+}
+
+/// Cotangents of [`norm`], with `z = (x - mean) scale` and `z_bar = y_bar weight`:
+/// `x_bar = scale (z_bar - mean(z_bar) - z mean(z_bar z))`, `weight_bar += sum y_bar z`, `bias_bar += sum y_bar`.
+///
+/// `mean` empty as in [`norm`]: then the term `mean(z_bar)` is absent. One pass over the rows.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn norm_cotangent<T: Real>(
+    x: &[T],
+    n: usize,
+    mean: &[T],
+    scale: &[T],
+    weight: Option<&[T]>,
+    y_bar: &[T],
+    out: Cotangents<'_, T>,
+) {
+    check(n, x, y_bar);
+    assert_eq!(x.len(), n * scale.len());
+    assert!(mean.is_empty() || mean.len() == scale.len());
+    let Cotangents { x: mut x_bar, accumulate, weight: mut weight_bar, bias: mut bias_bar } = out;
+    assert!(x_bar.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
+    assert!(weight.is_none_or(|weight| weight.len() == n));
+    assert!([&weight_bar, &bias_bar].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
+    vectorised(|| {
+        for (i, &scale) in scale.iter().enumerate() {
+            let row =
+                Row { x: &x[i * n..][..n], y_bar: &y_bar[i * n..][..n], mean: mean.get(i).copied(), scale };
+            if let Some(weight_bar) = weight_bar.as_deref_mut() {
+                row.add_weight_bar(weight_bar);
+            }
+            if let Some(bias_bar) = bias_bar.as_deref_mut() {
+                bias_bar.iter_mut().zip(row.y_bar).for_each(|(bias_bar, &y_bar)| *bias_bar += y_bar);
+            }
+            if let Some(x_bar) = x_bar.as_deref_mut() {
+                row.put_x_bar(weight, accumulate, &mut x_bar[i * n..][..n]);
+            }
+        }
+    });
+}
+
+/// One row of the backward pass; `mean` is `None` for RMS norm.
+struct Row<'a, T> {
+    x: &'a [T],
+    y_bar: &'a [T],
+    mean: Option<T>,
+    scale: T,
+}
+
+impl<T: Real> Row<'_, T> {
+    #[inline(always)]
+    fn add_weight_bar(&self, weight_bar: &mut [T]) {
+        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
+        for (weight_bar, (&x, &y_bar)) in weight_bar.iter_mut().zip(self.x.iter().zip(self.y_bar)) {
+            *weight_bar += y_bar * ((x - mean) * scale);
+        }
+    }
+
+    #[inline(always)]
+    fn put_x_bar(&self, weight: Option<&[T]>, accumulate: bool, x_bar: &mut [T]) {
+        match (weight, accumulate) {
+            (Some(weight), true) => {
+                self.x_bar(|i, y_bar| y_bar * weight[i], Some(weight), |x_bar, value| *x_bar += value, x_bar);
+            }
+            (Some(weight), false) => {
+                self.x_bar(|i, y_bar| y_bar * weight[i], Some(weight), |x_bar, value| *x_bar = value, x_bar);
+            }
+            (None, true) => self.x_bar(|_, y_bar| y_bar, None, |x_bar, value| *x_bar += value, x_bar),
+            (None, false) => self.x_bar(|_, y_bar| y_bar, None, |x_bar, value| *x_bar = value, x_bar),
+        }
+    }
+
+    #[inline(always)]
+    fn x_bar(
+        &self,
+        weigh: impl Fn(usize, T) -> T,
+        weight: Option<&[T]>,
+        put: impl Fn(&mut T, T),
+        x_bar: &mut [T],
+    ) {
+        let n = self.x.len();
+        let reciprocal = T::one() / T::of(n as f64);
+        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
+        let (x, y_bar) = (&self.x[..n], &self.y_bar[..n]);
+        let (sum, product) = match weight {
+            Some(weight) => (sum_of_two(y_bar, weight, |y_bar, weight| y_bar * weight), self.product(weight)),
+            None => (sum_slice(y_bar), sum_of_two(x, y_bar, |x, y_bar| (x - mean) * scale * y_bar)),
+        };
+        let first = if self.mean.is_some() { sum * reciprocal } else { T::zero() };
+        let second = product * reciprocal;
+        for i in 0..n {
+            let z = (x[i] - mean) * scale;
+            put(&mut x_bar[i], scale * (weigh(i, y_bar[i]) - first - z * second));
+        }
+    }
+
+    /// `sum of z y_bar weight`.
+    #[inline(always)]
+    fn product(&self, weight: &[T]) -> T {
+        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
+        let (x, y_bar, weight) = (self.x, self.y_bar, &weight[..self.x.len()]);
+        super::blocks(x.len(), |start, end| {
+            let mut lanes = [T::zero(); super::LANES];
+            for at in (start..end).step_by(super::LANES) {
+                let end = end.min(at + super::LANES);
+                let row = x[at..end].iter().zip(&y_bar[at..end]).zip(&weight[at..end]);
+                for (lane, ((&x, &y_bar), &weight)) in lanes.iter_mut().zip(row) {
+                    *lane += (x - mean) * scale * (y_bar * weight);
+                }
+            }
+            super::combine_lanes(lanes, |a, b| a + b)
+        })
+    }
+}
