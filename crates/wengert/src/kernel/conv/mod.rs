@@ -8,13 +8,13 @@
 //! All three are cross-correlations in the sense of the field: the kernel is not flipped. A padded zero takes part in
 //! products as in PyTorch, so that a weight that is not finite shows in every result whose window reaches the padding.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod correlate;
 mod forward;
 mod input;
 mod lanes;
-mod layout;
+pub(super) mod layout;
 mod plain;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! Pooling over windows of planes, 2-d (1-d has height 1): maximum and mean, each with its adjoint.
 //!
-//! A row of results is built tap by tap of the window, in row-major order, so that the inner loop runs over results
-//! and vectorises; windows of 2 x 2 at stride 2 have a loop of their own.
+//! Results are built tap by tap of the window, in row-major order, so that inner loops run over results and
+//! vectorise; the maximum over windows of 2 x 2 at stride 2 has a loop of its own.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod average;
 mod max;
@@ -11,7 +11,7 @@ mod max;
 mod tests;
 
 pub use average::{average_pool, average_pool_cotangent};
-pub use max::{max_pool, max_pool_cotangent};
+pub use max::{Workspace, max_pool, max_pool_cotangent};
 
 /// Windows over `planes` planes (batch times channels) of `input` elements. Pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ fn for_each_tap(w: &Windows, mut visit: impl FnMut(usize, usize, usize)) {
 fn check_max<T: Real>(w: &Windows, x: &[T]) {
     let len = w.planes * w.output()[0] * w.output()[1];
     let (mut y, mut positions) = (vec![T::zero(); len], vec![0; len]);
-    max_pool(w, x, &mut y, &mut positions);
+    max_pool(w, x, &mut Workspace::default(), &mut y, &mut positions);
     let (mut best, mut at) = (vec![T::neg_infinity(); len], vec![-1; len]);
     for_each_tap(w, |window, position, i| {
         if at[window] < 0 || x[i] > best[window] || x[i].is_nan() {
@@ -126,10 +126,10 @@ fn speed() {
             let x = random::<f32>(1, planes * input[0] * input[1]);
             let len = planes * w.output()[0] * w.output()[1];
             let (mut y, mut positions, mut x_bar) = (vec![0.0; len], vec![0; len], x.clone());
-            let mut best = [f64::INFINITY; 2];
+            let (mut best, mut work) = ([f64::INFINITY; 2], Workspace::default());
             for _ in 0..30 {
                 let start = std::time::Instant::now();
-                max_pool(&w, &x, &mut y, &mut positions);
+                max_pool(&w, &x, &mut work, &mut y, &mut positions);
                 best[0] = best[0].min(start.elapsed().as_secs_f64());
                 let start = std::time::Instant::now();
                 max_pool_cotangent(&w, &y, &positions, false, &mut x_bar);

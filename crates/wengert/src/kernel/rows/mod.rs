@@ -31,7 +31,7 @@ fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// `a * b + c`; the compiler may not fuse it, and a call of `fma` where hardware has none would be slow.
+/// `combine` over `x` and as many `start`s as there are lanes; `combine` has to commute.
 #[inline(always)]
 fn fold<T: Real>(x: &[T], start: T, combine: impl Fn(T, T) -> T + Copy) -> T {
     let mut lanes = [start; LANES];
@@ -66,35 +66,30 @@ fn maximum<T: Real>(x: &[T]) -> T {
 /// `sum of term(x[i])`.
 #[inline(always)]
 fn sum_of<T: Real>(x: &[T], term: impl Fn(T) -> T + Copy) -> T {
-    blocks(x.len(), |start, end| {
-        let mut lanes = [T::zero(); LANES];
-        let (chunks, rest) = x[start..end].as_chunks::<LANES>();
-        for chunk in chunks {
-            for i in 0..LANES {
-                lanes[i] += term(chunk[i]);
-            }
-        }
-        for (lane, &x) in lanes.iter_mut().zip(rest) {
-            *lane += term(x);
-        }
-        combine_lanes(lanes, |a, b| a + b)
-    })
+    sum_of_three(x, x, x, |x, _, _| term(x))
 }
 
 /// `sum of term(x[i], y[i])`.
 #[inline(always)]
 fn sum_of_two<T: Real>(x: &[T], y: &[T], term: impl Fn(T, T) -> T + Copy) -> T {
-    blocks(x.len().min(y.len()), |start, end| {
+    sum_of_three(x, y, y, |x, y, _| term(x, y))
+}
+
+/// `sum of term(x[i], y[i], z[i])`, pairwise; the slices are of one length.
+#[inline(always)]
+fn sum_of_three<T: Real>(x: &[T], y: &[T], z: &[T], term: impl Fn(T, T, T) -> T + Copy) -> T {
+    blocks(x.len(), |start, end| {
         let mut lanes = [T::zero(); LANES];
         let (xs, x_rest) = x[start..end].as_chunks::<LANES>();
         let (ys, y_rest) = y[start..end].as_chunks::<LANES>();
-        for (x, y) in xs.iter().zip(ys) {
+        let (zs, z_rest) = z[start..end].as_chunks::<LANES>();
+        for (x, (y, z)) in xs.iter().zip(ys.iter().zip(zs)) {
             for i in 0..LANES {
-                lanes[i] += term(x[i], y[i]);
+                lanes[i] += term(x[i], y[i], z[i]);
             }
         }
-        for (lane, (&x, &y)) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest)) {
-            *lane += term(x, y);
+        for (lane, (&x, (&y, &z))) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest.iter().zip(z_rest))) {
+            *lane += term(x, y, z);
         }
         combine_lanes(lanes, |a, b| a + b)
     })

@@ -2,7 +2,7 @@
 //!
 //! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
 
-use super::{check, sum_of, sum_of_two, sum_slice, vectorised};
+use super::{check, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
 use crate::kernel::real::Real;
 
 /// What the forward pass keeps of each row for the backward pass.
@@ -141,57 +141,30 @@ impl<T: Real> Row<'_, T> {
 
     #[inline(always)]
     fn put_x_bar(&self, weight: Option<&[T]>, accumulate: bool, x_bar: &mut [T]) {
-        match (weight, accumulate) {
-            (Some(weight), true) => {
-                self.x_bar(|i, y_bar| y_bar * weight[i], Some(weight), |x_bar, value| *x_bar += value, x_bar);
-            }
-            (Some(weight), false) => {
-                self.x_bar(|i, y_bar| y_bar * weight[i], Some(weight), |x_bar, value| *x_bar = value, x_bar);
-            }
-            (None, true) => self.x_bar(|_, y_bar| y_bar, None, |x_bar, value| *x_bar += value, x_bar),
-            (None, false) => self.x_bar(|_, y_bar| y_bar, None, |x_bar, value| *x_bar = value, x_bar),
+        // Without weights any slice of the length does: the closure does not look at it.
+        match weight {
+            Some(weight) => self.x_bar(weight, |y_bar, weight| y_bar * weight, accumulate, x_bar),
+            None => self.x_bar(self.y_bar, |y_bar, _| y_bar, accumulate, x_bar),
         }
     }
 
     #[inline(always)]
-    fn x_bar(
-        &self,
-        weigh: impl Fn(usize, T) -> T,
-        weight: Option<&[T]>,
-        put: impl Fn(&mut T, T),
-        x_bar: &mut [T],
-    ) {
-        let n = self.x.len();
-        let reciprocal = T::one() / T::of(n as f64);
+    fn x_bar(&self, weight: &[T], z_bar: impl Fn(T, T) -> T + Copy, accumulate: bool, x_bar: &mut [T]) {
+        let reciprocal = T::one() / T::of(self.x.len() as f64);
         let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
-        let (x, y_bar) = (&self.x[..n], &self.y_bar[..n]);
-        let (sum, product) = match weight {
-            Some(weight) => (sum_of_two(y_bar, weight, |y_bar, weight| y_bar * weight), self.product(weight)),
-            None => (sum_slice(y_bar), sum_of_two(x, y_bar, |x, y_bar| (x - mean) * scale * y_bar)),
+        let z = |x: T| (x - mean) * scale;
+        let along = sum_of_three(self.x, self.y_bar, weight, |x, y_bar, weight| z(x) * z_bar(y_bar, weight));
+        let along = along * reciprocal;
+        let across = match self.mean {
+            Some(_) => sum_of_two(self.y_bar, weight, z_bar) * reciprocal,
+            None => T::zero(),
         };
-        let first = if self.mean.is_some() { sum * reciprocal } else { T::zero() };
-        let second = product * reciprocal;
-        for i in 0..n {
-            let z = (x[i] - mean) * scale;
-            put(&mut x_bar[i], scale * (weigh(i, y_bar[i]) - first - z * second));
+        let value = |x, y_bar, weight| scale * (z_bar(y_bar, weight) - across - z(x) * along);
+        let places = x_bar.iter_mut().zip(self.x.iter().zip(self.y_bar.iter().zip(weight)));
+        if accumulate {
+            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar += value(x, y_bar, weight));
+        } else {
+            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar = value(x, y_bar, weight));
         }
-    }
-
-    /// `sum of z y_bar weight`.
-    #[inline(always)]
-    fn product(&self, weight: &[T]) -> T {
-        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
-        let (x, y_bar, weight) = (self.x, self.y_bar, &weight[..self.x.len()]);
-        super::blocks(x.len(), |start, end| {
-            let mut lanes = [T::zero(); super::LANES];
-            for at in (start..end).step_by(super::LANES) {
-                let end = end.min(at + super::LANES);
-                let row = x[at..end].iter().zip(&y_bar[at..end]).zip(&weight[at..end]);
-                for (lane, ((&x, &y_bar), &weight)) in lanes.iter_mut().zip(row) {
-                    *lane += (x - mean) * scale * (y_bar * weight);
-                }
-            }
-            super::combine_lanes(lanes, |a, b| a + b)
-        })
     }
 }
