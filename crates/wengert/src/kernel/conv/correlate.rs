@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
-use super::tile::{Correlate, Shape, Target, WIDTH, height};
+use super::tile::{Correlate, Shape, Target, WIDTH, arch, height};
 
 /// Bytes of prepared images, and of results in registers' order, in a block.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -176,7 +176,7 @@ impl Plan {
                         accumulate,
                     },
                 };
-                pulp::Arch::new().dispatch(tile);
+                arch().dispatch(tile);
                 channel += height;
                 weights += height * terms;
             }

@@ -1,6 +1,14 @@
 //! Against direct loops over many geometries, and the two adjoint identities.
 
+use std::cell::Cell;
+
 use super::*;
+use crate::kernel::real::Real;
+
+thread_local! {
+    /// The instruction set that this test's thread runs on, if not the best.
+    pub static FORCED: Cell<Option<pulp::Arch>> = const { Cell::new(None) };
+}
 
 /// Reproducible numbers in -1..1.
 fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
@@ -13,8 +21,6 @@ fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
     };
     (0..len).map(|_| next()).collect()
 }
-
-use crate::kernel::real::Real;
 
 fn naive<T: Real>(g: &Geometry, x: &[T], w: &[T]) -> Vec<T> {
     let [ho, wo] = g.output();
@@ -162,6 +168,19 @@ fn agrees_with_direct_loops_f32() {
     for (i, g) in geometries().iter().enumerate() {
         check::<f32>(g, i as u64 * 10 + 1, 2e-6);
     }
+}
+
+#[test]
+fn agrees_on_lesser_instruction_sets() {
+    // `Arch` may have no variant for AVX2, if the feature of `pulp` is off; then plain code is all there is to test.
+    for arch in [pulp::Arch::Scalar] {
+        FORCED.set(Some(arch));
+        for (i, g) in geometries().iter().enumerate() {
+            check::<f64>(g, i as u64 * 10 + 1, 1e-13);
+            check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+        }
+    }
+    FORCED.set(None);
 }
 
 #[test]

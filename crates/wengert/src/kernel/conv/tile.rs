@@ -23,13 +23,22 @@ pub fn height(left: usize, tallest: usize) -> usize {
     height
 }
 
+/// The instruction set to run on.
+pub fn arch() -> pulp::Arch {
+    #[cfg(test)]
+    if let Some(arch) = super::tests::FORCED.get() {
+        return arch;
+    }
+    pulp::Arch::new()
+}
+
 /// What the running machine offers: lanes of a register and the tallest tile.
 pub struct Shape;
 
 impl Shape {
     /// Lanes of a register of `T`, and the height of the tallest tile.
     pub fn of<T: Lanes>() -> (usize, usize) {
-        pulp::Arch::new().dispatch(Ask(std::marker::PhantomData::<T>))
+        arch().dispatch(Ask(std::marker::PhantomData::<T>))
     }
 }
 

@@ -4,8 +4,9 @@ use super::correlate::{Pass, Workspace, block, fill_starts};
 use super::forward::plan;
 use super::lanes::Lanes;
 use super::layout::Layout;
-use super::tile::{Contract, Shape, height};
+use super::tile::{Contract, Shape, arch, height};
 use super::{Geometry, plain};
+use crate::kernel::rows::{sum_slice, vectorised};
 
 /// Bytes of prepared x and y_bar in a block; large, so that the sums over lanes at its end count for little.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -101,7 +102,7 @@ fn contract<T: Lanes>(geometry: &Geometry, layout: &Layout, work: &Workspace<T>,
             let mut channel = group * to;
             while channel < (group + 1) * to {
                 let height = height((group + 1) * to - channel, tallest);
-                pulp::Arch::new().dispatch(Contract {
+                arch().dispatch(Contract {
                     height,
                     y: &work.wide[(channel * row + i * chunk) * lanes..],
                     row,
@@ -126,11 +127,14 @@ pub fn bias_cotangent<T: Lanes>(y_bar: &[T], plane: usize, accumulate: bool, bia
     if plane == 0 || bias_bar.is_empty() {
         return;
     }
-    pulp::Arch::new().dispatch(|| {
-        for image in y_bar.chunks_exact(plane * bias_bar.len()) {
-            for (bias_bar, y_bar) in bias_bar.iter_mut().zip(image.chunks_exact(plane)) {
-                *bias_bar += crate::kernel::rows::sum_slice(y_bar);
-            }
+    vectorised(bias_cotangent_kernel, (y_bar, plane, bias_bar));
+}
+
+#[inline(always)]
+fn bias_cotangent_kernel<T: Lanes>((y_bar, plane, bias_bar): (&[T], usize, &mut [T])) {
+    for image in y_bar.chunks_exact(plane * bias_bar.len()) {
+        for (bias_bar, y_bar) in bias_bar.iter_mut().zip(image.chunks_exact(plane)) {
+            *bias_bar += sum_slice(y_bar);
         }
-    });
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::Windows;
 use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// Mean over each window.
 ///
@@ -11,25 +12,29 @@ use crate::kernel::real::Real;
 /// # Panics
 /// If a slice has not the length that the geometry says.
 pub fn average_pool<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
-    let (plane, out) = windows.check(x, y);
+    let (_, out) = windows.check(x, y);
     if out == 0 {
         return;
     }
-    let [height, width] = windows.output();
-    pulp::Arch::new().dispatch(|| {
-        for (x, y) in x.chunks_exact(plane.max(1)).zip(y.chunks_exact_mut(out)) {
-            for (row, y) in y.chunks_exact_mut(width).enumerate().take(height) {
-                y.fill(T::zero());
-                for_each_run(windows, row, |start, stride, first, end| {
-                    let run = x[start..].iter().step_by(stride);
-                    y[first..end].iter_mut().zip(run).for_each(|(y, &x)| *y += x);
-                });
-                for (column, y) in y.iter_mut().enumerate() {
-                    *y /= divisor(windows, count_padding, row, column);
-                }
+    vectorised(average_pool_kernel, (windows, count_padding, x, y));
+}
+
+#[inline(always)]
+fn average_pool_kernel<T: Real>((windows, count_padding, x, y): (&Windows, bool, &[T], &mut [T])) {
+    let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
+    let out = height * width;
+    for (x, y) in x.chunks_exact(plane.max(1)).zip(y.chunks_exact_mut(out)) {
+        for (row, y) in y.chunks_exact_mut(width).enumerate().take(height) {
+            y.fill(T::zero());
+            for_each_run(windows, row, |start, stride, first, end| {
+                let run = x[start..].iter().step_by(stride);
+                y[first..end].iter_mut().zip(run).for_each(|(y, &x)| *y += x);
+            });
+            for (column, y) in y.iter_mut().enumerate() {
+                *y /= divisor(windows, count_padding, row, column);
             }
         }
-    });
+    }
 }
 
 /// Adjoint of [`average_pool`]: each cotangent is shared among its window's elements.
@@ -52,22 +57,29 @@ pub fn average_pool_cotangent<T: Real>(
     if out == 0 || plane == 0 {
         return;
     }
-    let [height, width] = windows.output();
-    let inner = windows.padding == [0, 0] || count_padding;
+    vectorised(average_pool_cotangent_kernel, (windows, count_padding, y_bar, x_bar));
+}
+
+#[inline(always)]
+fn average_pool_cotangent_kernel<T: Real>(
+    (windows, count_padding, y_bar, x_bar): (&Windows, bool, &[T], &mut [T]),
+) {
+    let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
+    let out = height * width;
+    let constant_divisor = count_padding || windows.padding == [0, 0];
     let constant = T::of((windows.kernel[0] * windows.kernel[1]) as f64);
-    pulp::Arch::new().dispatch(|| {
-        for (x_bar, y_bar) in x_bar.chunks_exact_mut(plane).zip(y_bar.chunks_exact(out)) {
-            for (row, y_bar) in y_bar.chunks_exact(width).enumerate().take(height) {
-                for_each_run(windows, row, |start, stride, first, end| {
-                    let run = x_bar[start..].iter_mut().step_by(stride);
-                    for (n, (x_bar, &y_bar)) in run.zip(&y_bar[first..end]).enumerate() {
-                        let column = first + n;
-                        *x_bar += y_bar / if inner { constant } else { divisor(windows, false, row, column) };
-                    }
-                });
-            }
+    for (x_bar, y_bar) in x_bar.chunks_exact_mut(plane).zip(y_bar.chunks_exact(out)) {
+        for (row, y_bar) in y_bar.chunks_exact(width).enumerate().take(height) {
+            for_each_run(windows, row, |start, stride, first, end| {
+                let run = x_bar[start..].iter_mut().step_by(stride);
+                for (n, (x_bar, &y_bar)) in run.zip(&y_bar[first..end]).enumerate() {
+                    let column = first + n;
+                    *x_bar += y_bar
+                        / if constant_divisor { constant } else { divisor(windows, false, row, column) };
+                }
+            });
         }
-    });
+    }
 }
 
 /// Calls `visit(start in the plane, stride, first window, end)` for each tap of the windows of a row.

@@ -3,6 +3,7 @@
 use super::Windows;
 use crate::kernel::conv::layout::Layout;
 use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// Results computed at a time; those beyond a row's end are overwritten by the next row's.
 const CHUNK: usize = 16;
@@ -32,7 +33,7 @@ pub fn max_pool<T: Real>(
     y: &mut [T],
     positions: &mut [i32],
 ) {
-    let (plane, out) = windows.check(x, y);
+    let (plane, _) = windows.check(x, y);
     assert_eq!(positions.len(), y.len());
     assert!(i32::try_from(plane).is_ok());
     if y.is_empty() {
@@ -42,19 +43,26 @@ pub fn max_pool<T: Real>(
         && windows.stride == [2, 2]
         && windows.padding == [0, 0]
         && windows.dilation == [1, 1];
-    pulp::Arch::new().dispatch(|| {
-        if halves {
-            return pool_halves(windows, x, y, positions);
-        }
-        let layout = work.prepare(windows);
-        let results = y.chunks_exact_mut(out).zip(positions.chunks_exact_mut(out));
-        for (i, (y, positions)) in results.enumerate() {
-            let x = &x[i * plane..][..plane];
-            layout.place(x, &mut work.plane);
-            work.run();
-            work.finish(windows, layout.pitch, x, y, positions);
-        }
-    });
+    if halves {
+        vectorised(pool_halves, (windows, x, y, positions));
+    } else {
+        vectorised(pool_windows, (windows, x, work, y, positions));
+    }
+}
+
+type Arguments<'a, T> = (&'a Windows, &'a [T], &'a mut Workspace<T>, &'a mut [T], &'a mut [i32]);
+
+#[inline(always)]
+fn pool_windows<T: Real>((windows, x, work, y, positions): Arguments<'_, T>) {
+    let (plane, [rows, columns]) = (windows.input[0] * windows.input[1], windows.output());
+    let layout = work.prepare(windows);
+    let results = y.chunks_exact_mut(rows * columns).zip(positions.chunks_exact_mut(rows * columns));
+    for (i, (y, positions)) in results.enumerate() {
+        let x = &x[i * plane..][..plane];
+        layout.place(x, &mut work.plane);
+        work.run();
+        work.finish(windows, layout.pitch, x, y, positions);
+    }
 }
 
 /// Whether `x` replaces the maximum so far.
@@ -65,7 +73,7 @@ fn wins<T: Real>(x: T, best: T) -> bool {
 
 /// Windows of 2 x 2 at stride 2, straight from x.
 #[inline(always)]
-fn pool_halves<T: Real>(windows: &Windows, x: &[T], y: &mut [T], positions: &mut [i32]) {
+fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &mut [i32])) {
     let ([height, width], [rows, columns]) = (windows.input, windows.output());
     for row in 0..windows.planes * rows {
         let in_plane = 2 * (row % rows) * width;

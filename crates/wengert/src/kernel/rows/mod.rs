@@ -26,9 +26,20 @@ fn exp<T: Real>(x: T) -> T {
 }
 
 /// Calls `kernel` compiled for the instruction set of the running machine.
+///
+/// `kernel` has to be an `#[inline(always)]` function, not a closure: a closure too large to be inlined would be
+/// compiled for the baseline instruction set, silently.
 #[inline(always)]
-fn vectorised<R>(kernel: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(kernel)
+pub(super) fn vectorised<A, R, F: FnOnce(A) -> R>(kernel: F, arguments: A) -> R {
+    struct Call<F, A>(F, A);
+    impl<A, R, F: FnOnce(A) -> R> pulp::WithSimd for Call<F, A> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+            (self.0)(self.1)
+        }
+    }
+    pulp::Arch::new().dispatch(Call(kernel, arguments))
 }
 
 /// `combine` over `x` and as many `start`s as there are lanes; `combine` has to commute.
@@ -75,37 +86,15 @@ fn sum_of_two<T: Real>(x: &[T], y: &[T], term: impl Fn(T, T) -> T + Copy) -> T {
     sum_of_three(x, y, y, |x, y, _| term(x, y))
 }
 
-/// `sum of term(x[i], y[i], z[i])`, pairwise; the slices are of one length.
+/// `sum of term(x[i], y[i], z[i])` for slices of one length, pairwise: the error grows with the logarithm of it.
 #[inline(always)]
 fn sum_of_three<T: Real>(x: &[T], y: &[T], z: &[T], term: impl Fn(T, T, T) -> T + Copy) -> T {
-    blocks(x.len(), |start, end| {
-        let mut lanes = [T::zero(); LANES];
-        let (xs, x_rest) = x[start..end].as_chunks::<LANES>();
-        let (ys, y_rest) = y[start..end].as_chunks::<LANES>();
-        let (zs, z_rest) = z[start..end].as_chunks::<LANES>();
-        for (x, (y, z)) in xs.iter().zip(ys.iter().zip(zs)) {
-            for i in 0..LANES {
-                lanes[i] += term(x[i], y[i], z[i]);
-            }
-        }
-        for (lane, (&x, (&y, &z))) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest.iter().zip(z_rest))) {
-            *lane += term(x, y, z);
-        }
-        combine_lanes(lanes, |a, b| a + b)
-    })
-}
-
-/// Sums of blocks `sum(start, end)`, combined pairwise: the error grows with the logarithm of `len`.
-#[inline(always)]
-fn blocks<T: Real>(len: usize, sum: impl Fn(usize, usize) -> T) -> T {
-    if len <= BLOCK {
-        return sum(0, len);
-    }
     // Like a binary counter: position i holds the sum of 2^i blocks of those not yet combined.
-    let mut pending = [T::zero(); usize::BITS as usize];
+    let mut pending = [T::zero(); 48];
     let mut depth = 0;
-    for i in 0..len.div_ceil(BLOCK) {
-        let mut total = sum(i * BLOCK, ((i + 1) * BLOCK).min(len));
+    for i in 0..x.len().div_ceil(BLOCK) {
+        let (start, end) = (i * BLOCK, x.len().min((i + 1) * BLOCK));
+        let mut total = sum_of_block(&x[start..end], &y[start..end], &z[start..end], term);
         for _ in 0..(i + 1).trailing_zeros() {
             depth -= 1;
             total += pending[depth];
@@ -114,6 +103,23 @@ fn blocks<T: Real>(len: usize, sum: impl Fn(usize, usize) -> T) -> T {
         depth += 1;
     }
     pending[..depth].iter().rev().fold(T::zero(), |sum, &x| sum + x)
+}
+
+#[inline(always)]
+fn sum_of_block<T: Real>(x: &[T], y: &[T], z: &[T], term: impl Fn(T, T, T) -> T + Copy) -> T {
+    let mut lanes = [T::zero(); LANES];
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let (zs, z_rest) = z.as_chunks::<LANES>();
+    for (x, (y, z)) in xs.iter().zip(ys.iter().zip(zs)) {
+        for i in 0..LANES {
+            lanes[i] += term(x[i], y[i], z[i]);
+        }
+    }
+    for (lane, (&x, (&y, &z))) in lanes.iter_mut().zip(x_rest.iter().zip(y_rest.iter().zip(z_rest))) {
+        *lane += term(x, y, z);
+    }
+    combine_lanes(lanes, |a, b| a + b)
 }
 
 /// Sum of a slice, pairwise.
@@ -125,12 +131,15 @@ pub fn sum_slice<T: Real>(x: &[T]) -> T {
 /// Sum of each row: `[rows, n] -> [rows]`, pairwise; with `accumulate` added to `out`.
 pub fn sum_rows<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) {
     assert_eq!(x.len(), n * out.len());
-    vectorised(|| {
-        for (i, out) in out.iter_mut().enumerate() {
-            let sum = sum_slice(&x[i * n..][..n]);
-            *out = if accumulate { *out + sum } else { sum };
-        }
-    });
+    vectorised(sum_rows_kernel, (x, n, accumulate, out));
+}
+
+#[inline(always)]
+fn sum_rows_kernel<T: Real>((x, n, accumulate, out): (&[T], usize, bool, &mut [T])) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let sum = sum_slice(&x[i * n..][..n]);
+        *out = if accumulate { *out + sum } else { sum };
+    }
 }
 
 /// Panics unless `x` and `y` are `[rows, n]` of the same length.

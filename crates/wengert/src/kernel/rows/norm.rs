@@ -31,42 +31,36 @@ pub fn norm<T: Real>(
     moments: Moments<'_, T>,
 ) {
     check(n, x, y);
-    let Moments { mean: means, scale: scales } = moments;
-    let centred = !means.is_empty();
-    assert_eq!(x.len(), n * scales.len());
-    assert!(!centred || means.len() == scales.len());
+    let rows = moments.scale.len();
+    assert_eq!(x.len(), n * rows);
+    assert!(moments.mean.is_empty() || moments.mean.len() == rows);
     assert!([weight, bias].iter().flatten().all(|slice| slice.len() == n));
+    vectorised(norm_kernel, (x, n, eps, [weight, bias], y, moments));
+}
+
+type Forward<'a, T> = (&'a [T], usize, T, [Option<&'a [T]>; 2], &'a mut [T], Moments<'a, T>);
+
+#[inline(always)]
+fn norm_kernel<T: Real>((x, n, eps, [weight, bias], y, moments): Forward<'_, T>) {
     let reciprocal = T::one() / T::of(n as f64);
-    vectorised(|| {
-        for (i, row_scale) in scales.iter_mut().enumerate() {
-            let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
-            let mut mean = T::zero();
-            if centred {
-                mean = sum_slice(x) * reciprocal;
-                means[i] = mean;
-            }
-            let variance = sum_of(x, |x| (x - mean) * (x - mean)) * reciprocal;
-            let scale = T::one() / (variance + eps).sqrt();
-            *row_scale = scale;
-            match (weight, bias) {
-                (Some(weight), Some(bias)) => {
-                    let parameters = weight.iter().zip(bias);
-                    for ((y, &x), (&weight, &bias)) in y.iter_mut().zip(x).zip(parameters) {
-                        *y = (x - mean) * scale * weight + bias;
-                    }
-                }
-                _ => {
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
-                    if let Some(weight) = weight {
-                        y.iter_mut().zip(weight).for_each(|(y, &weight)| *y *= weight);
-                    }
-                    if let Some(bias) = bias {
-                        y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
-                    }
-                }
-            }
+    for (i, row_scale) in moments.scale.iter_mut().enumerate() {
+        let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
+        let mut mean = T::zero();
+        if let Some(row_mean) = moments.mean.get_mut(i) {
+            mean = sum_slice(x) * reciprocal;
+            *row_mean = mean;
         }
-    });
+        let variance = sum_of(x, |x| (x - mean) * (x - mean)) * reciprocal;
+        let scale = T::one() / (variance + eps).sqrt();
+        *row_scale = scale;
+        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
+        if let Some(weight) = weight {
+            y.iter_mut().zip(weight).for_each(|(y, &weight)| *y *= weight);
+        }
+        if let Some(bias) = bias {
+            y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+        }
+    }
 }
 
 /// Where [`norm_cotangent`] puts its results; parts that are `None` are not computed.
@@ -101,25 +95,29 @@ pub fn norm_cotangent<T: Real>(
     check(n, x, y_bar);
     assert_eq!(x.len(), n * scale.len());
     assert!(mean.is_empty() || mean.len() == scale.len());
-    let Cotangents { x: mut x_bar, accumulate, weight: mut weight_bar, bias: mut bias_bar } = out;
-    assert!(x_bar.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
+    assert!(out.x.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
     assert!(weight.is_none_or(|weight| weight.len() == n));
-    assert!([&weight_bar, &bias_bar].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
-    vectorised(|| {
-        for (i, &scale) in scale.iter().enumerate() {
-            let row =
-                Row { x: &x[i * n..][..n], y_bar: &y_bar[i * n..][..n], mean: mean.get(i).copied(), scale };
-            if let Some(weight_bar) = weight_bar.as_deref_mut() {
-                row.add_weight_bar(weight_bar);
-            }
-            if let Some(bias_bar) = bias_bar.as_deref_mut() {
-                bias_bar.iter_mut().zip(row.y_bar).for_each(|(bias_bar, &y_bar)| *bias_bar += y_bar);
-            }
-            if let Some(x_bar) = x_bar.as_deref_mut() {
-                row.put_x_bar(weight, accumulate, &mut x_bar[i * n..][..n]);
-            }
+    assert!([&out.weight, &out.bias].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
+    vectorised(norm_cotangent_kernel, (x, n, mean, scale, weight, y_bar, out));
+}
+
+type Backward<'a, T> = (&'a [T], usize, &'a [T], &'a [T], Option<&'a [T]>, &'a [T], Cotangents<'a, T>);
+
+#[inline(always)]
+fn norm_cotangent_kernel<T: Real>((x, n, mean, scale, weight, y_bar, mut out): Backward<'_, T>) {
+    for (i, &scale) in scale.iter().enumerate() {
+        let (x, y_bar) = (&x[i * n..][..n], &y_bar[i * n..][..n]);
+        let row = Row { x, y_bar, mean: mean.get(i).copied(), scale };
+        if let Some(weight_bar) = out.weight.as_deref_mut() {
+            row.add_weight_bar(weight_bar);
         }
-    });
+        if let Some(bias_bar) = out.bias.as_deref_mut() {
+            bias_bar.iter_mut().zip(y_bar).for_each(|(bias_bar, &y_bar)| *bias_bar += y_bar);
+        }
+        if let Some(x_bar) = out.x.as_deref_mut() {
+            row.put_x_bar(weight, out.accumulate, &mut x_bar[i * n..][..n]);
+        }
+    }
 }
 
 /// One row of the backward pass; `mean` is `None` for RMS norm.
