@@ -1,10 +1,12 @@
 //! The primitive functions of the elementwise table, for both element types.
 
+use crate::kernel::conv::Lanes;
 use crate::kernel::real::Real;
+use crate::kernel::special;
 
 /// Primitive functions; `FMA` says whether the machine has a fused multiply-add.
 #[allow(missing_docs)]
-pub trait Functions: Real {
+pub trait Functions: Real + Lanes {
     fn exp<const FMA: bool>(self) -> Self {
         num_traits::Float::exp(self)
     }
@@ -83,22 +85,22 @@ pub trait Functions: Real {
         num_traits::Float::exp(-self * self)
     }
     fn erf<const FMA: bool>(self) -> Self {
-        self
+        Self::of(special::erf(self.as_f64()))
     }
     fn erfc<const FMA: bool>(self) -> Self {
-        self
+        Self::of(special::erfc(self.as_f64()))
     }
     fn ndtr<const FMA: bool>(self) -> Self {
-        self
+        Self::of(special::ndtr(self.as_f64()))
     }
     fn lgamma<const FMA: bool>(self) -> Self {
-        self
+        Self::of(special::lgamma(self.as_f64()))
     }
     fn digamma<const FMA: bool>(self) -> Self {
-        self
+        Self::of(special::digamma(self.as_f64()))
     }
-    fn polygamma<const FMA: bool>(self, _n: f64) -> Self {
-        self
+    fn polygamma<const FMA: bool>(self, n: f64) -> Self {
+        Self::of(special::polygamma(n as u32, self.as_f64()))
     }
     fn pow<const FMA: bool>(self, other: Self) -> Self {
         num_traits::Float::powf(self, other)
