@@ -1,3 +1,4 @@
 //! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
 
+pub mod math;
 pub mod real;
