@@ -7,10 +7,15 @@ use super::pair::Pair;
 pub trait Hyperbolic: Exponential + Logarithm {
     #[inline(always)]
     fn tanh<const FMA: bool>(self) -> Self {
-        let a = self.abs().at_most(Self::of(24.0));
-        let quarter = Self::quarter_expm1::<FMA>(Self::of(-2.0) * a).normalised();
-        let divisor = Pair::fast_sum(Self::of(0.5), quarter.hi).plus_small(quarter.lo);
-        let value = quarter.over::<FMA>(divisor).rounded().copysign(self);
+        let (half, two) = (Self::of(0.5), Self::of(2.0));
+        let a = self.abs().at_most(Self::of(22.0));
+        let quarter = Self::quarter_expm1::<FMA>(a + a).normalised();
+        let divisor = half + quarter.hi;
+        let ratio = quarter.hi / divisor;
+        // What was rounded off above and below, by 1 / divisor = 2 - 2 tanh.
+        let below = (quarter.hi - (divisor - half)) + quarter.lo;
+        let rest = (-ratio).fma::<FMA>(below, quarter.lo);
+        let value = rest.fma::<FMA>(ratio.fma::<FMA>(-two, two), ratio).copysign(self);
         if a < Self::TINY { self } else { value }
     }
 
@@ -40,13 +45,11 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
-        let e = Decay::of::<FMA>(self);
-        let one = Self::of(1.0);
-        let negative = self < Self::of(0.0);
-        let top = Pair::select(negative, e.mantissa, Pair { hi: one, lo: Self::of(0.0) });
-        let ratio = top.over::<FMA>(Pair::fast_sum(one, e.value)).rounded();
-        let (first, second) = e.n.factors();
-        if negative { ratio * first * second } else { ratio }
+        let e = (-self.abs()).exp::<FMA>();
+        let ratio = e / (Self::of(1.0) + e);
+        let top = if self < Self::of(0.0) { e } else { Self::of(1.0) };
+        // top / (1 + e), and the error of the quotient counts little where it is small.
+        (-top).fma::<FMA>(ratio, top)
     }
 
     #[inline(always)]
