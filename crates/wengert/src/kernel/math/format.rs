@@ -41,6 +41,7 @@ pub trait Format:
     fn abs(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
     fn is_sign_negative(self) -> bool;
+    fn is_nan(self) -> bool;
     /// The upper half of the significand: products of such halves are exact.
     fn upper(self) -> Self;
     /// 2^n in two factors, neither of which over- or underflows, for `self` = n + [`ROUND`](Self::ROUND).
@@ -63,7 +64,7 @@ pub trait Format:
 }
 
 macro_rules! format {
-    ($t:ident, $bits:ident, fraction: $fraction:literal, bias: $bias:literal, one_half_root: $root:literal, $($constant:tt)*) => {
+    ($t:ident, $bits:ident, fraction: $fraction:literal, bias: $bias:literal, $($constant:tt)*) => {
         impl Format for $t {
             $($constant)*
             const INFINITY: Self = $t::INFINITY;
@@ -96,6 +97,10 @@ macro_rules! format {
                 $t::is_sign_negative(self)
             }
             #[inline(always)]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
+            }
+            #[inline(always)]
             fn upper(self) -> Self {
                 $t::from_bits(self.to_bits() & ($bits::MAX << ($fraction / 2 + 1)))
             }
@@ -112,7 +117,7 @@ macro_rules! format {
             #[inline(always)]
             fn split(self) -> (Self, Self) {
                 let one = (1.0 as $t).to_bits();
-                let root = ($root as $t).to_bits();
+                let root = std::$t::consts::FRAC_1_SQRT_2.to_bits();
                 let shifted = self.to_bits().wrapping_add(one - root);
                 let magic = ((1 as $bits) << $fraction) as $t;
                 let k = $t::from_bits((shifted >> $fraction) | magic.to_bits()) - (magic + $bias as $t);
@@ -124,23 +129,23 @@ macro_rules! format {
 }
 
 format! {
-    f64, u64, fraction: 52, bias: 1023, one_half_root: 0.707106781186547524,
+    f64, u64, fraction: 52, bias: 1023,
     const TINY: f64 = 5.551115123125783e-17; // 2^-54
     const HUGE: f64 = 1152921504606846976.0; // 2^60
     const LN2: (f64, f64) = (0.6931471805598903, 5.497923018708371e-14);
-    const LOG2_E: (f64, f64) = (1.4426950408889634, 2.0355273740931033e-17);
-    const LOG10_E: (f64, f64) = (0.4342944819032518, 1.098319650216765e-17);
+    const LOG2_E: (f64, f64) = (std::f64::consts::LOG2_E, 2.0355273740931033e-17);
+    const LOG10_E: (f64, f64) = (std::f64::consts::LOG10_E, 1.098319650216765e-17);
     const LOG10_2: (f64, f64) = (0.301029995663952832, 2.8363394551044964e-14);
     const RAISE: (f64, f64) = (18014398509481984.0, 54.0);
 }
 
 format! {
-    f32, u32, fraction: 23, bias: 127, one_half_root: 0.707106781186547524,
+    f32, u32, fraction: 23, bias: 127,
     const TINY: f32 = 2.98023224e-8; // 2^-25
     const HUGE: f32 = 1073741824.0; // 2^30
     const LN2: (f32, f32) = (0.693145751953, 1.428606765e-6);
-    const LOG2_E: (f32, f32) = (1.442695022, 1.925963034e-8);
-    const LOG10_E: (f32, f32) = (0.434294492, -1.010304995e-8);
+    const LOG2_E: (f32, f32) = (std::f32::consts::LOG2_E, 1.925963034e-8);
+    const LOG10_E: (f32, f32) = (std::f32::consts::LOG10_E, -1.010304995e-8);
     const LOG10_2: (f32, f32) = (0.301025390625, 4.605039067e-6);
     const RAISE: (f32, f32) = (33554432.0, 25.0);
 }

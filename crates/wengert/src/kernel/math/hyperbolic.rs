@@ -15,7 +15,8 @@ pub trait Hyperbolic: Exponential + Logarithm {
         // What was rounded off above and below, by 1 / divisor = 2 - 2 tanh.
         let below = (quarter.hi - (divisor - half)) + quarter.lo;
         let rest = (-ratio).fma::<FMA>(below, quarter.lo);
-        let value = rest.fma::<FMA>(ratio.fma::<FMA>(-two, two), ratio).copysign(self);
+        let value = rest.fma::<FMA>(ratio.fma::<FMA>(-two, two), ratio);
+        let value = value.at_most(Self::of(1.0)).copysign(self);
         if a < Self::TINY { self } else { value }
     }
 
@@ -84,7 +85,7 @@ pub trait Hyperbolic: Exponential + Logarithm {
         let doublings = if huge { Self::of(1.0) } else { Self::of(0.0) };
         let value = Self::log1p_pair::<FMA>(Pair::sum(a, second), doublings).copysign(self);
         let value = if a == Self::INFINITY { self } else { value };
-        if a < Self::TINY || self != self { self } else { value }
+        if a < Self::TINY || self.is_nan() { self } else { value }
     }
 
     #[inline(always)]

@@ -159,7 +159,7 @@ impl InverseTrigonometric for f64 {
     #[inline(always)]
     fn atan2<const FMA: bool>(self, x: f64) -> f64 {
         let value = angle::<FMA>(self.abs(), x, x.is_sign_negative(), atan_tail::<FMA>);
-        if self != self || x != x { f64::NAN } else { value.copysign(self) }
+        if self.is_nan() || x.is_nan() { f64::NAN } else { value.copysign(self) }
     }
 }
 
@@ -192,6 +192,6 @@ impl InverseTrigonometric for f32 {
         let value = t + if turned { FRAC_PI_4 } else { 0.0 };
         let value = if swapped { FRAC_PI_2 - value } else { value };
         let value = if left { PI - value } else { value } as f32;
-        if self != self || x != x { f32::NAN } else { value.copysign(self) }
+        if self.is_nan() || x.is_nan() { f32::NAN } else { value.copysign(self) }
     }
 }

@@ -95,65 +95,65 @@ macro_rules! elementary {
 
 elementary! {
     /// e^x.
-    exp() = exp::Exponential, 2.0, 2.0;
+    exp() = exp::Exponential, 1.1, 2.0;
     /// 2^x.
-    exp2() = exp::Exponential, 2.0, 2.0;
+    exp2() = exp::Exponential, 1.1, 2.0;
     /// e^x - 1.
-    expm1() = exp::Exponential, 2.0, 2.0;
+    expm1() = exp::Exponential, 1.2, 2.0;
     /// e^(-x^2), the square to twice the digits.
-    exp_neg_square() = exp::Exponential, 2.0, 2.0;
+    exp_neg_square() = exp::Exponential, 1.0, 2.0;
     /// Natural logarithm.
-    log() = log::Logarithm, 2.0, 2.0;
+    log() = log::Logarithm, 0.7, 2.0;
     /// Logarithm to base 2.
-    log2() = log::Logarithm, 2.0, 2.0;
+    log2() = log::Logarithm, 0.7, 2.0;
     /// Logarithm to base 10.
-    log10() = log::Logarithm, 2.0, 2.0;
+    log10() = log::Logarithm, 0.7, 2.0;
     /// log(1 + x).
-    log1p() = log::Logarithm, 2.0, 2.0;
+    log1p() = log::Logarithm, 0.8, 2.0;
     /// Hyperbolic tangent.
-    tanh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    tanh() = hyperbolic::Hyperbolic, 1.4, 2.0;
     /// Hyperbolic sine.
-    sinh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    sinh() = hyperbolic::Hyperbolic, 1.8, 2.0;
     /// Hyperbolic cosine.
-    cosh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    cosh() = hyperbolic::Hyperbolic, 1.2, 2.0;
     /// 1 / cosh x.
-    sech() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    sech() = hyperbolic::Hyperbolic, 1.4, 2.0;
     /// The logistic function 1 / (1 + e^-x).
-    sigmoid() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    sigmoid() = hyperbolic::Hyperbolic, 1.8, 2.0;
     /// sigmoid(x) sigmoid(-x).
-    sigmoid_prime() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    sigmoid_prime() = hyperbolic::Hyperbolic, 1.4, 2.0;
     /// log(1 + e^x).
-    softplus() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    softplus() = hyperbolic::Hyperbolic, 1.6, 2.0;
     /// log(sigmoid(x)).
-    log_sigmoid() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    log_sigmoid() = hyperbolic::Hyperbolic, 1.6, 2.0;
     /// Inverse of sinh.
-    asinh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    asinh() = hyperbolic::Hyperbolic, 1.2, 2.0;
     /// Inverse of cosh, NaN below 1.
-    acosh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    acosh() = hyperbolic::Hyperbolic, 1.4, 2.0;
     /// Inverse of tanh, NaN beyond 1.
-    atanh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    atanh() = hyperbolic::Hyperbolic, 0.8, 2.0;
     /// Sine.
-    sin() = trig::Trigonometric, 2.0, 2.0;
+    sin() = trig::Trigonometric, 0.6, 2.0;
     /// Cosine.
-    cos() = trig::Trigonometric, 2.0, 2.0;
+    cos() = trig::Trigonometric, 0.6, 2.0;
     /// Tangent.
-    tan() = trig::Trigonometric, 2.0, 2.0;
+    tan() = trig::Trigonometric, 0.6, 2.0;
     /// Inverse of sin, NaN beyond 1.
-    asin() = inverse_trig::InverseTrigonometric, 2.0, 2.0;
+    asin() = inverse_trig::InverseTrigonometric, 0.7, 2.0;
     /// Inverse of cos, NaN beyond 1.
-    acos() = inverse_trig::InverseTrigonometric, 2.0, 2.0;
+    acos() = inverse_trig::InverseTrigonometric, 0.7, 2.0;
     /// Inverse of tan.
-    atan() = inverse_trig::InverseTrigonometric, 2.0, 2.0;
+    atan() = inverse_trig::InverseTrigonometric, 0.6, 2.0;
     /// The angle of the point (x, self).
-    atan2(x) = inverse_trig::InverseTrigonometric, 2.0, 2.0;
+    atan2(x) = inverse_trig::InverseTrigonometric, 0.6, 2.0;
     /// Error function.
-    erf() = erf::ErrorFunction, 2.0, 2.0;
+    erf() = erf::ErrorFunction, 0.7, 2.0;
     /// 1 - erf x.
-    erfc() = erf::ErrorFunction, 2.0, 2.0;
+    erfc() = erf::ErrorFunction, 0.7, 2.0;
     /// `self` to the power `exponent`.
-    pow(exponent) = pow::Power, 2.0, 2.0;
+    pow(exponent) = pow::Power, 0.6, 2.0;
     /// Cube root.
-    cbrt() = root::Root, 2.0, 2.0;
+    cbrt() = root::Root, 0.6, 2.0;
     /// sqrt(self^2 + other^2).
-    hypot(other) = root::Root, 2.0, 2.0;
+    hypot(other) = root::Root, 0.6, 2.0;
 }

@@ -66,7 +66,7 @@ fn pow<const FMA: bool, const EXTENDED: bool>(x: f64, y: f64) -> f64 {
     let odd = integer & !is_integer(0.5 * y.abs());
     let value = if odd { value.copysign(x) } else { value };
     let root_of_negative = (x < 0.0) & (x > f64::NEG_INFINITY) & !integer;
-    let value = if root_of_negative | (x != x) { f64::NAN } else { value };
+    let value = if root_of_negative | (x.is_nan()) { f64::NAN } else { value };
     let one = (y == 0.0) | (x == 1.0) | ((x == -1.0) & (y.abs() == f64::INFINITY));
     if one { 1.0 } else { value }
 }
