@@ -32,7 +32,8 @@ fn half_angle<const FMA: bool>(x: f64, tail: impl Fn(f64) -> f64) -> (f64, f64) 
 #[inline(always)]
 fn asin<const FMA: bool>(x: f64, tail: impl Fn(f64) -> f64) -> f64 {
     let (t, u) = half_angle::<FMA>(x, tail);
-    let outer = (FRAC_PI_2 - 2.0 * t) + (0.5 * PI_LOW - 2.0 * u);
+    let outer = Pair::fast_sum(FRAC_PI_2, -2.0 * t);
+    let outer = outer.hi + (outer.lo + (0.5 * PI_LOW - 2.0 * u));
     if x.abs() > 0.5 { outer } else { t + u }.copysign(x)
 }
 
