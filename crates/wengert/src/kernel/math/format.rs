@@ -2,6 +2,10 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+/// 2^600 and its inverse, to step out of the way of overflow and underflow without rounding.
+pub const UP: f64 = f64::from_bits((1023 + 600) << 52);
+pub const DOWN: f64 = f64::from_bits((1023 - 600) << 52);
+
 /// A binary floating-point format: its constants, and the few operations on bits that the algorithms use.
 pub trait Format:
     Copy

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
-use super::format::Format;
+use super::format::{DOWN, Format, UP};
 use super::pair::Pair;
 use super::polynomial;
 
@@ -119,9 +119,9 @@ fn angle<const FMA: bool>(y: f64, x: f64, left: bool, tail: impl Fn(f64) -> f64)
     let across = x.abs();
     let swapped = y > across;
     let (a, b) = if swapped { (across, y) } else { (y, across) };
-    // Out of the way of overflow and underflow, of 0 / 0 and of inf / inf.
-    let scale = if b > 1e300 { 1e-200 } else { 1.0 };
-    let scale = if b < 1e-200 { 1e200 } else { scale };
+    // Out of the way of overflow, and of underflow in what `over` has left, unless the quotient is 0 anyhow.
+    let scale = if (a < 1e-250) & (b < 1e100) { UP } else { 1.0 };
+    let scale = if b > 1e300 { DOWN } else { scale };
     let both_infinite = a == f64::INFINITY;
     let a = if both_infinite { 1.0 } else { a * scale };
     let b = if both_infinite { 1.0 } else { b * scale };

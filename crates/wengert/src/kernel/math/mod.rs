@@ -146,7 +146,7 @@ elementary! {
     /// Inverse of tan.
     atan() = inverse_trig::InverseTrigonometric, 0.6, 0.8;
     /// The angle of the point (x, self).
-    atan2(x) = inverse_trig::InverseTrigonometric, 0.6, 1.8;
+    atan2(x) = inverse_trig::InverseTrigonometric, 0.6, 0.8;
     /// Error function.
     erf() = erf::ErrorFunction, 0.7, 1.0;
     /// 1 - erf x.

@@ -1,6 +1,6 @@
 //! Cube root and hypotenuse.
 
-use super::format::Format;
+use super::format::{DOWN, Format, UP};
 use super::pair::Pair;
 use super::polynomial;
 
@@ -54,8 +54,8 @@ impl Root for f64 {
     fn hypot<const FMA: bool>(self, other: f64) -> f64 {
         let (a, b) = (self.abs(), other.abs());
         let larger = if a > b { a } else { b };
-        let (scale, back) = if larger > 1e150 { (2f64.powi(-600), 2f64.powi(600)) } else { (1.0, 1.0) };
-        let (scale, back) = if larger < 1e-140 { (2f64.powi(600), 2f64.powi(-600)) } else { (scale, back) };
+        let (scale, back) = if larger > 1e150 { (DOWN, UP) } else { (1.0, 1.0) };
+        let (scale, back) = if larger < 1e-140 { (UP, DOWN) } else { (scale, back) };
         let (x, y) = (a * scale, b * scale);
         let value = x.fma::<FMA>(x, y * y).sqrt() * back;
         if (a == f64::INFINITY) | (b == f64::INFINITY) { f64::INFINITY } else { value }
