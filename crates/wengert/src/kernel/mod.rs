@@ -4,6 +4,7 @@ pub mod conv;
 pub mod elementwise;
 pub mod functions;
 pub mod level;
+pub mod math;
 pub mod number;
 pub mod pool;
 pub mod real;
