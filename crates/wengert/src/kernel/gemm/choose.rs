@@ -5,9 +5,13 @@
 use super::raw::{Gemm, Product};
 use super::{Strided, StridedMut, Threads};
 
-/// Up to this many multiply-adds the direct kernel beats the library's packing.
-const TINY: usize = 48 * 48 * 48;
-/// Products with an outer dimension up to this are bound by memory: packing them only costs.
+/// Multiply-adds up to which the direct kernel beats the library, where rows of `b` are contiguous.
+const SMALL: usize = 112 * 112 * 112;
+/// The same where `b` has to be copied first.
+const SMALL_COPIED: usize = 48 * 48 * 48;
+/// With `m` or `k` up to this the library packs more than it computes.
+const FLAT: usize = 16;
+/// Products with an outer dimension up to this are bound by memory.
 const THIN: usize = 4;
 /// Multiply-adds from which threads pay.
 const THREADED: usize = 128 * 128 * 128;
@@ -45,11 +49,13 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     let [m, n, k] = p.size();
     let [[a_row, a_col], [b_row, b_col], [_, c_step]] = p.strides();
     let work = m.saturating_mul(n).saturating_mul(k);
-    if c_step != 1 || (work > TINY && m > THIN && n > THIN && k > THIN) {
+    let small = if b_col == 1 { work <= SMALL || m <= FLAT || k <= FLAT } else { work <= SMALL_COPIED };
+    if c_step != 1 || !(small || m.min(n).min(k) <= THIN) {
+        let p = if c_step == 1 { p.t() } else { p }; // the library prefers contiguous columns
         return p.library(if work < THREADED { 1 } else { threads.0 });
     }
     let dots = a_col == 1 && b_row == 1;
-    if dots && (n == 1 || m == 1 || (n.min(m) <= THIN && k >= 16)) {
+    if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {
         p.dots();
     } else if n == 1 && a_row == 1 {
         let q = p.t().tidy();

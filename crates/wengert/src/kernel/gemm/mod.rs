@@ -20,12 +20,14 @@ mod raw;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod speed;
+pub(crate) mod speed;
+mod solve;
 mod within;
 
 pub use batch::{Batched, BatchedMut, gemm_batched};
 pub use choose::gemm;
 pub use raw::Gemm;
+pub use solve::{Triangle, solve_triangular, solve_within};
 pub use within::{Place, Spot, gemm_within, spot};
 
 /// How many threads a product may use.

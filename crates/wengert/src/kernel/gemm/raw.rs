@@ -9,10 +9,14 @@ use std::marker::PhantomData;
 
 use super::{Place, Spot, Strided, StridedMut};
 
+mod check;
 mod element;
+mod solve;
 mod tile;
 
+use check::{at, distinct, inside, place};
 pub use element::Gemm;
+pub(super) use solve::Solve;
 
 /// One operand as a pointer to element `(0, 0)` and two strides.
 #[derive(Clone, Copy)]
@@ -75,21 +79,10 @@ impl<'a, T: Gemm> Product<'a, T> {
     ) -> Self {
         let c_block = c.block(m, n);
         c_block.inside(buffer.len(), width);
+        let (len, c_block) = (buffer.len(), &c_block);
         let base = buffer.as_mut_ptr();
-        let place = |operand: Place<'a, T>, rows: usize, cols: usize| match operand {
-            Place::Other(x) => {
-                inside(x.data.len(), x.offset, x.row_stride, x.col_stride, rows, cols);
-                at(x)
-            }
-            Place::Here(spot) => {
-                let block = spot.block(rows, cols);
-                block.inside(buffer.len(), width);
-                assert!(!block.meets(&c_block), "gemm: the result overlaps an operand");
-                let (ptr, rs, cs) = spot.strides(width);
-                At { ptr: base.wrapping_add(ptr).cast_const(), rs, cs }
-            }
-        };
-        let (a, b) = (place(a, m, k), place(b, k, n));
+        let a = place(base, len, width, a, (m, k), c_block);
+        let b = place(base, len, width, b, (k, n), c_block);
         let (offset, rs, cs) = c.strides(width);
         let c = At { ptr: base.wrapping_add(offset), rs, cs };
         Product { m, n, k, alpha, beta, a, b, c, life: PhantomData }
@@ -135,6 +128,19 @@ impl<'a, T: Gemm> Product<'a, T> {
         let a = At { ptr: self.a.ptr.wrapping_offset(from as isize * self.a.cs), ..self.a };
         let b = At { ptr: self.b.ptr.wrapping_offset(from as isize * self.b.rs), ..self.b };
         Product { k: len, a, b, beta: if from == 0 { self.beta } else { T::one() }, ..self }
+    }
+
+    /// Restricts the result to rows `from .. from + len`.
+    pub(super) fn rows(self, from: usize, len: usize) -> Self {
+        assert!(from + len <= self.m);
+        let a = At { ptr: self.a.ptr.wrapping_offset(from as isize * self.a.rs), ..self.a };
+        let c = At { ptr: self.c.ptr.wrapping_offset(from as isize * self.c.rs), ..self.c };
+        Product { m: len, a, c, ..self }
+    }
+
+    /// Restricts the result to columns `from .. from + len`.
+    pub(super) fn columns(self, from: usize, len: usize) -> Self {
+        self.t().rows(from, len).t()
     }
 
     /// `c = beta c`.
@@ -189,35 +195,4 @@ impl<'a, T: Gemm> Product<'a, T> {
         // SAFETY: this module's invariant is the crate's requirement.
         unsafe { T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta, threads) }
     }
-}
-
-fn at<T>(x: Strided<'_, T>) -> At<*const T> {
-    At { ptr: x.data.as_ptr().wrapping_add(x.offset), rs: x.row_stride, cs: x.col_stride }
-}
-
-/// # Panics
-/// If some element of a `rows` by `cols` matrix is outside a slice of length `len`.
-fn inside(len: usize, offset: usize, rs: isize, cs: isize, rows: usize, cols: usize) {
-    if rows == 0 || cols == 0 {
-        return;
-    }
-    let reach = |stride: isize, count: usize| stride.checked_mul(isize::try_from(count - 1).ok()?);
-    let fits = || -> Option<bool> {
-        let (r, c) = (reach(rs, rows)?, reach(cs, cols)?);
-        let first = isize::try_from(offset).ok()?;
-        let low = first.checked_add(r.min(0))?.checked_add(c.min(0))?;
-        let high = first.checked_add(r.max(0))?.checked_add(c.max(0))?;
-        Some(low >= 0 && high < isize::try_from(len).ok()?)
-    };
-    assert!(fits() == Some(true), "gemm: a {rows} by {cols} operand reaches outside its slice of {len} elements");
-}
-
-/// # Panics
-/// If two elements of a `rows` by `cols` matrix with these strides could share memory.
-fn distinct(rs: isize, cs: isize, rows: usize, cols: usize) {
-    let (r, c) = (rs.unsigned_abs(), cs.unsigned_abs());
-    let rows_apart = rows <= 1 || r > c.saturating_mul(cols.saturating_sub(1));
-    let cols_apart = cols <= 1 || c > r.saturating_mul(rows.saturating_sub(1));
-    let ok = if rows <= 1 { cols <= 1 || c > 0 } else if cols <= 1 { r > 0 } else { rows_apart || cols_apart };
-    assert!(ok, "gemm: elements of the result overlap: strides {rs}, {cs} for {rows} by {cols}");
 }

@@ -21,6 +21,8 @@ pub trait Gemm: Real {
     fn v_mul_add<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
     /// `a b`.
     fn v_mul<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// `a / b`.
+    fn v_div<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
     /// Sum of the lanes.
     fn v_sum<S: Simd>(s: S, a: Self::V<S>) -> Self;
     /// The first `len` lanes.
@@ -46,7 +48,7 @@ pub trait Gemm: Real {
 }
 
 macro_rules! element {
-    ($t:ident, $v:ident, $m:ident, $lanes:ident, $splat:ident, $fma:ident, $mul:ident, $sum:ident,
+    ($t:ident, $v:ident, $m:ident, $lanes:ident, $splat:ident, $fma:ident, $mul:ident, $div:ident, $sum:ident,
      $between:ident, $int:ident, $load:ident, $store:ident, $library:path) => {
         #[rustfmt::skip]
         impl Gemm for $t {
@@ -56,6 +58,7 @@ macro_rules! element {
             #[inline(always)] fn splat<S: Simd>(s: S, x: Self) -> S::$v { s.$splat(x) }
             #[inline(always)] fn v_mul_add<S: Simd>(s: S, a: S::$v, b: S::$v, c: S::$v) -> S::$v { s.$fma(a, b, c) }
             #[inline(always)] fn v_mul<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$mul(a, b) }
+            #[inline(always)] fn v_div<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$div(a, b) }
             #[inline(always)] fn v_sum<S: Simd>(s: S, a: S::$v) -> Self { s.$sum(a) }
             #[inline(always)] fn mask<S: Simd>(s: S, len: usize) -> Self::Mask<S> { s.$between(0, len as $int) }
             // SAFETY (both): passed on to the caller in the trait's own words.
@@ -77,9 +80,9 @@ macro_rules! element {
     };
 }
 
-element!(f32, f32s, m32s, F32_LANES, splat_f32s, mul_add_e_f32s, mul_f32s, reduce_sum_f32s, mask_between_m32s, u32,
+element!(f32, f32s, m32s, F32_LANES, splat_f32s, mul_add_e_f32s, mul_f32s, div_f32s, reduce_sum_f32s, mask_between_m32s, u32,
     mask_load_ptr_f32s, mask_store_ptr_f32s, gemm_f32::gemm::f32::get_gemm_fn);
-element!(f64, f64s, m64s, F64_LANES, splat_f64s, mul_add_e_f64s, mul_f64s, reduce_sum_f64s, mask_between_m64s, u64,
+element!(f64, f64s, m64s, F64_LANES, splat_f64s, mul_add_e_f64s, mul_f64s, div_f64s, reduce_sum_f64s, mask_between_m64s, u64,
     mask_load_ptr_f64s, mask_store_ptr_f64s, gemm_f64::gemm::f64::get_gemm_fn);
 
 fn parallelism(threads: usize) -> Parallelism {

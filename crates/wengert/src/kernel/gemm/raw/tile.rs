@@ -7,6 +7,9 @@ use pulp::{Simd, WithSimd};
 use super::element::Gemm;
 use super::{At, Product};
 
+/// Registers in a panel's width.
+const PANEL: usize = 3;
+
 /// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
 pub(super) struct Direct<'a, T>(pub Product<'a, T>);
 
@@ -16,35 +19,41 @@ impl<T: Gemm> WithSimd for Direct<'_, T> {
     fn with_simd<S: Simd>(self, s: S) {
         let (p, lanes) = (self.0, T::lanes::<S>());
         debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
-        let mut col = 0;
-        while col < p.n {
-            let left = p.n - col;
-            let width = left.min(3 * lanes);
-            let part = Product {
-                n: width,
-                b: At { ptr: p.b.ptr.wrapping_add(col), ..p.b },
-                c: At { ptr: p.c.ptr.wrapping_add(col), ..p.c },
-                ..p
-            };
-            // SAFETY: the module's invariant; `part` is columns `col .. col + width` of it.
-            unsafe {
-                match (width.div_ceil(lanes), width.is_multiple_of(lanes)) {
-                    (1, true) => columns::<S, T, 8, 1, false>(s, part),
-                    (1, false) => columns::<S, T, 8, 1, true>(s, part),
-                    (2, true) => columns::<S, T, 6, 2, false>(s, part),
-                    (2, false) => columns::<S, T, 6, 2, true>(s, part),
-                    (_, true) => columns::<S, T, 4, 3, false>(s, part),
-                    (_, false) => columns::<S, T, 4, 3, true>(s, part),
-                }
-            }
-            col += width;
+        for col in (0..p.n).step_by(PANEL * lanes) {
+            // SAFETY: the module's invariant, and the assertion above.
+            unsafe { columns(s, p.columns(col, (p.n - col).min(PANEL * lanes))) };
+        }
+    }
+}
+
+/// A product of at most a panel's width.
+///
+/// # Safety
+/// The module's invariant, and rows of `b` and `c` are contiguous.
+#[inline(always)]
+unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
+    let lanes = T::lanes::<S>();
+    let many = S::REGISTER_COUNT >= 32;
+    // SAFETY: passed on.
+    unsafe {
+        match (p.n.div_ceil(lanes), p.n.is_multiple_of(lanes)) {
+            (1, true) => rows::<S, T, 8, 1, false>(s, p),
+            (1, false) => rows::<S, T, 8, 1, true>(s, p),
+            (2, true) if many => rows::<S, T, 8, 2, false>(s, p),
+            (2, false) if many => rows::<S, T, 8, 2, true>(s, p),
+            (_, true) if many => rows::<S, T, 8, 3, false>(s, p),
+            (_, false) if many => rows::<S, T, 8, 3, true>(s, p),
+            (2, true) => rows::<S, T, 4, 2, false>(s, p),
+            (2, false) => rows::<S, T, 4, 2, true>(s, p),
+            (_, true) => rows::<S, T, 4, 3, false>(s, p),
+            (_, false) => rows::<S, T, 4, 3, true>(s, p),
         }
     }
 }
 
 /// All rows of a panel of `VECS` registers, the last one masked where `MASK`.
 #[inline(always)]
-unsafe fn columns<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(s: S, p: Product<'_, T>) {
+unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(s: S, p: Product<'_, T>) {
     let mask = T::mask(s, p.n - (VECS - 1) * T::lanes::<S>());
     let mut row = 0;
     // SAFETY: rows `row .. row + R` are within `m` at each call.
