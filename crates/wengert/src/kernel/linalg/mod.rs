@@ -9,15 +9,29 @@
 #![allow(dead_code)]
 
 mod cholesky;
+mod cofactor;
+mod eigen;
+mod exponential;
 mod lu;
+mod qr;
+mod reflect;
 mod scaled;
 #[cfg(test)]
+mod speed;
+mod svd;
+#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod transpose;
 mod triangular;
-#[cfg(test)]
-mod speed;
+mod vectors;
 
 pub use cholesky::{NotPositiveDefinite, cholesky};
+pub use cofactor::cofactor;
+pub use eigen::{NotConverged, eigh};
+pub use exponential::exponential;
 pub use lu::{Singular, determinant, inverse, log_determinant, lu, solve, solve_factored};
+pub use qr::qr;
+pub use svd::svd;
 pub use triangular::triangular_inverse;

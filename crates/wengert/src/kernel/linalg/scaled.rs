@@ -2,7 +2,7 @@
 
 use crate::kernel::real::Real;
 
-/// `mantissa 2^exponent`, with the mantissa kept near 1.
+/// `mantissa 2^exponent`, with the mantissa in `[1, 2)` unless it is 0 or not finite.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<T> {
     mantissa: T,
@@ -15,41 +15,34 @@ impl<T: Real> Product<T> {
         Product { mantissa: T::one(), exponent: 0 }
     }
 
-    /// Multiplies by `x`.
+    /// Multiplies by `x`, rounding once.
     pub fn times(&mut self, x: T) {
-        let mut x = x;
-        // Two steps, so that a subnormal or huge factor cannot leave the range.
-        for _ in 0..2 {
-            let m = self.mantissa * x;
-            let e = exponent(m);
-            self.mantissa = m * T::of((-e as f64).exp2());
-            self.exponent += e;
-            x = T::one();
-        }
+        let (x, e) = split(x);
+        let (mantissa, carry) = split(self.mantissa * x);
+        *self = Product { mantissa, exponent: self.exponent + e + carry };
     }
 
-    /// The product, rounded once more only where it is subnormal.
+    /// The product, infinite or 0 where it is out of range.
     pub fn value(self) -> T {
-        // In parts: 2^exponent alone may be out of range where the product is not.
-        let mut value = self.mantissa;
-        let mut left = self.exponent.clamp(-20_000, 20_000);
-        while left != 0 {
-            let step = left.clamp(-60, 60);
+        // In parts, since 2^exponent alone may be out of range where the product is not.
+        let (mut value, mut left) = (self.mantissa, self.exponent);
+        while left != 0 && value != T::zero() && value.is_finite() {
+            let step = left.clamp(-100, 100);
             value *= T::of((step as f64).exp2());
             left -= step;
-            if value == T::zero() || !value.is_finite() {
-                break;
-            }
         }
         value
     }
 }
 
-/// The power of two just below `|x|`, bounded so that dividing by it is exact; 0 for 0, infinity and NaN.
-fn exponent<T: Real>(x: T) -> i64 {
-    if x == T::zero() || !x.is_finite() {
-        return 0;
+/// `x` as a number of size in `[1, 2)` and a power of two; `(x, 0)` for 0, infinities and NaN.
+fn split<T: Real>(x: T) -> (T, i64) {
+    let wide = x.as_f64();
+    if wide == 0.0 || !wide.is_finite() {
+        return (x, 0);
     }
-    let bits = x.as_f64().to_bits();
-    (((bits >> 52) & 0x7ff) as i64 - 1023).clamp(-100, 100)
+    let (wide, lifted) = if wide.is_normal() { (wide, 0) } else { (wide * 2f64.powi(64), 64) };
+    let bits = wide.to_bits();
+    let mantissa = f64::from_bits(bits & !(0x7ff << 52) | 1023 << 52);
+    (T::of(mantissa), ((bits >> 52) & 0x7ff) as i64 - 1023 - lifted)
 }

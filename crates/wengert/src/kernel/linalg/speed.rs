@@ -32,3 +32,21 @@ fn all<T: Gemm>(n: usize) {
 fn speed_linalg() {
     for n in [8, 32, 64, 200, 500] { all::<f64>(n); all::<f32>(n); }
 }
+
+fn spectra<T: Gemm>(n: usize) {
+    let name = std::any::type_name::<T>();
+    let mut random = Random::new(1);
+    let a: Vec<T> = random.vector(n * n);
+    let (mut q, mut r, mut w, mut s, mut vt) = (vec![T::zero(); n * n], vec![T::zero(); n * n], vec![], vec![T::zero(); n], vec![T::zero(); n * n]);
+    let say = |what: &str, t: f64| println!("{name} n {n} {what:22} {:9.1} us  GF-like {:6.1}", t * 1e6, (n * n * n) as f64 * 1e-9 / t);
+    say("qr", best(|| qr(&a, n, n, &mut q, &mut r, &mut w, Threads::ONE)));
+    say("eigh", best(|| eigh(&a, n, &mut s, &mut vt, &mut w, Threads::ONE).unwrap()));
+    say("svd", best(|| svd(&a, n, n, &mut q, &mut s, &mut vt, &mut w, Threads::ONE).unwrap()));
+    say("exponential", best(|| exponential(&a, n, &mut q, &mut w, Threads::ONE)));
+}
+
+#[test]
+#[ignore]
+fn speed_spectra() {
+    for n in [4, 16, 64, 200] { spectra::<f64>(n); spectra::<f32>(n); }
+}

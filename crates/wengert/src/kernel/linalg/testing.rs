@@ -1,5 +1,6 @@
 //! What the tests of this family share: seeded matrices and norms.
 
+use crate::kernel::gemm::Strided;
 use crate::kernel::real::Real;
 
 /// A seeded stream of numbers (splitmix64).
@@ -22,4 +23,16 @@ impl Random {
     pub fn vector<T: Real>(&mut self, len: usize) -> Vec<T> {
         (0..len).map(|_| T::of(self.number())).collect()
     }
+}
+
+/// The product of an `[m, k]` and a `[k, n]` matrix, summed in f64 entry by entry.
+pub(crate) fn multiply<T: Real>([m, n, k]: [usize; 3], a: Strided<'_, T>, b: Strided<'_, T>) -> Vec<T> {
+    let read = |x: &Strided<'_, T>, i, j| x.data[x.at(i, j).offset].as_f64();
+    let entry = |i, j| (0..k).map(|p| read(&a, i, p) * read(&b, p, j)).sum();
+    (0..m * n).map(|x| T::of(entry(x / n, x % n))).collect()
+}
+
+/// The Frobenius norm, in f64.
+pub(crate) fn norm_of<T: Real>(a: &[T]) -> f64 {
+    a.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt()
 }

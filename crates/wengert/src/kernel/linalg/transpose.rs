@@ -39,3 +39,17 @@ pub fn upper_to_lower<T: Real>(a: &mut [T], n: usize) {
 fn tiles(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(TILE).flat_map(|i| (0..=i).step_by(TILE).map(move |j| (i, j)))
 }
+
+/// `out = a^T`; `a: [rows, cols]`.
+pub fn transpose<T: Real>(a: &[T], rows: usize, cols: usize, out: &mut [T]) {
+    for i0 in (0..rows).step_by(TILE) {
+        for j0 in (0..cols).step_by(TILE) {
+            let (i1, j1) = (rows.min(i0 + TILE), cols.min(j0 + TILE));
+            for j in j0..j1 {
+                for i in i0..i1 {
+                    out[j * rows + i] = a[i * cols + j];
+                }
+            }
+        }
+    }
+}
