@@ -212,10 +212,14 @@ impl Binary {
     fn with_number(self, a: Recorded, b: Recorded) -> Option<(Tuned, f64, Var)> {
         use Recorded::{Node, Number};
         match (self, a, b) {
-            (Binary::Add, Node(x), Number(c)) | (Binary::Add, Number(c), Node(x)) => Some((Tuned::Shift, c, x)),
+            (Binary::Add, Node(x), Number(c)) | (Binary::Add, Number(c), Node(x)) => {
+                Some((Tuned::Shift, c, x))
+            }
             (Binary::Sub, Node(x), Number(c)) => Some((Tuned::Shift, -c, x)),
             (Binary::Sub, Number(c), Node(x)) => Some((Tuned::SubFrom, c, x)),
-            (Binary::Mul, Node(x), Number(c)) | (Binary::Mul, Number(c), Node(x)) => Some((Tuned::Scale, c, x)),
+            (Binary::Mul, Node(x), Number(c)) | (Binary::Mul, Number(c), Node(x)) => {
+                Some((Tuned::Scale, c, x))
+            }
             (Binary::Div, Node(x), Number(c)) => Some((Tuned::DivBy, c, x)),
             (Binary::Div, Number(c), Node(x)) => Some((Tuned::DivInto, c, x)),
             (Binary::Pow, Node(x), Number(c)) => Some((Tuned::Powf, c, x)),
@@ -244,11 +248,15 @@ macro_rules! number_on_the_left {
     ($Op:ident $op:ident $N:ty) => {
         impl $Op<Var> for $N {
             type Output = Formula<Zip<$N, Var>>;
-            fn $op(self, other: Var) -> Self::Output { zip(Binary::$Op, self, other) }
+            fn $op(self, other: Var) -> Self::Output {
+                zip(Binary::$Op, self, other)
+            }
         }
         impl<E> $Op<Formula<E>> for $N {
             type Output = Formula<Zip<$N, Formula<E>>>;
-            fn $op(self, other: Formula<E>) -> Self::Output { zip(Binary::$Op, self, other) }
+            fn $op(self, other: Formula<E>) -> Self::Output {
+                zip(Binary::$Op, self, other)
+            }
         }
     };
 }

@@ -15,8 +15,8 @@ mod term;
 mod var;
 mod words;
 
-pub use expr::{Expr, Formula};
 pub use error::{Error, ErrorKind, Result};
+pub use expr::{Expr, Formula};
 pub use graph::Graph;
 pub use kernel::functions::Functions;
 pub use kernel::real::Real;

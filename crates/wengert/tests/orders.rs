@@ -26,10 +26,12 @@ fn array_gradients_broadcast_back() {
     let y = g.sum((x * row).exp() / column);
     g.backward(y).unwrap();
     assert_eq!(g.grad(row).unwrap().shape(), [3]);
-    let want: f64 = (0..2).map(|i| {
-        let (x, c) = ((1 + 3 * i) as f64, (2 + i) as f64);
-        x * (0.1 * x).exp() / c
-    }).sum();
+    let want: f64 = (0..2)
+        .map(|i| {
+            let (x, c) = ((1 + 3 * i) as f64, (2 + i) as f64);
+            x * (0.1 * x).exp() / c
+        })
+        .sum();
     assert!((g.grad(row).unwrap()[0] - want).abs() < 1e-14);
     assert_eq!(g.grad(column).unwrap().shape(), [2, 1]);
     let recorded = g.gradient(y, &[x, row, column]).unwrap();

@@ -26,7 +26,12 @@ const ROWS_AT_ONCE: usize = 32;
 /// # Panics
 /// If an operand reaches outside its slice, or elements of `c` overlap.
 pub fn gemm<T: Gemm>(
-    size: [usize; 3], alpha: T, a: Strided<'_, T>, b: Strided<'_, T>, beta: T, c: StridedMut<'_, T>,
+    size: [usize; 3],
+    alpha: T,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    beta: T,
+    c: StridedMut<'_, T>,
     threads: Threads,
 ) {
     run(Product::new(size, alpha, a, b, beta, c), threads);

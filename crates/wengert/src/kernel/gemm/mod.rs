@@ -17,11 +17,11 @@
 mod batch;
 mod choose;
 mod raw;
-#[cfg(test)]
-mod tests;
+mod solve;
 #[cfg(test)]
 pub(crate) mod speed;
-mod solve;
+#[cfg(test)]
+mod tests;
 mod within;
 
 pub use batch::{Batched, BatchedMut, gemm_batched};

@@ -34,7 +34,12 @@ const SMALL_FEW: usize = 12;
 /// # Panics
 /// If an operand reaches outside its slice, or elements of `b` overlap.
 pub fn solve_triangular<T: Gemm>(
-    n: usize, cols: usize, shape: Triangle, l: Strided<'_, T>, b: StridedMut<'_, T>, threads: Threads,
+    n: usize,
+    cols: usize,
+    shape: Triangle,
+    l: Strided<'_, T>,
+    b: StridedMut<'_, T>,
+    threads: Threads,
 ) {
     run(Solve::new(n, cols, shape, l, b), threads);
 }
@@ -44,7 +49,13 @@ pub fn solve_triangular<T: Gemm>(
 /// # Panics
 /// If a block is outside the matrix, or the two overlap.
 pub fn solve_within<T: Gemm>(
-    matrix: &mut [T], width: usize, n: usize, cols: usize, shape: Triangle, l: Place<'_, T>, b: Spot,
+    matrix: &mut [T],
+    width: usize,
+    n: usize,
+    cols: usize,
+    shape: Triangle,
+    l: Place<'_, T>,
+    b: Spot,
     threads: Threads,
 ) {
     run(Solve::within(matrix, width, n, cols, shape, l, b), threads);

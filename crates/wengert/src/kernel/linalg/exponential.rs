@@ -9,10 +9,33 @@ const DEGREES: [&[f64]; 5] = [
     &[120.0, 60.0, 12.0, 1.0],
     &[30240.0, 15120.0, 3360.0, 420.0, 30.0, 1.0],
     &[17297280.0, 8648640.0, 1995840.0, 277200.0, 25200.0, 1512.0, 56.0, 1.0],
-    &[17643225600.0, 8821612800.0, 2075673600.0, 302702400.0, 30270240.0, 2162160.0, 110880.0, 3960.0, 90.0, 1.0],
     &[
-        64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0,
-        10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0,
+        17643225600.0,
+        8821612800.0,
+        2075673600.0,
+        302702400.0,
+        30270240.0,
+        2162160.0,
+        110880.0,
+        3960.0,
+        90.0,
+        1.0,
+    ],
+    &[
+        64764752532480000.0,
+        32382376266240000.0,
+        7771770303897600.0,
+        1187353796428800.0,
+        129060195264000.0,
+        10559470521600.0,
+        670442572800.0,
+        33522128640.0,
+        1323241920.0,
+        40840800.0,
+        960960.0,
+        16380.0,
+        182.0,
+        1.0,
     ],
 ];
 /// 1-norms up to which each degree is accurate to a unit roundoff, in f64 and in f32.
@@ -69,7 +92,13 @@ fn times<T: Gemm>(a: &[T], b: &[T], out: &mut [T], n: usize, beta: T, threads: T
 
 /// Odd and even parts of the numerator at `x`. `powers` holds `x^2, x^4, ..`.
 fn pade<T: Gemm>(
-    b: &[f64], x: &[T], n: usize, powers: &mut [T], odd: &mut [T], even: &mut [T], threads: Threads,
+    b: &[f64],
+    x: &[T],
+    n: usize,
+    powers: &mut [T],
+    odd: &mut [T],
+    even: &mut [T],
+    threads: Threads,
 ) {
     let nn = n * n;
     // Degree 13 goes through x^6 to save two products; its terms of order 8 and up are x^6 (..).
@@ -96,7 +125,8 @@ fn pade<T: Gemm>(
     if high {
         let high_part = |out: &mut [T], from: usize| {
             for (i, out) in out.iter_mut().enumerate() {
-                *out = (1..=3).fold(T::zero(), |s, p| s + T::of(b[from + 6 + 2 * p]) * powers[(p - 1) * nn + i]);
+                *out =
+                    (1..=3).fold(T::zero(), |s, p| s + T::of(b[from + 6 + 2 * p]) * powers[(p - 1) * nn + i]);
             }
         };
         high_part(odd, 1);

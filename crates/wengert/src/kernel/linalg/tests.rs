@@ -45,7 +45,9 @@ fn cholesky_reproduces_the_matrix() {
         cholesky(&messy, n, &mut l, Threads::ONE).unwrap();
         let again = multiply([n, n, n], Strided::rows(&l, n), Strided::rows(&l, n).t());
         assert!(residual(&again, &a, n, &a) < 2.0, "n = {n}");
-        assert!((0..n).all(|i| l[i * n + i] > T::zero() && l[i * n + i + 1..(i + 1) * n].iter().all(|x| *x == T::zero())));
+        assert!((0..n).all(
+            |i| l[i * n + i] > T::zero() && l[i * n + i + 1..(i + 1) * n].iter().all(|x| *x == T::zero())
+        ));
     }
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
@@ -59,7 +61,11 @@ fn cholesky_names_the_first_bad_pivot() {
                 let mut a: Vec<f64> = identity(n);
                 a[pivot * n + pivot] = bad;
                 let mut l = vec![0.0; n * n];
-                assert_eq!(cholesky(&a, n, &mut l, Threads::ONE), Err(NotPositiveDefinite { pivot }), "{n} {bad}");
+                assert_eq!(
+                    cholesky(&a, n, &mut l, Threads::ONE),
+                    Err(NotPositiveDefinite { pivot }),
+                    "{n} {bad}"
+                );
             }
         }
     }
@@ -102,7 +108,11 @@ fn lu_solves_inverts_and_takes_determinants() {
         let (sign, log) = log_determinant(&f, n, &p);
         let det = determinant(&f, n, &p).as_f64();
         let want = sign.as_f64() * log.as_f64().exp();
-        assert!(!det.is_normal() || want.is_infinite() || (det - want).abs() <= 1e3 * T::epsilon().as_f64() * det.abs());
+        assert!(
+            !det.is_normal()
+                || want.is_infinite()
+                || (det - want).abs() <= 1e3 * T::epsilon().as_f64() * det.abs()
+        );
     }
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
@@ -152,7 +162,10 @@ fn triangular_inverses() {
                 }
             }
             let one = multiply([n, n, n], Strided::rows(&a, n), Strided::rows(&x, n));
-            assert!(residual(&one, &identity(n), n, &identity(n)) < 3.0, "n = {n}, lower {lower}, unit {unit}");
+            assert!(
+                residual(&one, &identity(n), n, &identity(n)) < 3.0,
+                "n = {n}, lower {lower}, unit {unit}"
+            );
         }
     }
     both(check::<f64>, &SIZES);
@@ -206,13 +219,18 @@ fn eigh_of_random_repeated_and_scaled_matrices() {
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
     let mut v = [0.0; 4];
-    assert_eq!(eigh(&[1.0, 0.0, f64::NAN, 1.0], 2, &mut [0.0; 2], &mut v, &mut Vec::new(), Threads::ONE), Err(NotConverged));
+    assert_eq!(
+        eigh(&[1.0, 0.0, f64::NAN, 1.0], 2, &mut [0.0; 2], &mut v, &mut Vec::new(), Threads::ONE),
+        Err(NotConverged)
+    );
 }
 
 #[test]
 fn svd_of_every_shape_and_rank() {
     fn check<T: Gemm>(random: &mut Random, n: usize) {
-        for (m, n, rank) in [(n, n, n), (n, n, n / 2), (n + 5, n, n), (n, n + 5, n), (n, 3 * n, n), (n, n, 0), (2 * n, n, 1)] {
+        for (m, n, rank) in
+            [(n, n, n), (n, n, n / 2), (n + 5, n, n), (n, n + 5, n), (n, 3 * n, n), (n, n, 0), (2 * n, n, 1)]
+        {
             let k = m.min(n);
             let (x, y): (Vec<T>, Vec<T>) = (random.vector(m * rank), random.vector(rank * n));
             let a = if rank == k {
@@ -243,7 +261,8 @@ fn small_singular_values_keep_their_digits() {
     let mut random = Random::new(4);
     let b: Vec<f64> = random.vector(n * n);
     let scale = |j: usize| 1e-3f64.powi(5 * j as i32);
-    let a: Vec<f64> = (0..n * n).map(|i| (b[i] + if i % 7 == 0 { 3.0 } else { 0.0 }) * scale(i % n)).collect();
+    let a: Vec<f64> =
+        (0..n * n).map(|i| (b[i] + if i % 7 == 0 { 3.0 } else { 0.0 }) * scale(i % n)).collect();
     let (mut u, mut s, mut vt) = (vec![0.0; n * n], vec![0.0; n], vec![0.0; n * n]);
     svd(&a, n, n, &mut u, &mut s, &mut vt, &mut Vec::new(), Threads::ONE).unwrap();
     // Their product is the determinant, which LU finds to full relative accuracy here.
@@ -277,7 +296,9 @@ fn cofactors_of_regular_and_singular_matrices() {
             let mut a: Vec<f64> = random.vector(n * n);
             match lost {
                 1 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j]),
-                2 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j] + 1e-9 * a[(n - 1) * n + j]),
+                2 if n > 1 => {
+                    (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j] + 1e-9 * a[(n - 1) * n + j])
+                }
                 3 => a.fill(0.0),
                 _ => {}
             }

@@ -37,7 +37,13 @@ impl<'a, T: Gemm> Solve<'a, T> {
     /// # Panics
     /// If a block is outside the matrix, or the two overlap.
     pub fn within(
-        buffer: &'a mut [T], width: usize, n: usize, cols: usize, shape: Triangle, l: Place<'a, T>, b: Spot,
+        buffer: &'a mut [T],
+        width: usize,
+        n: usize,
+        cols: usize,
+        shape: Triangle,
+        l: Place<'a, T>,
+        b: Spot,
     ) -> Self {
         let block = b.block(n, cols);
         let len = buffer.len();
@@ -74,7 +80,10 @@ impl<'a, T: Gemm> Solve<'a, T> {
     pub fn split(self, rows: usize) -> (Self, Product<'a, T>, Self) {
         assert!(rows <= self.n);
         let (r, rest) = (rows as isize, self.n - rows);
-        let l = |i: isize, j: isize| At { ptr: self.l.ptr.wrapping_offset(i * self.l.rs + j * self.l.cs), ..self.l };
+        let l = |i: isize, j: isize| At {
+            ptr: self.l.ptr.wrapping_offset(i * self.l.rs + j * self.l.cs),
+            ..self.l
+        };
         let below = At { ptr: self.b.ptr.wrapping_offset(r * self.b.rs), ..self.b };
         let above = At { ptr: self.b.ptr.cast_const(), rs: self.b.rs, cs: self.b.cs };
         let product = Product {
@@ -156,8 +165,10 @@ impl<T: Gemm> Solve<'_, T> {
     unsafe fn tile<S: Simd, const R: usize, const V: usize>(&self, s: S, row: usize, mask: T::Mask<S>) {
         let lanes = T::lanes::<S>();
         let zero = T::splat(s, T::zero());
-        let l = |i: usize, j: usize| self.l.ptr.wrapping_offset(i as isize * self.l.rs + j as isize * self.l.cs);
-        let b = |i: usize, v: usize| self.b.ptr.wrapping_offset(i as isize * self.b.rs).wrapping_add(v * lanes);
+        let l =
+            |i: usize, j: usize| self.l.ptr.wrapping_offset(i as isize * self.l.rs + j as isize * self.l.cs);
+        let b =
+            |i: usize, v: usize| self.b.ptr.wrapping_offset(i as isize * self.b.rs).wrapping_add(v * lanes);
         let mut acc = [[zero; V]; R];
         // SAFETY: rows are below `row + R <= n`, columns inside the panel (the last register masked).
         unsafe {

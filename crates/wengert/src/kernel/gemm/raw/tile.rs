@@ -53,7 +53,10 @@ unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
 
 /// All rows of a panel of `VECS` registers, the last one masked where `MASK`.
 #[inline(always)]
-unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(s: S, p: Product<'_, T>) {
+unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(
+    s: S,
+    p: Product<'_, T>,
+) {
     let mask = T::mask(s, p.n - (VECS - 1) * T::lanes::<S>());
     let mut row = 0;
     // SAFETY: rows `row .. row + R` are within `m` at each call.
@@ -79,7 +82,10 @@ unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MAS
 /// `R` rows by `VECS` registers of the result, held in registers over the whole inner dimension.
 #[inline(always)]
 unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
-    s: S, p: &Product<'_, T>, row: usize, mask: T::Mask<S>,
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    mask: T::Mask<S>,
 ) {
     let lanes = T::lanes::<S>();
     let zero = T::splat(s, T::zero());
@@ -168,7 +174,11 @@ unsafe fn dot_rows<S: Simd, T: Gemm, const COLS: usize>(s: S, p: &Product<'_, T>
 /// One register of every row and column: at `i`, partial where a mask is given.
 #[inline(always)]
 unsafe fn dots_step<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
-    s: S, p: &Product<'_, T>, acc: &mut [[T::V<S>; COLS]; R], (a, b): (*const T, *const T), i: usize,
+    s: S,
+    p: &Product<'_, T>,
+    acc: &mut [[T::V<S>; COLS]; R],
+    (a, b): (*const T, *const T),
+    i: usize,
     mask: Option<T::Mask<S>>,
 ) {
     // SAFETY: the caller's promise: a register (or its masked lanes) at `i` is inside each row and column.
@@ -192,7 +202,12 @@ unsafe fn dots_step<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
 
 /// `R` by `COLS` dot products at once.
 #[inline(always)]
-unsafe fn dots<S: Simd, T: Gemm, const R: usize, const COLS: usize>(s: S, p: &Product<'_, T>, row: usize, col: usize) {
+unsafe fn dots<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    col: usize,
+) {
     let lanes = T::lanes::<S>();
     let zero = T::splat(s, T::zero());
     let mut acc = [[zero; COLS]; R];
