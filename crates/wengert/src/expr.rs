@@ -9,15 +9,16 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
 use crate::op::table::unary_table;
-use crate::op::{Binary, Op, Params, Tuned, Unary};
+use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
 
 /// What a formula is recorded on.
 #[doc(hidden)]
 pub trait Recorder<T: Functions> {
-    fn record_formula_op(&self, op: &Op, args: &[Var]) -> Var;
-    fn record_number(&self, value: f64) -> Var;
-    fn check_handle(&self, v: Var) -> Var;
+    fn unary(&self, op: Unary, x: Var) -> Var;
+    fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var;
+    fn binary(&self, op: Binary, a: Var, b: Var) -> Var;
+    fn number(&self, value: f64) -> Var;
 }
 
 macro_rules! unary_methods {
@@ -156,59 +157,67 @@ fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
 }
 
 impl Operand for Var {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
-        Recorded::Node(tape.check_handle(self))
+        Recorded::Node(self)
     }
 }
 impl Expr for Var {}
 
 macro_rules! numbers {
     ($($N:ty)*) => { $(impl Operand for $N {
+        #[inline(always)]
         fn record<T: Functions, R: Recorder<T> + ?Sized>(self, _tape: &R) -> Recorded { Recorded::Number(f64::from(self)) }
     })* };
 }
 numbers! { f64 f32 i32 }
 
 impl Recorded {
+    #[inline(always)]
     fn var<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Var {
         match self {
             Recorded::Node(v) => v,
-            Recorded::Number(value) => tape.record_number(value),
+            Recorded::Number(value) => tape.number(value),
         }
     }
 }
 
 /// Records an expression as a node.
+#[inline(always)]
 pub(crate) fn record<T: Functions, R: Recorder<T> + ?Sized>(tape: &R, x: impl Operand) -> Var {
     x.record(tape).var(tape)
 }
 
 impl<X: Operand> Operand for Formula<Map<X>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.record_formula_op(&Op::Unary(self.0.op), &[x]))
+        Recorded::Node(tape.unary(self.0.op, x))
     }
 }
 
 impl<X: Operand> Operand for Formula<Tune<X>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.record_formula_op(&Op::Tuned(self.0.op, self.0.p), &[x]))
+        Recorded::Node(tape.tuned(self.0.op, self.0.p, x))
     }
 }
 
 impl<A: Operand, B: Operand> Operand for Formula<Zip<A, B>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let (a, b) = (self.0.a.record(tape), self.0.b.record(tape));
         Recorded::Node(match (self.0.op.with_number(a, b), a, b) {
-            (Some((op, c, x)), ..) => tape.record_formula_op(&Op::Tuned(op, [c, 0.0]), &[x]),
-            (None, a, b) => tape.record_formula_op(&Op::Binary(self.0.op), &[a.var(tape), b.var(tape)]),
+            (Some((op, c, x)), ..) => tape.tuned(op, [c, 0.0], x),
+            (None, a, b) => tape.binary(self.0.op, a.var(tape), b.var(tape)),
         })
     }
 }
 
 impl Binary {
     /// The op of one argument that this one is where the other is a number.
+    #[inline(always)]
     fn with_number(self, a: Recorded, b: Recorded) -> Option<(Tuned, f64, Var)> {
         use Recorded::{Node, Number};
         match (self, a, b) {

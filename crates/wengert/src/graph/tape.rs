@@ -368,6 +368,17 @@ impl<T: Functions> Tape<T> {
         }
     }
 
+    /// Where two arrays of one layout without gaps lie, that layout, and their length.
+    #[inline(always)]
+    pub fn alike(&self, a: &Node, b: &Node) -> Option<(Place, Place, u32, usize)> {
+        if a.is_lane() || b.is_lane() {
+            return None;
+        }
+        let (a, b) = (self.arrays[a.slot as usize], self.arrays[b.slot as usize]);
+        let entry = self.layouts.get(a.layout);
+        (a.layout == b.layout && entry.contiguous).then_some((a.place, b.place, a.layout, entry.len))
+    }
+
     /// The input whose buffer node `id` reads, if any.
     pub fn source_of(&self, id: usize) -> Option<&Source> {
         let node = self.nodes[id];
