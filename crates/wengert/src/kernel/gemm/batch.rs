@@ -32,7 +32,13 @@ const THREADED: usize = 1 << 20;
 /// # Panics
 /// If an operand reaches outside its slice, or elements of some `c_i` overlap.
 pub fn gemm_batched<T: Gemm>(
-    count: usize, size: [usize; 3], alpha: T, a: Batched<'_, T>, b: Batched<'_, T>, beta: T, c: BatchedMut<'_, T>,
+    count: usize,
+    size: [usize; 3],
+    alpha: T,
+    a: Batched<'_, T>,
+    b: Batched<'_, T>,
+    beta: T,
+    c: BatchedMut<'_, T>,
     threads: Threads,
 ) {
     let [m, n, k] = size;
@@ -81,7 +87,12 @@ fn extent(size: [usize; 2], stride: [isize; 2]) -> Option<usize> {
 /// Runs matrices `from .. from + count` of a stack of disjoint ones, split in halves over about `threads` jobs.
 #[cfg(feature = "rayon")]
 fn halves<T: Send>(
-    from: usize, count: usize, stride: usize, c: &mut [T], threads: usize, one: &(impl Fn(usize, &mut [T]) + Sync),
+    from: usize,
+    count: usize,
+    stride: usize,
+    c: &mut [T],
+    threads: usize,
+    one: &(impl Fn(usize, &mut [T]) + Sync),
 ) {
     if threads <= 1 || count == 1 {
         return (0..count).for_each(|i| one(from + i, &mut c[i * stride..]));

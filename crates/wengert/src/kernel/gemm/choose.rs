@@ -8,7 +8,7 @@ use super::{Strided, StridedMut, Threads};
 /// Multiply-adds up to which the direct kernel beats the library, where rows of `b` are contiguous.
 const SMALL: usize = 112 * 112 * 112;
 /// The same where `b` has to be copied first.
-const SMALL_COPIED: usize = 48 * 48 * 48;
+const SMALL_COPIED: usize = 40 * 40 * 40;
 /// With `m` or `k` up to this the library packs more than it computes.
 const FLAT: usize = 16;
 /// Products with an outer dimension up to this are bound by memory.
@@ -26,7 +26,12 @@ const ROWS_AT_ONCE: usize = 32;
 /// # Panics
 /// If an operand reaches outside its slice, or elements of `c` overlap.
 pub fn gemm<T: Gemm>(
-    size: [usize; 3], alpha: T, a: Strided<'_, T>, b: Strided<'_, T>, beta: T, c: StridedMut<'_, T>,
+    size: [usize; 3],
+    alpha: T,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    beta: T,
+    c: StridedMut<'_, T>,
     threads: Threads,
 ) {
     run(Product::new(size, alpha, a, b, beta, c), threads);

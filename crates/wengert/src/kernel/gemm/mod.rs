@@ -12,16 +12,16 @@
 //! - scratch is one vector a thread and type, kept between calls.
 //!
 //! Absent on purpose: complex numbers, integer types, fused epilogues.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)] // until the ops use all of it
 
 mod batch;
 mod choose;
 mod raw;
-#[cfg(test)]
-mod tests;
+mod solve;
 #[cfg(test)]
 pub(crate) mod speed;
-mod solve;
+#[cfg(test)]
+mod tests;
 mod within;
 
 pub use batch::{Batched, BatchedMut, gemm_batched};

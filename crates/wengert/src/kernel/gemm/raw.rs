@@ -11,6 +11,8 @@ use super::{Place, Spot, Strided, StridedMut};
 
 mod check;
 mod element;
+#[cfg(test)]
+mod levels;
 mod solve;
 mod tile;
 
@@ -58,7 +60,12 @@ impl<'a, T: Gemm> Product<'a, T> {
     /// # Panics
     /// If they are not, or do.
     pub(super) fn new(
-        [m, n, k]: [usize; 3], alpha: T, a: Strided<'a, T>, b: Strided<'a, T>, beta: T, c: StridedMut<'a, T>,
+        [m, n, k]: [usize; 3],
+        alpha: T,
+        a: Strided<'a, T>,
+        b: Strided<'a, T>,
+        beta: T,
+        c: StridedMut<'a, T>,
     ) -> Self {
         inside(a.data.len(), a.offset, a.row_stride, a.col_stride, m, k);
         inside(b.data.len(), b.offset, b.row_stride, b.col_stride, k, n);
@@ -74,8 +81,14 @@ impl<'a, T: Gemm> Product<'a, T> {
     /// # Panics
     /// If a block is outside the matrix, or `c` meets `a` or `b`.
     pub(super) fn within(
-        buffer: &'a mut [T], width: usize, [m, n, k]: [usize; 3], alpha: T, a: Place<'a, T>, b: Place<'a, T>,
-        beta: T, c: Spot,
+        buffer: &'a mut [T],
+        width: usize,
+        [m, n, k]: [usize; 3],
+        alpha: T,
+        a: Place<'a, T>,
+        b: Place<'a, T>,
+        beta: T,
+        c: Spot,
     ) -> Self {
         let c_block = c.block(m, n);
         c_block.inside(buffer.len(), width);
@@ -169,8 +182,9 @@ impl<'a, T: Gemm> Product<'a, T> {
             for j in 0..n {
                 for i in from..k.min(from + 16) {
                     // SAFETY: `(i, j)` is inside `k` by `n`, so inside the slice of `b`.
-                    scratch[i * n + j] =
-                        unsafe { *self.b.ptr.wrapping_offset(i as isize * self.b.rs + j as isize * self.b.cs) };
+                    scratch[i * n + j] = unsafe {
+                        *self.b.ptr.wrapping_offset(i as isize * self.b.rs + j as isize * self.b.cs)
+                    };
                 }
             }
         }
@@ -193,6 +207,8 @@ impl<'a, T: Gemm> Product<'a, T> {
     pub(super) fn library(self, threads: usize) {
         let (a, b, c) = ((self.a.ptr, self.a.rs, self.a.cs), (self.b.ptr, self.b.rs, self.b.cs), self.c);
         // SAFETY: this module's invariant is the crate's requirement.
-        unsafe { T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta, threads) }
+        unsafe {
+            T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta, threads)
+        }
     }
 }

@@ -19,6 +19,8 @@ impl Triangle {
     pub const UPPER: Triangle = Triangle { lower: false, unit: false };
     /// The lower triangle with ones on the diagonal.
     pub const UNIT_LOWER: Triangle = Triangle { lower: true, unit: true };
+    /// The upper triangle with ones on the diagonal.
+    pub const UNIT_UPPER: Triangle = Triangle { lower: false, unit: true };
 }
 
 /// Rows that substitution handles without a product in between.
@@ -34,7 +36,12 @@ const SMALL_FEW: usize = 12;
 /// # Panics
 /// If an operand reaches outside its slice, or elements of `b` overlap.
 pub fn solve_triangular<T: Gemm>(
-    n: usize, cols: usize, shape: Triangle, l: Strided<'_, T>, b: StridedMut<'_, T>, threads: Threads,
+    n: usize,
+    cols: usize,
+    shape: Triangle,
+    l: Strided<'_, T>,
+    b: StridedMut<'_, T>,
+    threads: Threads,
 ) {
     run(Solve::new(n, cols, shape, l, b), threads);
 }
@@ -44,7 +51,13 @@ pub fn solve_triangular<T: Gemm>(
 /// # Panics
 /// If a block is outside the matrix, or the two overlap.
 pub fn solve_within<T: Gemm>(
-    matrix: &mut [T], width: usize, n: usize, cols: usize, shape: Triangle, l: Place<'_, T>, b: Spot,
+    matrix: &mut [T],
+    width: usize,
+    n: usize,
+    cols: usize,
+    shape: Triangle,
+    l: Place<'_, T>,
+    b: Spot,
     threads: Threads,
 ) {
     run(Solve::within(matrix, width, n, cols, shape, l, b), threads);

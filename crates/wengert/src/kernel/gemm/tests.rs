@@ -4,7 +4,12 @@ use super::*;
 use crate::kernel::linalg::testing::Random;
 
 fn naive<T: Gemm>(
-    [m, n, k]: [usize; 3], alpha: T, a: Strided<'_, T>, b: Strided<'_, T>, beta: T, c: &[T],
+    [m, n, k]: [usize; 3],
+    alpha: T,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    beta: T,
+    c: &[T],
 ) -> Vec<f64> {
     let read = |x: &Strided<'_, T>, i: usize, j: usize| x.at(i, j).data[x.at(i, j).offset].as_f64();
     let mut out = vec![0.0; m * n];
@@ -18,8 +23,17 @@ fn naive<T: Gemm>(
 
 /// A `rows` by `cols` operand in each of the layouts: row-major, transposed, padded, strided, broadcast.
 fn layouts<T>(data: &[T], rows: usize, cols: usize) -> Vec<Strided<'_, T>> {
-    let with = |r: usize, c: usize| Strided { data, offset: 1, row_stride: r as isize, col_stride: c as isize };
-    vec![with(cols, 1), with(1, rows), with(cols + 3, 1), with(2 * cols + 1, 2), with(0, 1), with(1, 0), with(0, 0)]
+    let with =
+        |r: usize, c: usize| Strided { data, offset: 1, row_stride: r as isize, col_stride: c as isize };
+    vec![
+        with(cols, 1),
+        with(1, rows),
+        with(cols + 3, 1),
+        with(2 * cols + 1, 2),
+        with(0, 1),
+        with(1, 0),
+        with(0, 0),
+    ]
 }
 
 fn all_layouts<T: Gemm>([m, n, k]: [usize; 3], tol: f64) {
@@ -50,7 +64,10 @@ fn all_layouts<T: Gemm>([m, n, k]: [usize; 3], tol: f64) {
                     for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
                         let got = out[i * rs + j * cs].as_f64();
                         let error = (got - want[i * n + j]).abs();
-                        assert!(error <= tol * (1.0 + k as f64), "{m} {n} {k} {a:?} ({i}, {j}) off by {error}");
+                        assert!(
+                            error <= tol * (1.0 + k as f64),
+                            "{m} {n} {k} {a:?} ({i}, {j}) off by {error}"
+                        );
                         touched += 1;
                     }
                     let rest = out.iter().filter(|x| x.is_nan()).count();
@@ -79,7 +96,9 @@ fn agrees_with_triple_loops_in_every_layout() {
 
 #[test]
 fn agrees_with_triple_loops_when_large() {
-    for size in [[64, 64, 64], [65, 65, 65], [130, 130, 130], [1, 300, 200], [300, 1, 200], [40, 200, 3], [9, 7, 600]] {
+    for size in
+        [[64, 64, 64], [65, 65, 65], [130, 130, 130], [1, 300, 200], [300, 1, 200], [40, 200, 3], [9, 7, 600]]
+    {
         let [m, n, k] = size;
         let mut random = Random::new(3);
         let (a, b): (Vec<f64>, Vec<f64>) = (random.vector(m * k), random.vector(k * n));
@@ -140,7 +159,16 @@ fn batches_broadcast_sum_and_thread() {
             let mut c = vec![0.25; count * m * n];
             let stack = |x, cols, stride| Batched { first: Strided::rows(x, cols), stride };
             let out = BatchedMut { first: StridedMut::rows(&mut c, n), stride: c_step };
-            gemm_batched(count, [m, n, k], 2.0, stack(&a, k, a_step), stack(&b, n, b_step), 3.0, out, Threads(threads));
+            gemm_batched(
+                count,
+                [m, n, k],
+                2.0,
+                stack(&a, k, a_step),
+                stack(&b, n, b_step),
+                3.0,
+                out,
+                Threads(threads),
+            );
             c
         };
         let mut want = vec![0.25; count * m * n];
@@ -164,7 +192,14 @@ fn blocks_of_one_matrix() {
     let mut matrix = start.clone();
     // rows 10.., columns 10.. -= (block at (10, 0)) (block at (10, 0))^T
     gemm_within(
-        &mut matrix, w, [10, 10, 10], -1.0, spot(10, 0).here(), spot(10, 0).t().here(), 1.0, spot(10, 10),
+        &mut matrix,
+        w,
+        [10, 10, 10],
+        -1.0,
+        spot(10, 0).here(),
+        spot(10, 0).t().here(),
+        1.0,
+        spot(10, 10),
         Threads::ONE,
     );
     for (i, j) in (0..10).flat_map(|i| (0..10).map(move |j| (i, j))) {
@@ -185,7 +220,15 @@ fn refuses_a_result_that_overlaps() {
 #[should_panic(expected = "reaches outside its slice")]
 fn refuses_an_operand_out_of_bounds() {
     let (a, b) = ([0.0; 8], [0.0; 9]);
-    gemm([3, 3, 3], 1.0, Strided::rows(&a, 3), Strided::rows(&b, 3), 0.0, StridedMut::rows(&mut [0.0; 9], 3), Threads::ONE);
+    gemm(
+        [3, 3, 3],
+        1.0,
+        Strided::rows(&a, 3),
+        Strided::rows(&b, 3),
+        0.0,
+        StridedMut::rows(&mut [0.0; 9], 3),
+        Threads::ONE,
+    );
 }
 
 #[test]
@@ -226,7 +269,10 @@ fn triangular_systems() {
                         };
                         let range = if lower { 0..i + 1 } else { i..n };
                         let product: f64 = range.map(|p| entry(p) * x[at(p)].as_f64()).sum();
-                        assert!((product - b[at(i)].as_f64()).abs() < tol, "{n} {cols} {lower} {unit} {transposed}");
+                        assert!(
+                            (product - b[at(i)].as_f64()).abs() < tol,
+                            "{n} {cols} {lower} {unit} {transposed}"
+                        );
                     }
                 }
             }

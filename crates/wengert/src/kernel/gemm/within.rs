@@ -73,7 +73,8 @@ impl Block {
     /// Whether two rectangles of one matrix share an element.
     pub fn meets(&self, other: &Block) -> bool {
         let apart = |a: usize, la: usize, b: usize, lb: usize| a + la <= b || b + lb <= a;
-        !(apart(self.row, self.rows, other.row, other.rows) || apart(self.col, self.cols, other.col, other.cols))
+        !(apart(self.row, self.rows, other.row, other.rows)
+            || apart(self.col, self.cols, other.col, other.cols))
     }
 }
 
@@ -82,7 +83,14 @@ impl Block {
 /// # Panics
 /// If a block is outside the matrix, or `c` overlaps an operand.
 pub fn gemm_within<T: Gemm>(
-    matrix: &mut [T], width: usize, size: [usize; 3], alpha: T, a: Place<'_, T>, b: Place<'_, T>, beta: T, c: Spot,
+    matrix: &mut [T],
+    width: usize,
+    size: [usize; 3],
+    alpha: T,
+    a: Place<'_, T>,
+    b: Place<'_, T>,
+    beta: T,
+    c: Spot,
     threads: Threads,
 ) {
     choose::run(Product::within(matrix, width, size, alpha, a, b, beta, c), threads);

@@ -33,7 +33,12 @@ const SMALL: usize = 48;
 ///
 /// # Errors
 /// With the first pivot that is not positive; `l` then holds unspecified values.
-pub fn cholesky<T: Gemm>(a: &[T], n: usize, l: &mut [T], threads: Threads) -> Result<(), NotPositiveDefinite> {
+pub fn cholesky<T: Gemm>(
+    a: &[T],
+    n: usize,
+    l: &mut [T],
+    threads: Threads,
+) -> Result<(), NotPositiveDefinite> {
     assert!(a.len() == n * n && l.len() == n * n, "cholesky: slices are not n by n");
     lower_to_upper(a, n, l);
     factor(l, n, 0, n, threads).map_err(|pivot| NotPositiveDefinite { pivot })?;
@@ -57,7 +62,12 @@ fn factor<T: Gemm>(u: &mut [T], width: usize, at: usize, n: usize, threads: Thre
 
 /// `C -= W^T W` on and above the diagonal of the block of `n` rows from `at`; `W` is `k` rows from `(row, col)`.
 fn subtract_gram<T: Gemm>(
-    u: &mut [T], width: usize, (row, col): (usize, usize), k: usize, (at, n): (usize, usize), threads: Threads,
+    u: &mut [T],
+    width: usize,
+    (row, col): (usize, usize),
+    k: usize,
+    (at, n): (usize, usize),
+    threads: Threads,
 ) {
     let minus = |u: &mut [T], c0: usize, m: usize, c1: usize, n: usize| {
         let (a, b) = (spot(row, col + c0).t().here(), spot(row, col + c1).here());

@@ -32,7 +32,12 @@ const STRIP: usize = 128;
 /// # Errors
 /// If an entry is not finite, or (never seen) the iteration does not converge.
 pub fn eigh<T: Gemm>(
-    a: &[T], n: usize, values: &mut [T], vectors: &mut [T], work: &mut Vec<T>, threads: Threads,
+    a: &[T],
+    n: usize,
+    values: &mut [T],
+    vectors: &mut [T],
+    work: &mut Vec<T>,
+    threads: Threads,
 ) -> Result<(), NotConverged> {
     assert!(a.len() == n * n && vectors.len() == n * n && values.len() == n, "eigh: slices do not fit n");
     if n == 0 {
@@ -67,7 +72,13 @@ pub fn eigh<T: Gemm>(
 
 /// Reduces the symmetric `a` to diagonal `d` and off-diagonal `e`; reflector `j` goes to row `j` of `store`.
 fn tridiagonalise<T: Gemm>(
-    a: &mut [T], n: usize, d: &mut [T], e: &mut [T], store: &mut [T], tau: &mut [T], pair: &mut [T],
+    a: &mut [T],
+    n: usize,
+    d: &mut [T],
+    e: &mut [T],
+    store: &mut [T],
+    tau: &mut [T],
+    pair: &mut [T],
     threads: Threads,
 ) {
     for j in 0..n {
@@ -96,8 +107,17 @@ fn tridiagonalise<T: Gemm>(
         }
         let left = Strided::rows(pair, 2);
         let right = Strided { data: pair, offset: 1, row_stride: -1, col_stride: 2 };
-        // Rows of [w v]^T: contiguous copies would cost more than they save for two of them.
-        gemm_within(a, n, [len, len, 2], -T::one(), Place::Other(left), Place::Other(right), T::one(), spot(first, first), threads);
+        gemm_within(
+            a,
+            n,
+            [len, len, 2],
+            -T::one(),
+            Place::Other(left),
+            Place::Other(right),
+            T::one(),
+            spot(first, first),
+            threads,
+        );
     }
 }
 
@@ -160,7 +180,12 @@ fn turn_rows<T: Real>(z: &mut [T], n: usize, low: usize, high: usize, turns: &[T
         let len = STRIP.min(n - from);
         for i in (low..high).rev() {
             let (top, bottom) = z.split_at_mut((i + 1) * n);
-            rotate(&mut top[i * n + from..][..len], &mut bottom[from..][..len], turns[2 * i], turns[2 * i + 1]);
+            rotate(
+                &mut top[i * n + from..][..len],
+                &mut bottom[from..][..len],
+                turns[2 * i],
+                turns[2 * i + 1],
+            );
         }
     }
 }

@@ -35,7 +35,11 @@ const PANEL: usize = 8;
 /// With the first pivot that is exactly zero; the factorisation is complete all the same (`U` has that zero),
 /// so that a determinant can be read from it.
 pub fn lu<T: Gemm>(
-    a: &mut [T], n: usize, pivots: &mut [usize], work: &mut Vec<T>, threads: Threads,
+    a: &mut [T],
+    n: usize,
+    pivots: &mut [usize],
+    work: &mut Vec<T>,
+    threads: Threads,
 ) -> Result<(), Singular> {
     assert!(a.len() == n * n && pivots.len() == n, "lu: slices are not n by n and n");
     if work.len() < PANEL * n {
@@ -50,7 +54,13 @@ pub fn lu<T: Gemm>(
 
 /// Factors columns `at .. at + cols` from row `at` down, exchanging whole rows.
 fn eliminate<T: Gemm>(
-    a: &mut [T], n: usize, at: usize, cols: usize, pivots: &mut [usize], work: &mut [T], threads: Threads,
+    a: &mut [T],
+    n: usize,
+    at: usize,
+    cols: usize,
+    pivots: &mut [usize],
+    work: &mut [T],
+    threads: Threads,
 ) {
     if cols <= PANEL {
         return panel(a, n, at, cols, pivots, work);
@@ -144,19 +154,27 @@ fn swap_rows<T: Real>(a: &mut [T], width: usize, i: usize, j: usize) {
 
 /// Solves `a x = b`, or `a^T x = b`, in place of `b`, from the result of [`lu`]. `b: [n, cols]`.
 pub fn solve_factored<T: Gemm>(
-    factors: &[T], n: usize, pivots: &[usize], transposed: bool, b: &mut [T], cols: usize, threads: Threads,
+    factors: &[T],
+    n: usize,
+    pivots: &[usize],
+    transposed: bool,
+    b: &mut [T],
+    cols: usize,
+    threads: Threads,
 ) {
+    let exchange = |b: &mut [T], (i, &p): (usize, &usize)| swap_rows(b, cols, i, p);
     let l = Strided::rows(factors, n);
-    let mut step = |shape, l| solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
-    if transposed {
-        step(Triangle::LOWER, l.t());
-        step(Triangle { lower: false, unit: true }, l.t());
-        pivots.iter().enumerate().rev().for_each(|(i, &p)| swap_rows(b, cols, i, p));
+    let steps = if transposed {
+        [(Triangle::LOWER, l.t()), (Triangle::UNIT_UPPER, l.t())]
     } else {
-        pivots.iter().enumerate().for_each(|(i, &p)| swap_rows(b, cols, i, p));
-        let mut step = |shape, l| solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
-        step(Triangle::UNIT_LOWER, l);
-        step(Triangle::UPPER, l);
+        pivots.iter().enumerate().for_each(|x| exchange(b, x));
+        [(Triangle::UNIT_LOWER, l), (Triangle::UPPER, l)]
+    };
+    for (shape, l) in steps {
+        solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
+    }
+    if transposed {
+        pivots.iter().enumerate().rev().for_each(|x| exchange(b, x));
     }
 }
 
@@ -165,7 +183,13 @@ pub fn solve_factored<T: Gemm>(
 /// # Errors
 /// As [`lu`]; `b` is untouched then.
 pub fn solve<T: Gemm>(
-    a: &mut [T], n: usize, pivots: &mut [usize], b: &mut [T], cols: usize, work: &mut Vec<T>, threads: Threads,
+    a: &mut [T],
+    n: usize,
+    pivots: &mut [usize],
+    b: &mut [T],
+    cols: usize,
+    work: &mut Vec<T>,
+    threads: Threads,
 ) -> Result<(), Singular> {
     lu(a, n, pivots, work, threads)?;
     solve_factored(a, n, pivots, false, b, cols, threads);

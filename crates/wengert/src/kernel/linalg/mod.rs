@@ -6,7 +6,7 @@
 //! are mistakes of the caller in this crate and panic.
 //!
 //! Absent on purpose: complex matrices, leading batch axes (the caller's loop), derivatives (rules of the ops).
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)] // until the ops use all of it
 
 mod cholesky;
 mod cofactor;

@@ -10,7 +10,13 @@ use crate::kernel::gemm::{Gemm, Threads};
 /// `a: [m, n]`, `q: [m, k]`, `r: [k, n]` with `k = min(m, n)`. Signs as in LAPACK: the diagonal of `r` may be
 /// negative. `work` grows to about `m n + m k + 32 (2 m + n)`. O(4 m n k - 4 k^3 / 3).
 pub fn qr<T: Gemm>(
-    a: &[T], m: usize, n: usize, q: &mut [T], r: &mut [T], work: &mut Vec<T>, threads: Threads,
+    a: &[T],
+    m: usize,
+    n: usize,
+    q: &mut [T],
+    r: &mut [T],
+    work: &mut Vec<T>,
+    threads: Threads,
 ) {
     let k = m.min(n);
     assert!(a.len() == m * n && q.len() == m * k && r.len() == k * n, "qr: slices do not fit m and n");

@@ -48,7 +48,13 @@ pub struct Panel<'a, T> {
 impl<'a, T: Gemm> Panel<'a, T> {
     /// Reflectors `from .. from + count` of a store with rows of length `width`.
     pub fn new(
-        store: &[T], width: usize, from: usize, count: usize, shift: usize, tau: &[T], work: &'a mut [T],
+        store: &[T],
+        width: usize,
+        from: usize,
+        count: usize,
+        shift: usize,
+        tau: &[T],
+        work: &'a mut [T],
     ) -> Self {
         let first = from + shift;
         let len = width - first;
@@ -77,7 +83,15 @@ impl<'a, T: Gemm> Panel<'a, T> {
     }
 
     /// `X = X (I - V^T T V)`, or with `T^T`, on `rows` rows of `x` from `row`, a matrix of rows of length `width`.
-    pub fn apply(&mut self, x: &mut [T], width: usize, row: usize, rows: usize, transposed: bool, threads: Threads) {
+    pub fn apply(
+        &mut self,
+        x: &mut [T],
+        width: usize,
+        row: usize,
+        rows: usize,
+        transposed: bool,
+        threads: Threads,
+    ) {
         let (count, len) = (self.count, self.len);
         if rows == 0 {
             return;
@@ -97,7 +111,14 @@ impl<'a, T: Gemm> Panel<'a, T> {
 
 /// `out = (H_0 H_1 .. )^T` on its first `rows` rows: the product's columns, as rows of length `width`.
 pub fn accumulate<T: Gemm>(
-    store: &[T], width: usize, count: usize, shift: usize, tau: &[T], out: &mut [T], rows: usize, work: &mut [T],
+    store: &[T],
+    width: usize,
+    count: usize,
+    shift: usize,
+    tau: &[T],
+    out: &mut [T],
+    rows: usize,
+    work: &mut [T],
     threads: Threads,
 ) {
     out[..rows * width].fill(T::zero());

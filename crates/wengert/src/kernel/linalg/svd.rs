@@ -24,10 +24,20 @@ const SWEEPS: usize = 60;
 /// # Errors
 /// If an entry is not finite, or (never seen) the iteration does not converge.
 pub fn svd<T: Gemm>(
-    a: &[T], m: usize, n: usize, u: &mut [T], s: &mut [T], vt: &mut [T], work: &mut Vec<T>, threads: Threads,
+    a: &[T],
+    m: usize,
+    n: usize,
+    u: &mut [T],
+    s: &mut [T],
+    vt: &mut [T],
+    work: &mut Vec<T>,
+    threads: Threads,
 ) -> Result<(), NotConverged> {
     let k = m.min(n);
-    assert!(a.len() == m * n && u.len() == m * k && s.len() == k && vt.len() == k * n, "svd: slices do not fit");
+    assert!(
+        a.len() == m * n && u.len() == m * k && s.len() == k && vt.len() == k * n,
+        "svd: slices do not fit"
+    );
     if a.iter().any(|x| !x.is_finite()) {
         return Err(NotConverged);
     }
@@ -48,7 +58,14 @@ pub fn svd<T: Gemm>(
 }
 
 fn tall<T: Gemm>(
-    a: &[T], m: usize, n: usize, u: &mut [T], s: &mut [T], vt: &mut [T], work: &mut Vec<T>, threads: Threads,
+    a: &[T],
+    m: usize,
+    n: usize,
+    u: &mut [T],
+    s: &mut [T],
+    vt: &mut [T],
+    work: &mut Vec<T>,
+    threads: Threads,
 ) -> Result<(), NotConverged> {
     // Columns by descending size: a cheap stand-in for pivoting, which is what makes few sweeps enough.
     let scale = power_of_two_below(a);

@@ -1,21 +1,10 @@
 //! Residuals, orthogonality, conventions and errors, in both types and over sizes that meet every code path.
 
-use super::testing::{Random, multiply, norm_of};
+use super::testing::{Random, both, identity, multiply, norm_of, residual};
 use super::*;
 use crate::kernel::gemm::{Gemm, Strided, Threads, Triangle};
 
 const SIZES: [usize; 12] = [0, 1, 2, 3, 5, 8, 17, 33, 49, 64, 65, 130];
-
-/// `|a - b| / (n eps |scale|)` in the Frobenius norm.
-fn residual<T: Gemm>(a: &[T], b: &[T], n: usize, scale: &[T]) -> f64 {
-    let difference: Vec<T> = a.iter().zip(b).map(|(&a, &b)| a - b).collect();
-    let size = norm_of(scale).max(f64::MIN_POSITIVE) * T::epsilon().as_f64() * n.max(1) as f64;
-    norm_of(&difference) / size
-}
-
-fn identity<T: Gemm>(n: usize) -> Vec<T> {
-    (0..n * n).map(|i| if i % (n + 1) == 0 { T::one() } else { T::zero() }).collect()
-}
 
 fn orthonormal<T: Gemm>(q: &[T], m: usize, n: usize) -> f64 {
     let gram = multiply([n, n, m], Strided::rows(q, n).t(), Strided::rows(q, n));
@@ -29,12 +18,6 @@ fn positive<T: Gemm>(n: usize, random: &mut Random) -> Vec<T> {
     s
 }
 
-fn both(check: impl Fn(&mut Random, usize), sizes: &[usize]) {
-    for (seed, &n) in sizes.iter().enumerate() {
-        check(&mut Random::new(seed as u64 + 1), n);
-    }
-}
-
 #[test]
 fn cholesky_reproduces_the_matrix() {
     fn check<T: Gemm>(random: &mut Random, n: usize) {
@@ -45,7 +28,9 @@ fn cholesky_reproduces_the_matrix() {
         cholesky(&messy, n, &mut l, Threads::ONE).unwrap();
         let again = multiply([n, n, n], Strided::rows(&l, n), Strided::rows(&l, n).t());
         assert!(residual(&again, &a, n, &a) < 2.0, "n = {n}");
-        assert!((0..n).all(|i| l[i * n + i] > T::zero() && l[i * n + i + 1..(i + 1) * n].iter().all(|x| *x == T::zero())));
+        assert!((0..n).all(
+            |i| l[i * n + i] > T::zero() && l[i * n + i + 1..(i + 1) * n].iter().all(|x| *x == T::zero())
+        ));
     }
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
@@ -59,7 +44,11 @@ fn cholesky_names_the_first_bad_pivot() {
                 let mut a: Vec<f64> = identity(n);
                 a[pivot * n + pivot] = bad;
                 let mut l = vec![0.0; n * n];
-                assert_eq!(cholesky(&a, n, &mut l, Threads::ONE), Err(NotPositiveDefinite { pivot }), "{n} {bad}");
+                assert_eq!(
+                    cholesky(&a, n, &mut l, Threads::ONE),
+                    Err(NotPositiveDefinite { pivot }),
+                    "{n} {bad}"
+                );
             }
         }
     }
@@ -102,7 +91,11 @@ fn lu_solves_inverts_and_takes_determinants() {
         let (sign, log) = log_determinant(&f, n, &p);
         let det = determinant(&f, n, &p).as_f64();
         let want = sign.as_f64() * log.as_f64().exp();
-        assert!(!det.is_normal() || want.is_infinite() || (det - want).abs() <= 1e3 * T::epsilon().as_f64() * det.abs());
+        assert!(
+            !det.is_normal()
+                || want.is_infinite()
+                || (det - want).abs() <= 1e3 * T::epsilon().as_f64() * det.abs()
+        );
     }
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
@@ -152,7 +145,10 @@ fn triangular_inverses() {
                 }
             }
             let one = multiply([n, n, n], Strided::rows(&a, n), Strided::rows(&x, n));
-            assert!(residual(&one, &identity(n), n, &identity(n)) < 3.0, "n = {n}, lower {lower}, unit {unit}");
+            assert!(
+                residual(&one, &identity(n), n, &identity(n)) < 3.0,
+                "n = {n}, lower {lower}, unit {unit}"
+            );
         }
     }
     both(check::<f64>, &SIZES);
@@ -206,13 +202,18 @@ fn eigh_of_random_repeated_and_scaled_matrices() {
     both(check::<f64>, &SIZES);
     both(check::<f32>, &SIZES);
     let mut v = [0.0; 4];
-    assert_eq!(eigh(&[1.0, 0.0, f64::NAN, 1.0], 2, &mut [0.0; 2], &mut v, &mut Vec::new(), Threads::ONE), Err(NotConverged));
+    assert_eq!(
+        eigh(&[1.0, 0.0, f64::NAN, 1.0], 2, &mut [0.0; 2], &mut v, &mut Vec::new(), Threads::ONE),
+        Err(NotConverged)
+    );
 }
 
 #[test]
 fn svd_of_every_shape_and_rank() {
     fn check<T: Gemm>(random: &mut Random, n: usize) {
-        for (m, n, rank) in [(n, n, n), (n, n, n / 2), (n + 5, n, n), (n, n + 5, n), (n, 3 * n, n), (n, n, 0), (2 * n, n, 1)] {
+        for (m, n, rank) in
+            [(n, n, n), (n, n, n / 2), (n + 5, n, n), (n, n + 5, n), (n, 3 * n, n), (n, n, 0), (2 * n, n, 1)]
+        {
             let k = m.min(n);
             let (x, y): (Vec<T>, Vec<T>) = (random.vector(m * rank), random.vector(rank * n));
             let a = if rank == k {
@@ -243,7 +244,8 @@ fn small_singular_values_keep_their_digits() {
     let mut random = Random::new(4);
     let b: Vec<f64> = random.vector(n * n);
     let scale = |j: usize| 1e-3f64.powi(5 * j as i32);
-    let a: Vec<f64> = (0..n * n).map(|i| (b[i] + if i % 7 == 0 { 3.0 } else { 0.0 }) * scale(i % n)).collect();
+    let a: Vec<f64> =
+        (0..n * n).map(|i| (b[i] + if i % 7 == 0 { 3.0 } else { 0.0 }) * scale(i % n)).collect();
     let (mut u, mut s, mut vt) = (vec![0.0; n * n], vec![0.0; n], vec![0.0; n * n]);
     svd(&a, n, n, &mut u, &mut s, &mut vt, &mut Vec::new(), Threads::ONE).unwrap();
     // Their product is the determinant, which LU finds to full relative accuracy here.
@@ -252,74 +254,6 @@ fn small_singular_values_keep_their_digits() {
     let (_, log) = log_determinant(&f, n, &p);
     let sum: f64 = s.iter().map(|x| x.ln()).sum();
     assert!((sum - log).abs() < 1e-12, "{sum} {log}");
-}
-
-/// Signed minors by cofactor expansion.
-fn minors(a: &[f64], n: usize) -> Vec<f64> {
-    fn det(a: &[f64], n: usize) -> f64 {
-        if n == 0 {
-            return 1.0;
-        }
-        (0..n).map(|j| if j % 2 == 0 { 1.0 } else { -1.0 } * a[j] * det(&without(a, n, 0, j), n - 1)).sum()
-    }
-    fn without(a: &[f64], n: usize, i: usize, j: usize) -> Vec<f64> {
-        (0..n * n).filter(|x| x / n != i && x % n != j).map(|x| a[x]).collect()
-    }
-    let sign = |i: usize| if (i / n + i % n) % 2 == 0 { 1.0 } else { -1.0 };
-    (0..n * n).map(|i| sign(i) * det(&without(a, n, i / n, i % n), n - 1)).collect()
-}
-
-#[test]
-fn cofactors_of_regular_and_singular_matrices() {
-    for n in [1, 2, 3, 4, 5, 6] {
-        for lost in 0..=3 {
-            let mut random = Random::new(n as u64);
-            let mut a: Vec<f64> = random.vector(n * n);
-            match lost {
-                1 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j]),
-                2 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j] + 1e-9 * a[(n - 1) * n + j]),
-                3 => a.fill(0.0),
-                _ => {}
-            }
-            let mut c = vec![f64::NAN; n * n];
-            cofactor(&a, n, &mut c, Threads::ONE).unwrap();
-            let want = minors(&a, n);
-            let off = c.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
-            assert!(off < 1e-14 * n as f64, "n = {n}, kind {lost}: off by {off}");
-        }
-    }
-}
-
-#[test]
-fn exponentials() {
-    fn check<T: Gemm>(random: &mut Random, n: usize) {
-        for size in [0.0, 0.01, 0.2, 0.8, 2.0, 5.0, 30.0] {
-            let mut a: Vec<T> = random.vector(n * n);
-            let norm = norm_of(&a).max(1e-300);
-            a.iter_mut().for_each(|x| *x *= T::of(size / norm));
-            let minus: Vec<T> = a.iter().map(|x| -*x).collect();
-            let (mut e, mut f, mut work) = (vec![T::nan(); n * n], vec![T::nan(); n * n], Vec::new());
-            exponential(&a, n, &mut e, &mut work, Threads::ONE);
-            exponential(&minus, n, &mut f, &mut work, Threads::ONE);
-            let one = multiply([n, n, n], Strided::rows(&e, n), Strided::rows(&f, n));
-            let scale = T::of(norm_of(&e) * norm_of(&f));
-            assert!(residual(&one, &identity(n), n.max(4), &[scale]) < 10.0, "n = {n}, norm {size}");
-        }
-    }
-    both(check::<f64>, &[0, 1, 2, 3, 8, 33]);
-    both(check::<f32>, &[0, 1, 2, 3, 8, 33]);
-    for size in [0.01, 0.2, 0.9, 2.0, 5.0, 40.0] {
-        // A rotation, a nilpotent matrix and a number have known exponentials.
-        let mut e = [0.0; 4];
-        exponential(&[0.0, -size, size, 0.0], 2, &mut e, &mut Vec::new(), Threads::ONE);
-        let (s, c) = f64::sin_cos(size);
-        assert!([c, -s, s, c].iter().zip(e).all(|(x, y)| (x - y).abs() < 3e-14), "{size}: {e:?}");
-        exponential(&[0.0, size, 0.0, 0.0], 2, &mut e, &mut Vec::new(), Threads::ONE);
-        assert!([1.0, size, 0.0, 1.0].iter().zip(e).all(|(x, y)| (x - y).abs() < 1e-14 * (1.0 + size)));
-        let mut e = [0.0];
-        exponential(&[-size], 1, &mut e, &mut Vec::new(), Threads::ONE);
-        assert!((e[0] / (-size).exp() - 1.0).abs() < 1e-13);
-    }
 }
 
 #[test]

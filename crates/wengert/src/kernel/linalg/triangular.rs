@@ -10,7 +10,11 @@ const SMALL: usize = 16;
 /// `a: [n, n]` with any strides, `out: [n, n]`. A zero on the diagonal gives infinities and NaN. O(n^3 / 2).
 /// No workspace.
 pub fn triangular_inverse<T: Gemm>(
-    a: Strided<'_, T>, n: usize, shape: Triangle, out: &mut [T], threads: Threads,
+    a: Strided<'_, T>,
+    n: usize,
+    shape: Triangle,
+    out: &mut [T],
+    threads: Threads,
 ) {
     assert!(out.len() == n * n, "triangular_inverse: result is not n by n");
     out.fill(T::zero());
@@ -18,7 +22,13 @@ pub fn triangular_inverse<T: Gemm>(
 }
 
 fn invert<T: Gemm>(
-    a: Strided<'_, T>, width: usize, shape: Triangle, x: &mut [T], at: usize, n: usize, threads: Threads,
+    a: Strided<'_, T>,
+    width: usize,
+    shape: Triangle,
+    x: &mut [T],
+    at: usize,
+    n: usize,
+    threads: Threads,
 ) {
     if n <= SMALL {
         return invert_small(a.at(at, at), width, shape, x, at, n);
@@ -36,7 +46,14 @@ fn invert<T: Gemm>(
     solve_within(x, width, m, k, shape, Place::Other(a.at(from, from)), block, threads);
 }
 
-fn invert_small<T: Gemm>(a: Strided<'_, T>, width: usize, shape: Triangle, out: &mut [T], at: usize, n: usize) {
+fn invert_small<T: Gemm>(
+    a: Strided<'_, T>,
+    width: usize,
+    shape: Triangle,
+    out: &mut [T],
+    at: usize,
+    n: usize,
+) {
     let turn = |i: usize| if shape.lower { i } else { n - 1 - i };
     let entry = |i: usize, j: usize| a.data[a.at(turn(i), turn(j)).offset];
     let mut x = [[T::zero(); SMALL]; SMALL];

@@ -22,14 +22,18 @@ pub(super) fn inside(len: usize, offset: usize, rs: isize, cs: isize, rows: usiz
         let high = first.checked_add(r.max(0))?.checked_add(c.max(0))?;
         Some(low >= 0 && high < isize::try_from(len).ok()?)
     };
-    assert!(fits() == Some(true), "gemm: a {rows} by {cols} operand reaches outside its slice of {len} elements");
+    assert!(
+        fits() == Some(true),
+        "gemm: a {rows} by {cols} operand reaches outside its slice of {len} elements"
+    );
 }
 
 /// # Panics
 /// If two elements of a `rows` by `cols` matrix with these strides could share memory.
 pub(super) fn distinct(rs: isize, cs: isize, rows: usize, cols: usize) {
     let (r, c) = (rs.unsigned_abs(), cs.unsigned_abs());
-    let beyond = |step: usize, inner: usize, count: usize| step > inner.saturating_mul(count.saturating_sub(1));
+    let beyond =
+        |step: usize, inner: usize, count: usize| step > inner.saturating_mul(count.saturating_sub(1));
     let ok = rows == 0
         || cols == 0
         || ((rows == 1 || r > 0)
@@ -43,7 +47,12 @@ pub(super) fn distinct(rs: isize, cs: isize, rows: usize, cols: usize) {
 /// # Panics
 /// If the operand is out of bounds, or in the same matrix and overlaps the result.
 pub(super) fn place<T>(
-    base: *mut T, len: usize, width: usize, operand: Place<'_, T>, (rows, cols): (usize, usize), result: &Block,
+    base: *mut T,
+    len: usize,
+    width: usize,
+    operand: Place<'_, T>,
+    (rows, cols): (usize, usize),
+    result: &Block,
 ) -> At<*const T> {
     match operand {
         Place::Other(x) => {

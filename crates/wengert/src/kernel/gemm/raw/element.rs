@@ -41,8 +41,15 @@ pub trait Gemm: Real {
     ///
     /// # Safety
     /// The strides reach valid elements for the sizes given; `c` overlaps neither itself, `a` nor `b`.
-    unsafe fn library(size: [usize; 3], c: (*mut Self, isize, isize), a: (*const Self, isize, isize),
-        b: (*const Self, isize, isize), alpha: Self, beta: Self, threads: usize);
+    unsafe fn library(
+        size: [usize; 3],
+        c: (*mut Self, isize, isize),
+        a: (*const Self, isize, isize),
+        b: (*const Self, isize, isize),
+        alpha: Self,
+        beta: Self,
+        threads: usize,
+    );
     /// Runs `f` with this thread's scratch vector, kept between calls.
     fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R;
 }
@@ -80,10 +87,38 @@ macro_rules! element {
     };
 }
 
-element!(f32, f32s, m32s, F32_LANES, splat_f32s, mul_add_e_f32s, mul_f32s, div_f32s, reduce_sum_f32s, mask_between_m32s, u32,
-    mask_load_ptr_f32s, mask_store_ptr_f32s, gemm_f32::gemm::f32::get_gemm_fn);
-element!(f64, f64s, m64s, F64_LANES, splat_f64s, mul_add_e_f64s, mul_f64s, div_f64s, reduce_sum_f64s, mask_between_m64s, u64,
-    mask_load_ptr_f64s, mask_store_ptr_f64s, gemm_f64::gemm::f64::get_gemm_fn);
+element!(
+    f32,
+    f32s,
+    m32s,
+    F32_LANES,
+    splat_f32s,
+    mul_add_e_f32s,
+    mul_f32s,
+    div_f32s,
+    reduce_sum_f32s,
+    mask_between_m32s,
+    u32,
+    mask_load_ptr_f32s,
+    mask_store_ptr_f32s,
+    gemm_f32::gemm::f32::get_gemm_fn
+);
+element!(
+    f64,
+    f64s,
+    m64s,
+    F64_LANES,
+    splat_f64s,
+    mul_add_e_f64s,
+    mul_f64s,
+    div_f64s,
+    reduce_sum_f64s,
+    mask_between_m64s,
+    u64,
+    mask_load_ptr_f64s,
+    mask_store_ptr_f64s,
+    gemm_f64::gemm::f64::get_gemm_fn
+);
 
 fn parallelism(threads: usize) -> Parallelism {
     #[cfg(feature = "rayon")]

@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use super::check::{at, distinct, inside, place};
 use super::element::Gemm;
+use super::tile::panel;
 use super::{At, Product};
 use crate::kernel::gemm::{Place, Spot, Strided, StridedMut, Triangle};
 
@@ -37,7 +38,13 @@ impl<'a, T: Gemm> Solve<'a, T> {
     /// # Panics
     /// If a block is outside the matrix, or the two overlap.
     pub fn within(
-        buffer: &'a mut [T], width: usize, n: usize, cols: usize, shape: Triangle, l: Place<'a, T>, b: Spot,
+        buffer: &'a mut [T],
+        width: usize,
+        n: usize,
+        cols: usize,
+        shape: Triangle,
+        l: Place<'a, T>,
+        b: Spot,
     ) -> Self {
         let block = b.block(n, cols);
         let len = buffer.len();
@@ -74,7 +81,10 @@ impl<'a, T: Gemm> Solve<'a, T> {
     pub fn split(self, rows: usize) -> (Self, Product<'a, T>, Self) {
         assert!(rows <= self.n);
         let (r, rest) = (rows as isize, self.n - rows);
-        let l = |i: isize, j: isize| At { ptr: self.l.ptr.wrapping_offset(i * self.l.rs + j * self.l.cs), ..self.l };
+        let l = |i: isize, j: isize| At {
+            ptr: self.l.ptr.wrapping_offset(i * self.l.rs + j * self.l.cs),
+            ..self.l
+        };
         let below = At { ptr: self.b.ptr.wrapping_offset(r * self.b.rs), ..self.b };
         let above = At { ptr: self.b.ptr.cast_const(), rs: self.b.rs, cs: self.b.cs };
         let product = Product {
@@ -108,25 +118,26 @@ impl<'a, T: Gemm> Solve<'a, T> {
     }
 }
 
-/// Registers in a row of a tile of right sides.
-const VECS: usize = 3;
-/// Rows of a tile.
+/// Rows of a tile. More would lengthen the chain from pivot to pivot.
 const ROWS: usize = 4;
 
 impl<T: Gemm> WithSimd for Solve<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let panel = VECS * T::lanes::<S>();
+        let panel = panel::<S>() * T::lanes::<S>();
         for col in (0..self.cols).step_by(panel) {
             let cols = panel.min(self.cols - col);
             let part = Solve { cols, b: At { ptr: self.b.ptr.wrapping_add(col), ..self.b }, ..self };
             // SAFETY: columns `col .. col + cols` of a checked system with contiguous rows.
             unsafe {
-                match cols.div_ceil(T::lanes::<S>()) {
-                    1 => part.panel::<S, 1>(s),
-                    2 => part.panel::<S, 2>(s),
-                    _ => part.panel::<S, VECS>(s),
+                match (cols.div_ceil(T::lanes::<S>()), cols.is_multiple_of(T::lanes::<S>())) {
+                    (1, true) => part.panel::<S, 1, false>(s),
+                    (1, false) => part.panel::<S, 1, true>(s),
+                    (2, true) => part.panel::<S, 2, false>(s),
+                    (2, false) => part.panel::<S, 2, true>(s),
+                    (_, true) => part.panel::<S, 3, false>(s),
+                    (_, false) => part.panel::<S, 3, true>(s),
                 }
             }
         }
@@ -135,17 +146,17 @@ impl<T: Gemm> WithSimd for Solve<'_, T> {
 
 impl<T: Gemm> Solve<'_, T> {
     #[inline(always)]
-    unsafe fn panel<S: Simd, const V: usize>(self, s: S) {
+    unsafe fn panel<S: Simd, const V: usize, const MASK: bool>(self, s: S) {
         let mask = T::mask(s, self.cols - (V - 1) * T::lanes::<S>());
         let mut row = 0;
         // SAFETY: rows `row .. row + R` are within `n` at each call.
         unsafe {
             while row + ROWS <= self.n {
-                self.tile::<S, ROWS, V>(s, row, mask);
+                self.tile::<S, ROWS, V, MASK>(s, row, mask);
                 row += ROWS;
             }
             while row < self.n {
-                self.tile::<S, 1, V>(s, row, mask);
+                self.tile::<S, 1, V, MASK>(s, row, mask);
                 row += 1;
             }
         }
@@ -153,18 +164,25 @@ impl<T: Gemm> Solve<'_, T> {
 
     /// Rows `row .. row + R` of the solution, given those above.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const V: usize>(&self, s: S, row: usize, mask: T::Mask<S>) {
+    unsafe fn tile<S: Simd, const R: usize, const V: usize, const MASK: bool>(
+        &self,
+        s: S,
+        row: usize,
+        mask: T::Mask<S>,
+    ) {
         let lanes = T::lanes::<S>();
         let zero = T::splat(s, T::zero());
-        let l = |i: usize, j: usize| self.l.ptr.wrapping_offset(i as isize * self.l.rs + j as isize * self.l.cs);
-        let b = |i: usize, v: usize| self.b.ptr.wrapping_offset(i as isize * self.b.rs).wrapping_add(v * lanes);
+        let l =
+            |i: usize, j: usize| self.l.ptr.wrapping_offset(i as isize * self.l.rs + j as isize * self.l.cs);
+        let b =
+            |i: usize, v: usize| self.b.ptr.wrapping_offset(i as isize * self.b.rs).wrapping_add(v * lanes);
         let mut acc = [[zero; V]; R];
         // SAFETY: rows are below `row + R <= n`, columns inside the panel (the last register masked).
         unsafe {
             for p in 0..row {
                 let mut x = [zero; V];
                 for v in 0..V {
-                    x[v] = load::<S, T>(s, v + 1 == V, mask, b(p, v));
+                    x[v] = load::<S, T>(s, MASK && v + 1 == V, mask, b(p, v));
                 }
                 for r in 0..R {
                     let y = T::splat(s, *l(row + r, p));
@@ -180,13 +198,13 @@ impl<T: Gemm> Solve<'_, T> {
                 let exact = V == 1 || !inverse.is_finite();
                 let (pivot, inverse) = (T::splat(s, pivot), T::splat(s, inverse));
                 for v in 0..V {
-                    let mut x = load::<S, T>(s, v + 1 == V, mask, b(row + r, v));
+                    let mut x = load::<S, T>(s, MASK && v + 1 == V, mask, b(row + r, v));
                     x = T::v_mul_add(s, minus, acc[r][v], x);
                     if !self.unit {
                         x = if exact { T::v_div(s, x, pivot) } else { T::v_mul(s, x, inverse) };
                     }
                     acc[r][v] = x;
-                    if v + 1 == V {
+                    if MASK && v + 1 == V {
                         T::store_masked(s, mask, b(row + r, v), x);
                     } else {
                         b(row + r, v).cast::<T::V<S>>().write_unaligned(x);

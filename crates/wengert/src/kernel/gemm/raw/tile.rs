@@ -4,11 +4,14 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::Product;
 use super::element::Gemm;
-use super::{At, Product};
 
-/// Registers in a panel's width.
-const PANEL: usize = 3;
+/// Registers in a panel's width: with 8 rows of 3, or 6 of 2, the sums of a tile just fit the register file.
+#[inline(always)]
+pub(super) fn panel<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { 3 } else { 2 }
+}
 
 /// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
 pub(super) struct Direct<'a, T>(pub Product<'a, T>);
@@ -19,9 +22,10 @@ impl<T: Gemm> WithSimd for Direct<'_, T> {
     fn with_simd<S: Simd>(self, s: S) {
         let (p, lanes) = (self.0, T::lanes::<S>());
         debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
-        for col in (0..p.n).step_by(PANEL * lanes) {
+        let width = panel::<S>() * lanes;
+        for col in (0..p.n).step_by(width) {
             // SAFETY: the module's invariant, and the assertion above.
-            unsafe { columns(s, p.columns(col, (p.n - col).min(PANEL * lanes))) };
+            unsafe { columns(s, p.columns(col, (p.n - col).min(width))) };
         }
     }
 }
@@ -43,17 +47,18 @@ unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
             (2, false) if many => rows::<S, T, 8, 2, true>(s, p),
             (_, true) if many => rows::<S, T, 8, 3, false>(s, p),
             (_, false) if many => rows::<S, T, 8, 3, true>(s, p),
-            (2, true) => rows::<S, T, 4, 2, false>(s, p),
-            (2, false) => rows::<S, T, 4, 2, true>(s, p),
-            (_, true) => rows::<S, T, 4, 3, false>(s, p),
-            (_, false) => rows::<S, T, 4, 3, true>(s, p),
+            (_, true) => rows::<S, T, 6, 2, false>(s, p),
+            (_, false) => rows::<S, T, 6, 2, true>(s, p),
         }
     }
 }
 
 /// All rows of a panel of `VECS` registers, the last one masked where `MASK`.
 #[inline(always)]
-unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(s: S, p: Product<'_, T>) {
+unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(
+    s: S,
+    p: Product<'_, T>,
+) {
     let mask = T::mask(s, p.n - (VECS - 1) * T::lanes::<S>());
     let mut row = 0;
     // SAFETY: rows `row .. row + R` are within `m` at each call.
@@ -79,7 +84,10 @@ unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MAS
 /// `R` rows by `VECS` registers of the result, held in registers over the whole inner dimension.
 #[inline(always)]
 unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
-    s: S, p: &Product<'_, T>, row: usize, mask: T::Mask<S>,
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    mask: T::Mask<S>,
 ) {
     let lanes = T::lanes::<S>();
     let zero = T::splat(s, T::zero());
@@ -168,7 +176,11 @@ unsafe fn dot_rows<S: Simd, T: Gemm, const COLS: usize>(s: S, p: &Product<'_, T>
 /// One register of every row and column: at `i`, partial where a mask is given.
 #[inline(always)]
 unsafe fn dots_step<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
-    s: S, p: &Product<'_, T>, acc: &mut [[T::V<S>; COLS]; R], (a, b): (*const T, *const T), i: usize,
+    s: S,
+    p: &Product<'_, T>,
+    acc: &mut [[T::V<S>; COLS]; R],
+    (a, b): (*const T, *const T),
+    i: usize,
     mask: Option<T::Mask<S>>,
 ) {
     // SAFETY: the caller's promise: a register (or its masked lanes) at `i` is inside each row and column.
@@ -192,7 +204,12 @@ unsafe fn dots_step<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
 
 /// `R` by `COLS` dot products at once.
 #[inline(always)]
-unsafe fn dots<S: Simd, T: Gemm, const R: usize, const COLS: usize>(s: S, p: &Product<'_, T>, row: usize, col: usize) {
+unsafe fn dots<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    col: usize,
+) {
     let lanes = T::lanes::<S>();
     let zero = T::splat(s, T::zero());
     let mut acc = [[zero; COLS]; R];
