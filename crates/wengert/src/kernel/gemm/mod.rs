@@ -19,8 +19,6 @@ mod choose;
 mod raw;
 mod solve;
 #[cfg(test)]
-pub(crate) mod speed;
-#[cfg(test)]
 mod tests;
 mod within;
 

@@ -16,8 +16,6 @@ mod lu;
 mod qr;
 mod reflect;
 mod scaled;
-#[cfg(test)]
-mod speed;
 mod svd;
 #[cfg(test)]
 pub(crate) mod testing;
