@@ -1,21 +1,10 @@
 //! Residuals, orthogonality, conventions and errors, in both types and over sizes that meet every code path.
 
-use super::testing::{Random, multiply, norm_of};
+use super::testing::{Random, both, identity, multiply, norm_of, residual};
 use super::*;
 use crate::kernel::gemm::{Gemm, Strided, Threads, Triangle};
 
 const SIZES: [usize; 12] = [0, 1, 2, 3, 5, 8, 17, 33, 49, 64, 65, 130];
-
-/// `|a - b| / (n eps |scale|)` in the Frobenius norm.
-fn residual<T: Gemm>(a: &[T], b: &[T], n: usize, scale: &[T]) -> f64 {
-    let difference: Vec<T> = a.iter().zip(b).map(|(&a, &b)| a - b).collect();
-    let size = norm_of(scale).max(f64::MIN_POSITIVE) * T::epsilon().as_f64() * n.max(1) as f64;
-    norm_of(&difference) / size
-}
-
-fn identity<T: Gemm>(n: usize) -> Vec<T> {
-    (0..n * n).map(|i| if i % (n + 1) == 0 { T::one() } else { T::zero() }).collect()
-}
 
 fn orthonormal<T: Gemm>(q: &[T], m: usize, n: usize) -> f64 {
     let gram = multiply([n, n, m], Strided::rows(q, n).t(), Strided::rows(q, n));
@@ -27,12 +16,6 @@ fn positive<T: Gemm>(n: usize, random: &mut Random) -> Vec<T> {
     let mut s = multiply([n, n, n], Strided::rows(&b, n), Strided::rows(&b, n).t());
     (0..n).for_each(|i| s[i * n + i] += T::of(0.1 * n as f64));
     s
-}
-
-fn both(check: impl Fn(&mut Random, usize), sizes: &[usize]) {
-    for (seed, &n) in sizes.iter().enumerate() {
-        check(&mut Random::new(seed as u64 + 1), n);
-    }
 }
 
 #[test]
@@ -273,6 +256,7 @@ fn small_singular_values_keep_their_digits() {
     assert!((sum - log).abs() < 1e-12, "{sum} {log}");
 }
 
+<<<<<<< HEAD
 /// Signed minors by cofactor expansion.
 fn minors(a: &[f64], n: usize) -> Vec<f64> {
     fn det(a: &[f64], n: usize) -> f64 {
@@ -343,6 +327,8 @@ fn exponentials() {
     }
 }
 
+=======
+>>>>>>> linalg
 #[test]
 fn threads_do_not_change_a_bit() {
     let n = 300;
