@@ -9,18 +9,20 @@ use smallvec::SmallVec;
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::graph::Graph;
+use crate::graph::layouts::Entry;
 use crate::graph::tape::{Kind, Memory, Node, Operation, Tape};
 use crate::graph::values::Source;
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
-use crate::kernel::walk::{Operand, pairwise_sum, scatter_add};
+use crate::kernel::program::{Into, Scratch, Seed};
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::ops;
 use crate::rule::{self, Cotangent, Dtype, Input};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::term::Term;
 use crate::var::Var;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
@@ -44,6 +46,8 @@ pub struct Sweep<T: Functions> {
     reached: Vec<u32>,
     /// The smallest node that a contribution has gone to.
     low: usize,
+    /// Tiles for formulas.
+    scratch: Scratch<T>,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,
 }
@@ -58,6 +62,7 @@ impl<T: Functions> Sweep<T> {
             retained: Vec::new(),
             reached: Vec::new(),
             low: 0,
+            scratch: Scratch::default(),
             dirty: false,
         }
     }
@@ -221,7 +226,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// The elementwise nodes from `from` down to the next structured one that has a cotangent, which is returned.
-    fn run_down(&mut self, tape: &Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
+    fn run_down(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
         let mut id = from;
         loop {
             let node = tape.nodes[id];
@@ -237,7 +242,7 @@ impl<T: Functions> Sweep<T> {
 
     /// Handles node `id`; `true` if it is a structured op with a cotangent, which is left to the caller.
     #[inline(always)]
-    fn visit(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, node: &Node) -> bool {
+    fn visit(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) -> bool {
         match node.kind {
             Kind::Call => return tape.results_of(id).any(|r| self.is_present(&tape.nodes[r])),
             Kind::Leaf => {
@@ -247,6 +252,10 @@ impl<T: Functions> Sweep<T> {
                 return false;
             }
             Kind::Constant => return false,
+            Kind::Formula => {
+                self.visit_formula(tape, memory, id, node);
+                return false;
+            }
             Kind::Projection => {
                 // The cotangent stays where it is until the op itself is reached, which must not be missed.
                 if self.is_present(node) {
@@ -327,6 +336,66 @@ impl<T: Functions> Sweep<T> {
             Kind::Binary(op) => self.visit_zip(tape, memory, op, id, y, y_bar),
             _ => unreachable!("structured ops are left to the caller"),
         }
+    }
+
+    /// One pass over the tiles of a formula: the cotangents of its arguments, and its total if that is still pending.
+    #[inline(never)]
+    fn visit_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
+        let Some(y_bar) = self.take(node) else { return };
+        let formula = tape.formulas[node.a as usize];
+        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
+        let result_len = if formula.total.is_some() { 1 } else { *len };
+        if node.is_retained() {
+            self.keep_copy(result_len, id, &y_bar);
+        }
+        let parents = tape.formula_parents(node.a);
+        let mut ones: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), parents.len());
+        let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
+        for &parent in parents {
+            let node = tape.nodes[parent as usize];
+            let array = node.is_differentiable() && !node.is_lane();
+            loans.push(array.then(|| self.buffer(parent as usize, &node, tape.entry(parent as usize).len)));
+        }
+        let mut into: SmallVec<[Into<'_, T>; 8]> = SmallVec::new();
+        for ((&parent, loan), one) in parents.iter().zip(&mut loans).zip(&mut ones) {
+            let (node, own) = (tape.nodes[parent as usize], tape.entry(parent as usize));
+            let walk = || Walk::new(shape, &Layout::contiguous(&own.layout.shape).broadcast_strides(shape));
+            into.push(match loan {
+                None if !node.is_differentiable() => Into::Nowhere,
+                None => Into::Repeated { out: std::slice::from_mut(one), walk: walk() },
+                Some((loan, held)) => {
+                    let out = loan.slice_mut::<T>(own.len);
+                    if own.layout.shape == *shape {
+                        Into::Same { out, held: *held }
+                    } else {
+                        if !*held {
+                            out.fill(T::zero());
+                        }
+                        Into::Repeated { out, walk: walk() }
+                    }
+                }
+            });
+        }
+        let leaves = tape.formula_leaves(memory, &formula);
+        let seed = match formula.total {
+            Some(total) => Seed::Each(total.scale(y_bar.slice::<T>(1)[0], *len)),
+            None => Seed::Array(y_bar.slice::<T>(*len)),
+        };
+        let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into);
+        drop((into, leaves));
+        for (k, loan) in loans.into_iter().enumerate() {
+            let parent = tape.formula_parents(node.a)[k] as usize;
+            let node = tape.nodes[parent];
+            match loan {
+                Some((loan, _)) => self.store(&node, loan),
+                None if node.is_differentiable() => self.add_one(parent, &node, ones[k]),
+                None => {}
+            }
+        }
+        if node.is_pending() {
+            tape.put_total(memory, id, sum);
+        }
+        self.pool.give_back(y_bar);
     }
 
     fn visit_map(
@@ -577,6 +646,7 @@ impl<T: Functions> Graph<T> {
             Kind::Unary(Unary::Neg) | Kind::Binary(Binary::Add | Binary::Sub) | Kind::Projection => {
                 SmallVec::new()
             }
+            Kind::Formula => parents.into(),
             Kind::Tuned(Tuned::Shift | Tuned::Scale | Tuned::SubFrom | Tuned::DivBy) => SmallVec::new(),
             Kind::Binary(Binary::Mul) => {
                 let needs = |k: usize| tape.nodes[parents[1 - k]].is_differentiable();
