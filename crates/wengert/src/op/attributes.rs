@@ -115,6 +115,8 @@ attributes! {
     Triu { k: isize = 0 }
     /// A vector on diagonal `k` of a square matrix, or the diagonal `k` of a matrix.
     Diag { k: isize = 0 }
+    /// Zeros of `shape` (a matrix) with a vector on diagonal `k`: the adjoint of `Diag` of a matrix.
+    DiagInto { shape: Shape = Shape::new(), k: isize = 0 }
     /// Sum of the main diagonal of a matrix.
     Trace {}
     /// Repeats the whole array, as `numpy.tile`.

@@ -61,7 +61,7 @@ op_enum! {
     LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
     Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
-    Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril" Triu = "triu" Diag = "diag" Trace = "trace"
+    Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril" Triu = "triu" Diag = "diag" DiagInto = "diag_into" Trace = "trace"
     Tile = "tile" RepeatInterleave = "repeat_interleave"
     IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Embedding = "embedding"
     MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"
