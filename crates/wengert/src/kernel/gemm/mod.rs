@@ -19,11 +19,6 @@ mod choose;
 mod raw;
 mod solve;
 #[cfg(test)]
-<<<<<<< HEAD
-pub(crate) mod speed;
-#[cfg(test)]
-=======
->>>>>>> linalg
 mod tests;
 mod within;
 

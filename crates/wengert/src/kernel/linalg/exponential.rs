@@ -95,11 +95,7 @@ fn pade<T: Gemm>(
     b: &[f64],
     x: &[T],
     n: usize,
-<<<<<<< HEAD
-    powers: &mut [T],
-=======
     space: &mut [T],
->>>>>>> linalg
     odd: &mut [T],
     even: &mut [T],
     threads: Threads,
@@ -123,14 +119,6 @@ fn pade<T: Gemm>(
             }
         }
     };
-<<<<<<< HEAD
-    // `even` serves as scratch for the factor of x in the odd part.
-    if high {
-        let high_part = |out: &mut [T], from: usize| {
-            for (i, out) in out.iter_mut().enumerate() {
-                *out =
-                    (1..=3).fold(T::zero(), |s, p| s + T::of(b[from + 6 + 2 * p]) * powers[(p - 1) * nn + i]);
-=======
     let mut part = |out: &mut [T], from: usize| {
         sum(out, from, true);
         if high {
@@ -162,7 +150,6 @@ mod tests {
                 let one = multiply([n, n, n], Strided::rows(&e, n), Strided::rows(&f, n));
                 let scale = T::of(norm_of(&e) * norm_of(&f));
                 assert!(residual(&one, &identity(n), n.max(4), &[scale]) < 10.0, "n = {n}, norm {size}");
->>>>>>> linalg
             }
         }
         both(check::<f64>, &[0, 1, 2, 3, 8, 33]);
