@@ -11,5 +11,6 @@ pub mod number;
 pub mod pool;
 pub mod real;
 pub mod rows;
+pub mod scratch;
 pub mod special;
 pub mod walk;
