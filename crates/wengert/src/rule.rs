@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::real::Real;
+use crate::memory::{Plain, span_of};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -69,6 +70,16 @@ impl<T> Input<'_, T> {
     pub fn real(&self) -> ArrayViewD<'_, T> {
         match self {
             Input::Real(x) => x.view(),
+            _ => unreachable!("`infer` admits real values only"),
+        }
+    }
+    /// The memory that a real value lies in, and the index of its first element: for kernels that take strides.
+    pub fn span(&self) -> (&[T], usize)
+    where
+        T: Plain,
+    {
+        match self {
+            Input::Real(x) => span_of(x),
             _ => unreachable!("`infer` admits real values only"),
         }
     }

@@ -9,6 +9,7 @@ pub mod linalg;
 pub mod math;
 pub mod number;
 pub mod pool;
+pub mod product;
 pub mod real;
 pub mod rows;
 pub mod scratch;

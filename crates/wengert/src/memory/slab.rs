@@ -160,6 +160,25 @@ impl<'a> Fresh<'a> {
     }
 }
 
+/// The memory from the lowest to the highest element of a value's view, gaps included, and the index of the first.
+///
+/// Only for views of values (invariant 3 of this folder); every other view may have a writer in its gaps.
+pub fn span_of<'a, A: Plain>(view: &ArrayViewD<'a, A>) -> (&'a [A], usize) {
+    if view.is_empty() {
+        return (&[], 0);
+    }
+    let (mut low, mut high) = (0, 0);
+    for (&n, &s) in view.shape().iter().zip(view.strides()) {
+        let reach = s * (n as isize - 1);
+        low += reach.min(0);
+        high += reach.max(0);
+    }
+    // SAFETY: both ends are elements of the view, so all between lies in one array; nobody writes to the array of a value
+    // while it is viewed (invariant 1 of this folder), and all of it holds numbers.
+    let data = unsafe { std::slice::from_raw_parts(view.as_ptr().offset(low), (high - low) as usize + 1) };
+    (data, low.unsigned_abs())
+}
+
 /// Element types of arrays.
 pub trait Plain: Copy {
     /// Whether only some bit patterns are valid.

@@ -115,6 +115,10 @@ attributes! {
     Triu { k: isize = 0 }
     /// A vector on diagonal `k` of a square matrix, or the diagonal `k` of a matrix.
     Diag { k: isize = 0 }
+    /// The diagonal of two axes of equal length, as a new last axis.
+    Diagonal { axis0: usize = 0, axis1: usize = 1 }
+    /// Zeros with the argument's last axis on the diagonal of two axes, at these places of the result: the adjoint of `Diagonal`.
+    DiagonalInto { axis0: usize = 0, axis1: usize = 1 }
     /// Sum of the main diagonal of a matrix.
     Trace {}
     /// Repeats the whole array, as `numpy.tile`.

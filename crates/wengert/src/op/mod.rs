@@ -65,6 +65,7 @@ op_enum! {
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
     Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
     Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril" Triu = "triu" Diag = "diag" Trace = "trace"
+    Diagonal = "diagonal" DiagonalInto = "diagonal_into"
     Tile = "tile" RepeatInterleave = "repeat_interleave"
     IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Embedding = "embedding"
     MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod conv;
+mod diagonal;
 mod einsum;
 mod index;
 mod linalg;
