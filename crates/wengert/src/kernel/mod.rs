@@ -12,5 +12,6 @@ pub mod pool;
 pub mod product;
 pub mod real;
 pub mod rows;
+pub mod scratch;
 pub mod special;
 pub mod walk;
