@@ -295,6 +295,10 @@ impl<T: Functions> Record<T> for Graph<T> {
         self.tape.borrow().shape(v.id).clone()
     }
 
+    fn dtype_of(&self, v: Var) -> Dtype {
+        self.tape.borrow().nodes[v.id].dtype()
+    }
+
     fn value_of(&self, v: Var) -> ArrayViewD<'_, T> {
         self.settle(v.id);
         let tape = self.tape.borrow();

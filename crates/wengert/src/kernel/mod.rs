@@ -13,5 +13,6 @@ pub mod product;
 pub mod program;
 pub mod real;
 pub mod rows;
+pub mod scratch;
 pub mod special;
 pub mod walk;

@@ -185,10 +185,20 @@ attributes! {
     /// The adjoint of `Conv`.
     ConvTranspose { rank: usize = 2, stride: Axes = Axes::new(), padding: Axes = Axes::new(), dilation: Axes = Axes::new(),
         output_padding: Axes = Axes::new(), groups: usize = 1 }
+    /// The weight cotangent of `Conv` from its argument and the cotangent of its result; `kernel` is the weight's size.
+    ConvWeight { rank: usize = 2, kernel: Spatial = Spatial::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+        dilation: Axes = Axes::new(), groups: usize = 1 }
     /// Largest value of each window.
     MaxPool { rank: usize = 2, kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), dilation: Axes = Axes::new() }
+    /// Zeros of `size` with the entries of `args[0]` added at the positions `args[1]` of their plane: the adjoint of `PoolGather`.
+    PoolScatter { size: Spatial = Spatial::new() }
+    /// The entries of each plane of `args[0]` at the positions `args[1]`.
+    PoolGather {}
     /// Mean of each window.
     AvgPool { kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
+    /// The adjoint of `AvgPool`, from planes of `size`.
+    AvgPoolAdjoint { size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+        count_include_pad: bool = true }
     /// `softmax(q k^T scale + mask) v`.
     Attention { is_causal: bool = false, scale: Option<f64> = None }
     /// One step of an LSTM.
