@@ -1,4 +1,8 @@
 //! What the example programs share: data, expected figures, pictures and terminal output.
 
+pub mod cli;
+pub mod data;
+pub mod expected;
 pub mod graph_picture;
 pub mod plot;
+pub mod report;
