@@ -4,5 +4,6 @@ pub mod cli;
 pub mod data;
 pub mod expected;
 pub mod graph_picture;
+pub mod lab2;
 pub mod plot;
 pub mod report;

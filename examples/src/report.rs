@@ -19,6 +19,7 @@ use crate::expected::{Expected, TOLERANCE, relative_difference};
 const WIDTH: usize = 96;
 const LABEL: usize = 22;
 const COLUMN: usize = 32;
+const PAIR: usize = 2 * COLUMN;
 
 /// Prints, compares, and keeps the score.
 pub struct Report {
@@ -60,18 +61,28 @@ impl Report {
 
     /// Explains, wrapped to the width of the page.
     pub fn say(&mut self, text: &str) {
-        let mut line = String::new();
-        for word in text.split_whitespace() {
-            if line.chars().count() + word.chars().count() + 3 > WIDTH {
-                self.put(format_args!("  {line}"));
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
+        for line in wrap(text, WIDTH - 2) {
+            self.put(format_args!("  {line}"));
         }
-        self.put(format_args!("  {line}"));
+    }
+
+    /// Repeats what the engine said, word by word.
+    pub fn quote(&mut self, speaker: &str, text: &str) {
+        self.put(format_args!("\n      {} says", style(speaker).cyan()));
+        for line in wrap(text, WIDTH - 8) {
+            self.put(format_args!("      {} {}", style("│").red(), style(line).yellow()));
+        }
+        self.gap();
+    }
+
+    /// Leaves a line empty.
+    pub fn gap(&mut self) {
+        self.put(format_args!(""));
+    }
+
+    /// Turns from the mistake to the remedy.
+    pub fn done_right(&mut self, how: &str) {
+        self.put(format_args!("\n      {} {how}", style("done right:").green()));
     }
 
     /// Shows lines of code.
@@ -81,7 +92,7 @@ impl Report {
         }
     }
 
-    /// Prints one line as it is.
+    /// Prints one line, indented as code is.
     pub fn line(&mut self, text: &str) {
         self.put(format_args!("      {text}"));
     }
@@ -129,8 +140,8 @@ impl Report {
         match self.expected.text(pointer).map(str::to_owned) {
             Ok(sentence) => {
                 self.checks += 1;
-                self.put(format_args!("      {:<LABEL$}{kind}", "refused as"));
-                self.put(format_args!("      {:<LABEL$}{sentence}  {}", "expected", mark(right)));
+                self.put(format_args!("      {:<LABEL$}{sentence}", "expected"));
+                self.put(format_args!("      {:<LABEL$}{kind:<PAIR$}{}", "refused as", mark(right)));
                 if !right {
                     self.fail(pointer, &format!("refused as {kind}"));
                 }
@@ -142,10 +153,17 @@ impl Report {
     /// Holds a statement, such as a count of rows, against the truth.
     pub fn check_that(&mut self, label: &str, statement: &str, holds: bool) {
         self.checks += 1;
-        self.put(format_args!("      {label:<LABEL$}{statement}  {}", mark(holds)));
+        self.put(format_args!("      {label:<LABEL$}{statement:<PAIR$}{}", mark(holds)));
         if !holds {
             self.fail(label, &format!("{statement} does not hold"));
         }
+    }
+
+    /// Begins a table of checks against something else than the expected figures.
+    pub fn heads(&mut self, computed: &str, expected: &str) {
+        let line = format!("{:LABEL$}{computed:<COLUMN$}{expected}", "");
+        self.put(format_args!("\n      {}", style(line).dim()));
+        self.in_table = true;
     }
 
     /// A list of rows follows that is none of [`Report::check`]'s.
@@ -176,9 +194,8 @@ impl Report {
     }
 
     fn table(&mut self) {
-        if !std::mem::replace(&mut self.in_table, true) {
-            let line = format!("{:LABEL$}{:<COLUMN$}expected", "", "computed");
-            writeln_quietly(format_args!("\n      {}", style(line).dim()));
+        if !self.in_table {
+            self.heads("computed", "expected");
         }
     }
 
@@ -201,6 +218,23 @@ impl Report {
     }
 }
 
+/// Breaks `text` at spaces into lines of at most `width` characters; a longer word has a line for itself.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("never empty");
+        match line.chars().count() {
+            0 => line.push_str(word),
+            used if used + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn mark(fits: bool) -> String {
     if fits { style("ok").green().to_string() } else { style("WRONG").red().bold().to_string() }
 }
@@ -219,13 +253,20 @@ pub struct Verdict {
     pub largest: f64,
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (checks, largest) = (self.checks, self.largest);
+        write!(f, "{checks} figures, all as expected; the largest relative difference is {largest:.1e}")
+    }
+}
+
 /// Figures that are not as expected.
 #[derive(Debug)]
 pub struct Wrong(Vec<String>);
 
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} figures are not as expected:", self.0.len())?;
+        write!(f, "figures not as expected: {}", self.0.len())?;
         self.0.iter().try_for_each(|wrong| write!(f, "\n  {wrong}"))
     }
 }
@@ -265,13 +306,15 @@ mod tests {
         report.check("shape", vec![3.0], "/b");
         report.check("nowhere", 1.0, "/x");
         let message = report.verdict(true).expect_err("wrong").to_string();
-        assert!(
-            message.starts_with("4 figures are not as expected:\n  S: value: element 1 is 2.0"),
-            "{message}"
-        );
+        assert!(message.starts_with("figures not as expected: 4\n  S: value: element 1 is 2.0"), "{message}");
         assert!(message.contains("S: shape: shape [1], expected []"), "{message}");
         assert!(message.contains("S: nowhere: e.json: /x is missing"), "{message}");
         assert!(message.contains("/c: expected, but not computed"), "{message}");
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("a bc def ghijk l", 5), ["a bc", "def", "ghijk", "l"]);
     }
 
     #[test]

@@ -22,9 +22,13 @@ pub struct Field {
 }
 
 impl Field {
-    /// A grid of `rows` times `columns` cells over the rectangle `x.0..x.1`, `y.0..y.1`.
-    pub fn new(x: (f64, f64), y: (f64, f64), rows: usize, columns: usize) -> Self {
-        Self { x, y, columns, rows }
+    /// A grid over the smallest rectangle with whole-numbered sides that leaves a margin around `points`.
+    pub fn around(points: impl Iterator<Item = (f64, f64)> + Clone) -> Self {
+        const MARGIN: f64 = 0.14;
+        let whole = |(low, high): (f64, f64)| ((low - MARGIN).floor(), (high + MARGIN).ceil());
+        let x = whole(extent(points.clone().map(|p| p.0)));
+        let y = whole(extent(points.map(|p| p.1)));
+        Self { x, y, columns: 160, rows: 140 }
     }
 
     fn axis(range: (f64, f64), cells: usize) -> Vec<f64> {
