@@ -1,5 +1,26 @@
 //! Reverse-mode automatic differentiation over `ndarray`: a Wengert list kept in an arena.
+#![allow(missing_docs, dead_code)]
 
+mod broadcast;
+pub mod error;
+pub mod graph;
 mod kernel;
+mod memory;
+pub mod op;
+mod ops;
+mod rule;
+pub mod shape;
+mod term;
+mod var;
+mod words;
 
+pub use error::{Error, ErrorKind, Result};
+pub use graph::Graph;
+pub use kernel::functions::Functions;
 pub use kernel::real::Real;
+pub use op::Op;
+pub use var::Var;
+
+pub mod prelude {
+    pub use crate::{Error, Graph, Result, Var};
+}

@@ -1,3 +1,12 @@
 //! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
 
+pub mod conv;
+pub mod elementwise;
+pub mod functions;
+pub mod level;
+pub mod number;
+pub mod pool;
 pub mod real;
+pub mod rows;
+pub mod special;
+pub mod walk;

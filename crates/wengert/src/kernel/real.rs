@@ -1,8 +1,10 @@
-//! [`Real`]: the two element types, and the concrete code behind each.
+//! [`Real`]: the two element types.
 
 use std::iter::Sum;
 
 use ndarray::NdFloat;
+
+use crate::memory::Plain;
 
 mod sealed {
     pub trait Sealed {}
@@ -11,14 +13,20 @@ mod sealed {
 }
 
 /// The element type of a graph: `f64` or `f32`. Sealed: kernels are compiled for these two, in this crate.
-pub trait Real: NdFloat + Sum + Default + std::fmt::LowerExp + sealed::Sealed {
+pub trait Real: NdFloat + Sum + Default + std::fmt::LowerExp + Plain + sealed::Sealed {
+    /// Marks "no cotangent has arrived": a NaN with a payload that arithmetic does not make.
+    #[doc(hidden)]
+    const ABSENT: Self;
     /// The value nearest to `x`.
     fn of(x: f64) -> Self;
     /// Exact for both types.
     fn as_f64(self) -> f64;
+    #[doc(hidden)]
+    fn is_absent(self) -> bool;
 }
 
 impl Real for f64 {
+    const ABSENT: Self = f64::from_bits(0x7ff8_5eed_ab5e_17ed);
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
@@ -27,9 +35,14 @@ impl Real for f64 {
     fn as_f64(self) -> f64 {
         self
     }
+    #[inline(always)]
+    fn is_absent(self) -> bool {
+        self.to_bits() == Self::ABSENT.to_bits()
+    }
 }
 
 impl Real for f32 {
+    const ABSENT: Self = f32::from_bits(0x7fd5_ab5e);
     #[inline(always)]
     fn of(x: f64) -> Self {
         x as f32
@@ -37,5 +50,9 @@ impl Real for f32 {
     #[inline(always)]
     fn as_f64(self) -> f64 {
         f64::from(self)
+    }
+    #[inline(always)]
+    fn is_absent(self) -> bool {
+        self.to_bits() == Self::ABSENT.to_bits()
     }
 }

@@ -1,0 +1,47 @@
+//! The lines of the user's code, interned: a node holds four bytes of it.
+
+use std::panic::Location;
+
+pub type At = &'static Location<'static>;
+
+const CACHE: usize = 64;
+
+/// Locations by index. They are `'static`, so the table is never cleared: it is as long as the program has call sites.
+pub struct Lines {
+    all: Vec<At>,
+    recent: [u32; CACHE],
+}
+
+impl Lines {
+    pub fn new() -> Self {
+        Lines { all: Vec::new(), recent: [u32::MAX; CACHE] }
+    }
+
+    #[inline]
+    pub fn intern(&mut self, at: At) -> u32 {
+        let home = (std::ptr::from_ref(at) as usize >> 3) % CACHE;
+        let recent = self.recent[home];
+        if self.all.get(recent as usize).is_some_and(|known| std::ptr::eq(*known, at)) {
+            return recent;
+        }
+        self.find(at, home)
+    }
+
+    #[cold]
+    fn find(&mut self, at: At, home: usize) -> u32 {
+        let known = self.all.iter().position(|known| *known == at);
+        let index = known.unwrap_or_else(|| {
+            self.all.push(at);
+            self.all.len() - 1
+        });
+        // A location that the compiler stored twice takes turns with itself; its first address stays in the table.
+        if std::ptr::eq(self.all[index], at) {
+            self.recent[home] = index as u32;
+        }
+        index as u32
+    }
+
+    pub fn get(&self, line: u32) -> At {
+        self.all[line as usize]
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Graph`]: the arena that owns every value and every gradient.
+//!
+//! Recording takes `&self`, so that calls nest; whatever changes what exists takes `&mut self`, so that views of values
+//! stay true by the borrow checker's word.
+
+pub mod custom;
+mod higher;
+mod layouts;
+mod lines;
+mod marks;
+mod record;
+mod segments;
+mod structured;
+mod sweep;
+mod tape;
+mod values;
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+
+use crate::error::{Error, Refusal};
+use crate::kernel::functions::Functions;
+use crate::var::Var;
+
+pub use marks::Mark;
+pub use values::Source;
+
+use lines::At;
+use sweep::Sweep;
+use tape::{Memory, Tape};
+
+/// A Wengert list in an arena: owns all values and gradients; nodes are addressed by [`Var`].
+///
+/// # Examples
+/// ```
+/// use ndarray::array;
+/// use wengert::prelude::*;
+///
+/// # fn main() -> wengert::Result<()> {
+/// let mut g = Graph::new();
+/// let x = g.leaf(array![2.0]);
+/// let y = g.leaf(array![3.0]);
+/// let z = g.eval(x * y + x.powi(2));
+/// g.backward(z)?;
+/// assert_eq!(g.value(z)[0], 10.0);
+/// assert_eq!(g.grad(x).unwrap()[0], 7.0);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Graph<T: Functions = f64> {
+    memory: Memory<T>,
+    tape: RefCell<Tape<T>>,
+    sweep: Sweep<T>,
+    /// How many `no_grad` scopes are open.
+    no_grad: Cell<u32>,
+    /// The line of the user's code that is being served.
+    at: Cell<At>,
+}
+
+impl Graph<f64> {
+    /// An empty graph of `f64`. For `f32` see [`Graph::default`].
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<T: Functions> Default for Graph<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Graph {
+            memory: Memory::new(),
+            tape: RefCell::new(Tape::new()),
+            sweep: Sweep::new(),
+            no_grad: Cell::new(0),
+            at: Cell::new(Location::caller()),
+        }
+    }
+}
+
+impl<T: Functions> Graph<T> {
+    /// An empty graph with room for `nodes` nodes.
+    #[track_caller]
+    pub fn with_capacity(nodes: usize) -> Self {
+        let g = Self::default();
+        g.tape.borrow_mut().nodes.reserve(nodes);
+        g
+    }
+
+    /// Notes the line of the user's code that is being served, for the nodes and errors that follow.
+    #[track_caller]
+    #[inline(always)]
+    pub(crate) fn enter(&self) {
+        self.at.set(Location::caller());
+    }
+
+    /// The error of `op` on `args` at the line being served.
+    #[cold]
+    pub(crate) fn error(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Error {
+        self.tape.borrow().error(refusal, op, args, self.at.get())
+    }
+
+    /// Runs `f` with nothing recorded as differentiable: for what should not be differentiated, or need not be.
+    ///
+    /// Nests, and ends when `f` returns or unwinds.
+    ///
+    /// # Examples
+    /// ```
+    /// use wengert::prelude::*;
+    /// let g = Graph::new();
+    /// let x = g.leaf(3.0);
+    /// let y = g.no_grad(|g| g.eval(x * x));
+    /// assert!(!g.is_differentiable(y));
+    /// ```
+    pub fn no_grad<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        struct Restore<'a>(&'a Cell<u32>);
+        impl Drop for Restore<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        self.no_grad.set(self.no_grad.get() + 1);
+        let _restore = Restore(&self.no_grad);
+        f(self)
+    }
+}

@@ -1,0 +1,140 @@
+//! Recording of elementwise ops: a lane for single numbers, tiles for arrays.
+
+use crate::broadcast::TILE;
+use crate::error::Refusal;
+use crate::graph::Graph;
+use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
+use crate::kernel::elementwise::{Map, map_forward, zip_forward};
+use crate::kernel::functions::Functions;
+use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
+use crate::op::Binary;
+use crate::rule::{Dtype, dtype_refusal};
+use crate::shape::{self, Layout};
+use crate::var::Var;
+
+impl<T: Functions> Graph<T> {
+    /// Records `f(x)`.
+    #[inline]
+    pub(crate) fn record_map(&self, op: Map, x: Var) -> Result<Var, Refusal> {
+        let mut tape = self.tape.borrow_mut();
+        let tape = &mut *tape;
+        let id = tape.resolve(x)?;
+        let node = tape.nodes[id];
+        let (kind, b) = match op {
+            Map::Unary(op) => (Kind::Unary(op), 0),
+            Map::Tuned(op, p) => {
+                tape.params.push(p);
+                (Kind::Tuned(op), tape.params.len() as u32 - 1)
+            }
+        };
+        let flat = matches!(op, Map::Unary(op) if op.is_flat());
+        let marks = self.marks(!flat && node.is_differentiable());
+        if node.is_lane() {
+            let value = map_scalar(op, self.memory.lane.get(node.slot as usize));
+            let slot = self.memory.lane.push(value) as u32;
+            let stored = Stored::Lane { slot, rank: node.lane_rank() };
+            return Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()));
+        }
+        if node.dtype() != Dtype::Real {
+            return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
+        }
+        let entry = tape.entry(id);
+        let len = entry.len;
+        let layout = if entry.contiguous {
+            tape.arrays[node.slot as usize].layout
+        } else {
+            let layout = Layout::contiguous(&entry.layout.shape);
+            tape.layouts.intern(layout)
+        };
+        let mut fresh = self.memory.slab.take::<T>(len);
+        let out = fresh.slice::<T>(len);
+        let entry = tape.entry(id);
+        let x = tape.operand(&self.memory, id, &entry.layout.shape);
+        if x.walk.is_contiguous() {
+            map_forward(op, &x.data[x.first..][..len], out);
+        } else {
+            let mut buffer = [T::zero(); TILE];
+            for start in (0..len).step_by(TILE) {
+                let end = (start + TILE).min(len);
+                map_forward(op, x.load(start, &mut buffer[..end - start]), &mut out[start..end]);
+            }
+        }
+        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
+        Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()))
+    }
+
+    /// Records `f(a, b)`, broadcast.
+    #[inline]
+    pub(crate) fn record_zip(&self, op: Binary, a: Var, b: Var) -> Result<Var, Refusal> {
+        let mut tape = self.tape.borrow_mut();
+        let tape = &mut *tape;
+        let (ia, ib) = (tape.resolve(a)?, tape.resolve(b)?);
+        let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
+        let marks = self.marks(na.is_differentiable() || nb.is_differentiable());
+        if na.is_lane() && nb.is_lane() {
+            let lane = &self.memory.lane;
+            let value = zip_scalar(op, lane.get(na.slot as usize), lane.get(nb.slot as usize));
+            let stored =
+                Stored::Lane { slot: lane.push(value) as u32, rank: na.lane_rank().max(nb.lane_rank()) };
+            return Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()));
+        }
+        for (k, node) in [na, nb].iter().enumerate() {
+            if node.dtype() != Dtype::Real {
+                return Err(dtype_refusal(k, Dtype::Real, node.dtype()));
+            }
+        }
+        let stored = self.zip_arrays(tape, op, ia, ib)?;
+        Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()))
+    }
+
+    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored, Refusal> {
+        let (ea, eb) = (tape.entry(ia), tape.entry(ib));
+        let alike = std::ptr::eq(ea, eb) && ea.contiguous;
+        let layout = if alike {
+            tape.arrays[tape.nodes[ia].slot as usize].layout
+        } else {
+            let shape = shape::broadcast([&ea.layout.shape[..], &eb.layout.shape])?;
+            tape.layouts.intern(Layout::contiguous(&shape))
+        };
+        let len = tape.layouts.get(layout).len;
+        let mut fresh = self.memory.slab.take::<T>(len);
+        let out = fresh.slice::<T>(len);
+        let shape = &tape.layouts.get(layout).layout.shape;
+        let (a, b) = (tape.operand(&self.memory, ia, shape), tape.operand(&self.memory, ib, shape));
+        if alike {
+            zip_forward(op, &a.data[a.first..][..len], &b.data[b.first..][..len], out);
+        } else {
+            let mut buffers = [[T::zero(); TILE]; 2];
+            let [buffer_a, buffer_b] = &mut buffers;
+            for start in (0..len).step_by(TILE) {
+                let end = (start + TILE).min(len);
+                let a = a.load(start, &mut buffer_a[..end - start]);
+                let b = b.load(start, &mut buffer_b[..end - start]);
+                zip_forward(op, a, b, &mut out[start..end]);
+            }
+        }
+        Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real))
+    }
+
+    /// What a node inherits whose arguments are (not) differentiable.
+    #[inline(always)]
+    pub(crate) fn marks(&self, differentiable: bool) -> Marks {
+        let closed = self.no_grad.get() > 0;
+        Marks { differentiable: differentiable && !closed, cut: differentiable && closed }
+    }
+}
+
+/// One number through an elementwise op.
+#[inline(always)]
+pub(crate) fn map_scalar<T: Functions>(op: Map, x: T) -> T {
+    match op {
+        Map::Unary(op) => unary_primal(op, Number::<T, false>(x)).0,
+        Map::Tuned(op, p) => tuned_primal(op, p, Number::<T, false>(x)).0,
+    }
+}
+
+/// Two numbers through an elementwise op.
+#[inline(always)]
+pub(crate) fn zip_scalar<T: Functions>(op: Binary, a: T, b: T) -> T {
+    binary_primal(op, Number::<T, false>(a), Number::<T, false>(b)).0
+}

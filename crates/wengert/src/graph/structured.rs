@@ -1,0 +1,299 @@
+//! Recording of structured ops, and the tape as rules see it.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use smallvec::SmallVec;
+
+use crate::error::{Error, ErrorKind, Refusal};
+use crate::graph::Graph;
+use crate::graph::custom::Custom;
+use crate::graph::tape::{Array, Kind, Marks, NO_INPUT, Node, Operation, Stored, Tape, in_lane};
+use crate::kernel::elementwise::Map;
+use crate::kernel::functions::Functions;
+use crate::memory::{Fresh, Place};
+use crate::op::Op;
+use crate::ops;
+use crate::rule::{Arg, Dtype, Input, Output, Record, Rule, Specs};
+use crate::shape::{Layout, Shape};
+use crate::term::Term;
+use crate::var::Var;
+
+/// The handles of an op's results.
+pub type Vars = SmallVec<[Var; 2]>;
+
+impl<T: Functions> Graph<T> {
+    /// Records `op` on `args`, or says why they do not fit; on `Err` the graph is as it was.
+    ///
+    /// The door for whoever builds graphs from data: every op goes through it and nothing in it panics.
+    ///
+    /// # Examples
+    /// ```
+    /// use wengert::op::{MatMul, Op};
+    /// use wengert::prelude::*;
+    /// use ndarray::Array2;
+    ///
+    /// let g = Graph::new();
+    /// let (a, b) = (g.leaf(Array2::ones((8, 3))), g.leaf(Array2::ones((4, 5))));
+    /// let refused = g.try_apply(&Op::MatMul(MatMul {}), &[a, b]).unwrap_err();
+    /// assert_eq!(refused.kind(), wengert::ErrorKind::ShapeMismatch);
+    /// assert!(refused.to_string().starts_with("matmul: [8, 3] x [4, 5]: inner dimensions 3 and 4 differ"));
+    /// ```
+    #[track_caller]
+    pub fn try_apply(&self, op: &Op, args: &[Var]) -> Result<SmallVec<[Var; 1]>, Error> {
+        self.at.set(Location::caller());
+        self.record(op, args).map(|vars| vars.into_iter().collect())
+    }
+
+    /// As [`Graph::try_apply`], at the line being served.
+    pub(crate) fn record(&self, op: &Op, args: &[Var]) -> Result<Vars, Error> {
+        self.record_op(op, args).map_err(|refusal| self.error(refusal, op.name(), args))
+    }
+
+    /// The one result of `op` on arguments that should fit; panics with the error where they do not.
+    #[track_caller]
+    pub(crate) fn must(&self, op: &Op, args: &[Var]) -> Var {
+        match self.record(op, args) {
+            Ok(vars) => vars[0],
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn record_op(&self, op: &Op, args: &[Var]) -> Result<Vars, Refusal> {
+        let count = |n: usize| match args.len() {
+            have if have == n => Ok(()),
+            have => {
+                Err(Refusal::new(ErrorKind::InvalidAttribute, format!("takes {n} arguments, {have} given")))
+            }
+        };
+        let one = |v: Var| SmallVec::from_elem(v, 1);
+        match op {
+            Op::Unary(f) => count(1).and_then(|()| self.record_map(Map::Unary(*f), args[0])).map(one),
+            Op::Tuned(f, p) => count(1).and_then(|()| self.record_map(Map::Tuned(*f, *p), args[0])).map(one),
+            Op::Binary(f) => count(2).and_then(|()| self.record_zip(*f, args[0], args[1])).map(one),
+            _ => self.record_structured(op, ops::rule(op), args),
+        }
+    }
+
+    fn record_structured(&self, op: &Op, rule: &dyn Rule<T>, args: &[Var]) -> Result<Vars, Refusal> {
+        let ids = self.resolve_all(args)?;
+        let shapes = self.arguments(&ids);
+        let specs = rule.infer(&shapes)?;
+        if ids.len() == 1
+            && let Some(vars) = self.record_view(op, rule, ids[0])
+        {
+            return Ok(vars);
+        }
+        let to = self.tape.borrow().lengths(&self.memory);
+        let recorded = self.expand(rule, args);
+        if let Some(vars) = recorded {
+            return Ok(vars);
+        }
+        let result = self.compute(&ids, &specs, |x, y| rule.forward(x, y));
+        let stored = result.inspect_err(|_| self.tape.borrow_mut().truncate(&self.memory, &to))?;
+        let mut tape = self.tape.borrow_mut();
+        let marks =
+            self.marks(rule.is_differentiable() && ids.iter().any(|&id| tape.nodes[id].is_differentiable()));
+        let single = stored.len() == 1;
+        let mut vars = tape.push_call(Operation::Op(op.clone()), &ids, &stored, single, marks, self.at.get());
+        vars.truncate(rule.visible());
+        Ok(vars)
+    }
+
+    fn expand(&self, rule: &dyn Rule<T>, args: &[Var]) -> Option<Vars> {
+        let terms: SmallVec<[Term<'_, T>; 4]> = args.iter().map(|&v| Term::new(self, v)).collect();
+        let results = rule.expand(&terms)?;
+        Some(results.into_iter().map(Term::var).collect())
+    }
+
+    fn record_view(&self, op: &Op, rule: &dyn Rule<T>, id: usize) -> Option<Vars> {
+        let mut tape = self.tape.borrow_mut();
+        let node = tape.nodes[id];
+        let (layout, offset) = rule.view(&tape.entry(id).layout)?;
+        let place = tape.place(&self.memory, &node);
+        let stored = match node.dtype() {
+            Dtype::Real if in_lane(&layout.shape) => {
+                let value = self.memory.slab.view::<T>(place.offset::<T>(offset), &layout).first().copied();
+                let slot = self.memory.lane.push(value.expect("one element")) as u32;
+                Stored::Lane { slot, rank: layout.ndim() as u16 }
+            }
+            dtype => {
+                let place = match dtype {
+                    Dtype::Real => place.offset::<T>(offset),
+                    Dtype::Index => place.offset::<i64>(offset),
+                    Dtype::Mask => place.offset::<bool>(offset),
+                };
+                let root = match node.kind {
+                    Kind::Leaf | Kind::Constant => id as u32 + 1,
+                    _ if node.is_lane() => 0,
+                    _ => tape.arrays[node.slot as usize].root,
+                };
+                Stored::Array(Array { place, layout: tape.layouts.intern(layout), root }, dtype)
+            }
+        };
+        let marks = self.marks(rule.is_differentiable() && node.is_differentiable());
+        Some(tape.push_call(Operation::Op(op.clone()), &[id], &[stored], true, marks, self.at.get()))
+    }
+
+    /// Records an op of the user's.
+    pub(crate) fn record_custom(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
+        let ids = self.resolve_all(args)?;
+        let arguments = self.arguments(&ids);
+        let real = arguments.iter().position(|a| a.dtype != Dtype::Real);
+        if let Some(k) = real {
+            return Err(crate::rule::dtype_refusal(k, Dtype::Real, arguments[k].dtype));
+        }
+        let shapes: Vec<Shape> = arguments.into_iter().map(|a| a.shape).collect();
+        let shape = op.shape(&shapes)?;
+        let forward = |x: &[Input<'_, T>], y: &mut [Output<'_, T>]| {
+            let views: Vec<ArrayViewD<'_, T>> = x.iter().map(Input::real).collect();
+            let value = op.forward(&views);
+            let mut out = y[0].real();
+            if value.shape() != out.shape() {
+                let rule =
+                    format!("forward gave {:?}, its shape rule promised {:?}", value.shape(), out.shape());
+                return Err(Refusal::new(ErrorKind::CustomOp, rule));
+            }
+            out.assign(&value);
+            Ok(())
+        };
+        let stored = self.compute(&ids, &crate::rule::one(shape)?, forward)?;
+        let mut tape = self.tape.borrow_mut();
+        let marks = self.marks(ids.iter().any(|&id| tape.nodes[id].is_differentiable()));
+        Ok(tape.push_call(Operation::Custom(op.clone()), &ids, &stored, true, marks, self.at.get())[0])
+    }
+
+    pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 4]>, Refusal> {
+        let tape = self.tape.borrow();
+        args.iter().map(|&v| tape.resolve(v)).collect()
+    }
+
+    pub(crate) fn arguments(&self, ids: &[usize]) -> SmallVec<[Arg; 4]> {
+        let tape = self.tape.borrow();
+        ids.iter().map(|&id| Arg { shape: tape.shape(id).clone(), dtype: tape.nodes[id].dtype() }).collect()
+    }
+
+    /// Runs a forward on the values of nodes `ids` and stores its results. Nothing is borrowed meanwhile.
+    fn compute(
+        &self,
+        ids: &[usize],
+        specs: &Specs,
+        forward: impl FnOnce(&[Input<'_, T>], &mut [Output<'_, T>]) -> Result<(), Refusal>,
+    ) -> Result<SmallVec<[Stored; 2]>, Refusal> {
+        let inputs: SmallVec<[Input<'_, T>; 4]> =
+            ids.iter().map(|&id| self.tape.borrow().input(&self.memory, id)).collect();
+        let mut lane: SmallVec<[T; 4]> = SmallVec::from_elem(T::zero(), specs.len());
+        let mut places: SmallVec<[Option<Place>; 4]> = SmallVec::new();
+        let mut outputs: SmallVec<[Output<'_, T>; 4]> = SmallVec::new();
+        for (spec, cell) in specs.iter().zip(&mut lane) {
+            let len = spec.shape.iter().product();
+            let (place, output) = match spec.dtype {
+                Dtype::Real if in_lane(&spec.shape) => {
+                    (None, Output::Real(shaped(std::slice::from_mut(cell), &spec.shape)))
+                }
+                Dtype::Real => {
+                    let mut fresh = self.memory.slab.take::<T>(len);
+                    (Some(fresh.place()), Output::Real(array(&mut fresh, &spec.shape)))
+                }
+                Dtype::Index => {
+                    let mut fresh = self.memory.slab.take::<i64>(len);
+                    (Some(fresh.place()), Output::Index(array(&mut fresh, &spec.shape)))
+                }
+                Dtype::Mask => {
+                    let mut fresh = self.memory.slab.take::<bool>(len);
+                    (Some(fresh.place()), Output::Mask(array(&mut fresh, &spec.shape)))
+                }
+            };
+            places.push(place);
+            outputs.push(output);
+        }
+        forward(&inputs, &mut outputs)?;
+        drop(outputs);
+        let mut tape = self.tape.borrow_mut();
+        let store = |((spec, place), value): ((&crate::rule::Spec, Option<Place>), T)| match place {
+            None => Stored::Lane { slot: self.memory.lane.push(value) as u32, rank: spec.shape.len() as u16 },
+            Some(place) => {
+                let layout = tape.layouts.intern(Layout::contiguous(&spec.shape));
+                Stored::Array(Array { place, layout, root: 0 }, spec.dtype)
+            }
+        };
+        Ok(specs.iter().zip(places).zip(lane).map(store).collect())
+    }
+
+    /// A constant that only rules see: the array of `layout` at `place`.
+    pub(crate) fn push_alias(&self, place: Place, shape: &[usize]) -> Var {
+        let mut tape = self.tape.borrow_mut();
+        let layout = tape.layouts.intern(Layout::contiguous(shape));
+        let stored = Stored::Array(Array { place, layout, root: 0 }, Dtype::Real);
+        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+    }
+
+    /// A constant number of `rank` axes of length 1.
+    pub(crate) fn push_number(&self, value: T, rank: u16) -> Var {
+        let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank };
+        let mut tape = self.tape.borrow_mut();
+        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+    }
+
+    /// A differentiable node of zeros, to take derivatives with respect to.
+    pub(crate) fn push_seed(&self, shape: &[usize]) -> Var {
+        let zeros = self.full(shape, 0.0);
+        let mut tape = self.tape.borrow_mut();
+        tape.nodes[zeros.id].set_differentiable();
+        zeros
+    }
+
+    pub(crate) fn with_tape<R>(&self, f: impl FnOnce(&Tape<T>) -> R) -> R {
+        f(&self.tape.borrow())
+    }
+
+    pub(crate) fn node(&self, id: usize) -> Node {
+        self.tape.borrow().nodes[id]
+    }
+}
+
+fn array<'a, A: crate::memory::Plain>(fresh: &mut Fresh<'a>, shape: &[usize]) -> ArrayViewMutD<'a, A> {
+    shaped(fresh.slice(shape.iter().product()), shape)
+}
+
+fn shaped<'a, A>(slice: &'a mut [A], shape: &[usize]) -> ArrayViewMutD<'a, A> {
+    ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
+}
+
+impl<T: Functions> Record<T> for Graph<T> {
+    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 2]> {
+        match self.record(op, args) {
+            Ok(vars) => vars,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn full(&self, shape: &[usize], value: f64) -> Var {
+        if in_lane(shape) {
+            return self.push_number(T::of(value), shape.len() as u16);
+        }
+        let mut fresh = self.memory.slab.take::<T>(shape.iter().product());
+        fresh.slice(shape.iter().product()).fill(T::of(value));
+        self.push_alias(fresh.place(), shape)
+    }
+
+    fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var {
+        let mut fresh = self.memory.slab.take::<i64>(values.len());
+        array::<i64>(&mut fresh, values.shape()).assign(&values);
+        let mut tape = self.tape.borrow_mut();
+        let layout = tape.layouts.intern(Layout::contiguous(values.shape()));
+        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Index);
+        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+    }
+
+    fn shape_of(&self, v: Var) -> Shape {
+        self.tape.borrow().shape(v.id).clone()
+    }
+
+    fn value_of(&self, v: Var) -> ArrayViewD<'_, T> {
+        let tape = self.tape.borrow();
+        let node = tape.nodes[v.id];
+        self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(v.id).layout)
+    }
+}

@@ -1,0 +1,469 @@
+//! [`Tape`]: the Wengert list. Nodes are small and plain; whatever does not fit stands in tables beside them.
+//!
+//! Invariants: parents have smaller ids than their children; nothing recorded before a mark points above it; a real value
+//! of one element (and few axes) lies in the lane, every other value in the slab.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, ErrorKind, Refusal};
+use crate::graph::custom::Custom;
+use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
+use crate::graph::lines::{At, Lines};
+use crate::graph::segments::Segments;
+use crate::kernel::functions::Functions;
+use crate::kernel::walk::{Operand, Walk};
+use crate::memory::{Lane, Place, Slab, SlabMark};
+use crate::op::{Binary, Op, Params, Tuned, Unary};
+use crate::rule::{Dtype, Input};
+use crate::shape::{Layout, Shape};
+use crate::var::Var;
+
+/// What a node computes; `a` and `b` of the node say from what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A differentiable input; `a` is its index among the inputs.
+    Leaf,
+    /// An input that is not differentiated; `a` is its index among the inputs, or [`NO_INPUT`] for one made by a rule.
+    Constant,
+    /// An elementwise op of node `a`.
+    Unary(Unary),
+    /// An elementwise op of node `a` with attributes `params[b]`.
+    Tuned(Tuned),
+    /// An elementwise op of nodes `a` and `b`.
+    Binary(Binary),
+    /// A structured op: `calls[a]`.
+    Call,
+    /// Result `b` of the op at node `a`.
+    Projection,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    pub a: u32,
+    pub b: u32,
+    /// Where the value is: an index into the lane or into `arrays`.
+    pub slot: u32,
+    pub line: u32,
+    pub kind: Kind,
+    flags: u16,
+}
+
+const _: () = assert!(size_of::<Node>() == 20);
+
+const RANK: u16 = 0b111;
+const LANE: u16 = 1 << 3;
+const DIFFERENTIABLE: u16 = 1 << 4;
+const RETAINED: u16 = 1 << 5;
+const NO_GRAD: u16 = 1 << 6;
+const INDEX: u16 = 1 << 7;
+const MASK: u16 = 1 << 8;
+const NO_VALUE: u16 = 1 << 9;
+
+impl Node {
+    #[inline(always)]
+    pub fn is_lane(&self) -> bool {
+        self.flags & LANE != 0
+    }
+    #[inline(always)]
+    pub fn is_differentiable(&self) -> bool {
+        self.flags & DIFFERENTIABLE != 0
+    }
+    pub fn set_differentiable(&mut self) {
+        self.flags |= DIFFERENTIABLE;
+    }
+    pub fn is_retained(&self) -> bool {
+        self.flags & RETAINED != 0
+    }
+    pub fn set_retained(&mut self) {
+        self.flags |= RETAINED;
+    }
+    /// Recorded under `no_grad`, from something differentiable.
+    pub fn is_cut(&self) -> bool {
+        self.flags & NO_GRAD != 0
+    }
+    /// Whether the node has a value of its own (an op of several results has not).
+    pub fn has_value(&self) -> bool {
+        self.flags & NO_VALUE == 0
+    }
+    pub fn dtype(&self) -> Dtype {
+        match self.flags & (INDEX | MASK) {
+            0 => Dtype::Real,
+            INDEX => Dtype::Index,
+            _ => Dtype::Mask,
+        }
+    }
+    #[inline(always)]
+    pub fn lane_rank(&self) -> u16 {
+        self.flags & RANK
+    }
+}
+
+/// Where an array lies. `root`: 0, or one more than the leaf or constant whose buffer this is a view of.
+#[derive(Clone, Copy, Debug)]
+pub struct Array {
+    pub place: Place,
+    pub layout: u32,
+    pub root: u32,
+}
+
+/// A value that is about to become a node's.
+#[derive(Clone, Copy, Debug)]
+pub enum Stored {
+    Lane {
+        slot: u32,
+        rank: u16,
+    },
+    Array(Array, Dtype),
+    /// An op of several results has its values in the projections behind it.
+    Nowhere,
+}
+
+/// One application of a structured op.
+pub struct Call<T: Functions> {
+    pub op: Operation<T>,
+    parents: (u32, u32),
+    /// How many results, if these are projections.
+    pub results: u32,
+}
+
+/// A structured op of ours or of the user's.
+pub enum Operation<T: Functions> {
+    Op(Op),
+    Custom(Arc<dyn Custom<T>>),
+}
+
+impl<T: Functions> Operation<T> {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Op(op) => op.name(),
+            Operation::Custom(op) => op.name(),
+        }
+    }
+}
+
+impl<T: Functions> Clone for Operation<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Operation::Op(op) => Operation::Op(op.clone()),
+            Operation::Custom(op) => Operation::Custom(op.clone()),
+        }
+    }
+}
+
+/// `a` of a constant whose value nobody can overwrite.
+pub const NO_INPUT: u32 = u32::MAX;
+
+/// When the value of an input was last overwritten.
+#[derive(Clone, Copy)]
+pub struct Source {
+    pub node: u32,
+    /// Nodes below this id were recorded before the value was overwritten.
+    pub modified: u32,
+    pub modified_line: u32,
+}
+
+/// A state of the tape to return to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lengths {
+    pub nodes: usize,
+    lane: usize,
+    arrays: usize,
+    layouts: usize,
+    calls: usize,
+    parents: usize,
+    params: usize,
+    pub inputs: usize,
+    slab: SlabMark,
+}
+
+pub struct Tape<T: Functions> {
+    pub nodes: Vec<Node>,
+    pub arrays: Vec<Array>,
+    pub layouts: Layouts,
+    pub calls: Vec<Call<T>>,
+    parents: Vec<u32>,
+    pub params: Vec<Params>,
+    pub inputs: Vec<Source>,
+    pub lines: Lines,
+    pub segments: Segments,
+}
+
+impl<T: Functions> Tape<T> {
+    pub fn new() -> Self {
+        Tape {
+            nodes: Vec::new(),
+            arrays: Vec::new(),
+            layouts: Layouts::new(),
+            calls: Vec::new(),
+            parents: Vec::new(),
+            params: Vec::new(),
+            inputs: Vec::new(),
+            lines: Lines::new(),
+            segments: Segments::new(),
+        }
+    }
+
+    /// The index of `v`'s node, or why `v` is no handle of this tape.
+    #[inline(always)]
+    pub fn resolve(&self, v: Var) -> Result<usize, Refusal> {
+        if self.segments.holds(v, self.nodes.len()) { Ok(v.id) } else { Err(self.bad_handle(v)) }
+    }
+
+    #[cold]
+    fn bad_handle(&self, v: Var) -> Refusal {
+        self.segments.refusal(&format!("the handle {v:?}"), v.id, v.stamp)
+    }
+
+    /// The handle of node `id`.
+    pub fn handle(&self, id: usize) -> Var {
+        Var { id, stamp: self.segments.stamp_of(id) }
+    }
+
+    /// Appends a node.
+    #[inline(always)]
+    pub fn push(&mut self, kind: Kind, a: u32, b: u32, stored: Stored, marks: Marks, at: At) -> Var {
+        let line = self.lines.intern(at);
+        let (slot, place) = match stored {
+            Stored::Lane { slot, rank } => (slot, LANE | rank),
+            Stored::Array(array, dtype) => {
+                self.arrays.push(array);
+                let dtype = match dtype {
+                    Dtype::Real => 0,
+                    Dtype::Index => INDEX,
+                    Dtype::Mask => MASK,
+                };
+                (self.arrays.len() as u32 - 1, dtype)
+            }
+            Stored::Nowhere => (u32::MAX, NO_VALUE),
+        };
+        let id = self.nodes.len();
+        assert!(
+            id < u32::MAX as usize,
+            "a graph holds at most 2^32 - 1 nodes: rewind it, or split the computation"
+        );
+        let flags = place
+            | if marks.differentiable { DIFFERENTIABLE } else { 0 }
+            | if marks.cut { NO_GRAD } else { 0 };
+        self.nodes.push(Node { a, b, slot, line, kind, flags });
+        Var { id, stamp: self.segments.current() }
+    }
+
+    /// Appends the node (or nodes) of a structured op.
+    pub fn push_call(
+        &mut self,
+        op: Operation<T>,
+        parents: &[usize],
+        stored: &[Stored],
+        single: bool,
+        marks: Marks,
+        at: At,
+    ) -> SmallVec<[Var; 2]> {
+        let first = self.parents.len() as u32;
+        self.parents.extend(parents.iter().map(|&p| p as u32));
+        let call = self.calls.len() as u32;
+        let results = if single { 0 } else { stored.len() as u32 };
+        self.calls.push(Call { op, parents: (first, parents.len() as u32), results });
+        let of_result = |s: &Stored| match s {
+            Stored::Array(_, Dtype::Index | Dtype::Mask) => Marks { differentiable: false, ..marks },
+            _ => marks,
+        };
+        if single {
+            return SmallVec::from_elem(
+                self.push(Kind::Call, call, 0, stored[0], of_result(&stored[0]), at),
+                1,
+            );
+        }
+        let node = self.push(Kind::Call, call, 0, Stored::Nowhere, marks, at).id as u32;
+        let project =
+            |(k, s): (usize, &Stored)| self.push(Kind::Projection, node, k as u32, *s, of_result(s), at);
+        stored.iter().enumerate().map(project).collect()
+    }
+
+    /// The ids of the arguments of a call.
+    pub fn call_parents(&self, call: u32) -> &[u32] {
+        let (first, len) = self.calls[call as usize].parents;
+        &self.parents[first as usize..][..len as usize]
+    }
+
+    /// The parents of a node, as ids.
+    pub fn parents_of(&self, id: usize) -> SmallVec<[usize; 4]> {
+        let node = self.nodes[id];
+        match node.kind {
+            Kind::Leaf | Kind::Constant => SmallVec::new(),
+            Kind::Unary(_) | Kind::Tuned(_) | Kind::Projection => SmallVec::from_slice(&[node.a as usize]),
+            Kind::Binary(_) => SmallVec::from_slice(&[node.a as usize, node.b as usize]),
+            Kind::Call => self.call_parents(node.a).iter().map(|&p| p as usize).collect(),
+        }
+    }
+
+    /// The results of the op at node `id`: itself, or its projections.
+    pub fn results_of(&self, id: usize) -> std::ops::Range<usize> {
+        let node = self.nodes[id];
+        match node.kind {
+            Kind::Call if !node.has_value() => id + 1..id + 1 + self.calls[node.a as usize].results as usize,
+            _ => id..id + 1,
+        }
+    }
+
+    pub fn entry(&self, id: usize) -> &Entry {
+        let node = &self.nodes[id];
+        let layout =
+            if node.is_lane() { u32::from(node.lane_rank()) } else { self.arrays[node.slot as usize].layout };
+        self.layouts.get(layout)
+    }
+
+    pub fn shape(&self, id: usize) -> &Shape {
+        &self.entry(id).layout.shape
+    }
+
+    /// The shape of a node, or of a number where it has no value of its own.
+    pub fn shape_or_empty(&self, id: usize) -> Shape {
+        if self.nodes[id].has_value() { self.shape(id).clone() } else { Shape::new() }
+    }
+
+    pub fn op_name(&self, id: usize) -> &'static str {
+        let node = self.nodes[id];
+        match node.kind {
+            Kind::Leaf => "leaf",
+            Kind::Constant => "constant",
+            Kind::Unary(op) => op.name(),
+            Kind::Tuned(op) => op.name(),
+            Kind::Binary(op) => op.name(),
+            Kind::Call => self.calls[node.a as usize].op.name(),
+            Kind::Projection => self.op_name(node.a as usize),
+        }
+    }
+
+    pub fn line(&self, id: usize) -> At {
+        self.lines.get(self.nodes[id].line)
+    }
+
+    /// A real node as an operand that is read as if broadcast to `shape`.
+    pub fn operand<'m>(&self, memory: &'m Memory<T>, id: usize, shape: &[usize]) -> Operand<'m, T> {
+        let node = self.nodes[id];
+        let entry = self.entry(id);
+        let (data, first) = memory.span(self.place(memory, &node), &entry.layout);
+        let walk = Walk::new(shape, &entry.layout.broadcast_strides(shape));
+        Operand { data, first, walk }
+    }
+
+    /// The value of a node, for kernels.
+    pub fn input<'m>(&self, memory: &'m Memory<T>, id: usize) -> Input<'m, T> {
+        let node = self.nodes[id];
+        let (place, layout) = (self.place(memory, &node), &self.entry(id).layout);
+        match node.dtype() {
+            Dtype::Real => Input::Real(memory.slab.view(place, layout)),
+            Dtype::Index => Input::Index(memory.slab.view(place, layout)),
+            Dtype::Mask => Input::Mask(memory.slab.view(place, layout)),
+        }
+    }
+
+    pub fn place(&self, memory: &Memory<T>, node: &Node) -> Place {
+        if node.is_lane() {
+            memory.lane.place(node.slot as usize)
+        } else {
+            self.arrays[node.slot as usize].place
+        }
+    }
+
+    /// The input whose buffer node `id` reads, if any.
+    pub fn source_of(&self, id: usize) -> Option<&Source> {
+        let node = self.nodes[id];
+        let root = match node.kind {
+            Kind::Leaf | Kind::Constant => id,
+            _ if node.is_lane() || !node.has_value() => return None,
+            _ => (self.arrays[node.slot as usize].root as usize).checked_sub(1)?,
+        };
+        let root = self.nodes[root];
+        match root.kind {
+            Kind::Leaf | Kind::Constant if root.a != NO_INPUT => Some(&self.inputs[root.a as usize]),
+            _ => None,
+        }
+    }
+
+    pub fn lengths(&self, memory: &Memory<T>) -> Lengths {
+        Lengths {
+            nodes: self.nodes.len(),
+            lane: memory.lane.len(),
+            arrays: self.arrays.len(),
+            layouts: self.layouts.len(),
+            calls: self.calls.len(),
+            parents: self.parents.len(),
+            params: self.params.len(),
+            inputs: self.inputs.len(),
+            slab: memory.slab.mark(),
+        }
+    }
+
+    /// Forgets everything recorded since `to`; nobody may hold a handle of it, or the caller ends their validity.
+    pub fn truncate(&mut self, memory: &Memory<T>, to: &Lengths) {
+        self.nodes.truncate(to.nodes);
+        memory.lane.truncate(to.lane);
+        self.arrays.truncate(to.arrays);
+        self.layouts.truncate(to.layouts);
+        self.calls.truncate(to.calls);
+        self.parents.truncate(to.parents);
+        self.params.truncate(to.params);
+        self.inputs.truncate(to.inputs);
+        memory.slab.retract(to.slab);
+        for input in &mut self.inputs {
+            input.modified = input.modified.min(to.nodes as u32);
+        }
+    }
+
+    /// The error of `op` on nodes `args`.
+    pub fn error(&self, refusal: Refusal, op: &'static str, args: &[Var], at: At) -> Error {
+        let shapes = args.iter().filter(|v| self.segments.holds(**v, self.nodes.len()));
+        let shapes: SmallVec<[Shape; 4]> = shapes.map(|v| self.shape(v.id).clone()).collect();
+        Error::new(refusal, op, shapes, Some(at))
+    }
+
+    /// Whether an input's value was overwritten after node `id` had read it; `reads` lists the nodes whose values it reads.
+    pub fn modified(&self, id: usize, reads: &[usize]) -> Option<Refusal> {
+        let source =
+            reads.iter().filter_map(|&p| self.source_of(p)).find(|source| (id as u32) < source.modified)?;
+        let (read, written) = (self.line(id), self.lines.get(source.modified_line));
+        let rule = format!(
+            "the value of %{} that `{}` at {}:{} read was overwritten at {}:{}; record anew after changing a value",
+            source.node,
+            self.op_name(id),
+            read.file(),
+            read.line(),
+            written.file(),
+            written.line()
+        );
+        Some(Refusal::new(ErrorKind::ModifiedValue, rule))
+    }
+}
+
+/// What a node inherits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks {
+    pub differentiable: bool,
+    /// Would be differentiable, were it not for `no_grad`.
+    pub cut: bool,
+}
+
+/// The memory of all values of a graph.
+pub struct Memory<T: Functions> {
+    pub lane: Lane<T>,
+    pub slab: Slab,
+}
+
+impl<T: Functions> Memory<T> {
+    pub fn new() -> Self {
+        Memory { lane: Lane::new(), slab: Slab::new() }
+    }
+
+    /// Memory that holds every element of the array of `layout` at `place`, and the index of the first one in it.
+    pub fn span(&self, place: Place, layout: &Layout) -> (&[T], usize) {
+        self.slab.span(place, layout)
+    }
+}
+
+/// Whether a real value of this shape lies in the lane.
+pub fn in_lane(shape: &[usize]) -> bool {
+    shape.len() < LANE_RANKS && shape.iter().all(|&n| n == 1)
+}

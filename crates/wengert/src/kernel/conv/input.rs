@@ -1,0 +1,158 @@
+//! The cotangent of a convolution's input, which is the transposed convolution.
+
+use super::correlate::{Pass, Plan, Workspace};
+use super::lanes::Lanes;
+use super::layout::{Cover, Grid, Layout};
+use super::tile::Shape;
+use super::{Geometry, plain};
+
+/// Cotangent of the input: `x_bar[u] = sum over taps of w[tap] y_bar[(u + padding - dilation * tap) / stride]`.
+///
+/// y_bar `[N, Co, Ho, Wo]`, w `[Co, Ci / groups, Kh, Kw]` `->` x_bar `[N, Ci, H, W]`; with `accumulate` it is added to
+/// `x_bar`. This is conv_transpose of `y_bar`: its result size, output padding included, is `geometry.input`.
+/// `bias` `[Ci]` is added if given (for that use).
+///
+/// # Panics
+/// If a slice has not the length that the geometry says.
+pub fn input_cotangent<T: Lanes>(
+    geometry: &Geometry,
+    y_bar: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+    accumulate: bool,
+    work: &mut Workspace<T>,
+    x_bar: &mut [T],
+) {
+    geometry.check(x_bar, w, y_bar);
+    assert!(bias.is_none_or(|bias| bias.len() == geometry.in_channels));
+    if x_bar.is_empty() {
+        return;
+    }
+    if !plain::all_finite(w) {
+        return plain::input_cotangent(geometry, y_bar, w, bias, accumulate, x_bar);
+    }
+    let axes = [0, 1].map(|axis| Axis::new(geometry, axis));
+    let layout = Layout {
+        size: geometry.output(),
+        stride: [1, 1],
+        shift: [axes[0].before + 1, 0],
+        rows: axes[0].before + 1 + axes[0].extent,
+        pitch: axes[1].before.max(axes[1].extent - axes[1].size) + axes[1].size,
+    };
+    work.clear();
+    for i in 0..geometry.stride[0] {
+        for j in 0..geometry.stride[1] {
+            add_pass(geometry, &axes, &layout, [i, j], w, work);
+        }
+    }
+    let [height, width] = geometry.input;
+    let channels = [geometry.out_channels, geometry.in_channels];
+    let plan =
+        Plan { batch: geometry.batch, groups: geometry.groups, channels, layout, plane: height * width };
+    plan.run(work, y_bar, bias, accumulate, x_bar);
+}
+
+/// One axis of the problem. A padded input position is `u = q * stride + phase`; tap `k` carries it to the output
+/// position `q - k * dilation / stride` if `k * dilation % stride == phase`.
+struct Axis {
+    /// Output positions.
+    size: usize,
+    /// Zeros needed before the first output.
+    before: usize,
+    /// One more than the largest `q`, or `size` if that is more.
+    extent: usize,
+    /// The largest distance `k * dilation / stride`.
+    reach: usize,
+}
+
+impl Axis {
+    fn new(geometry: &Geometry, axis: usize) -> Axis {
+        let (stride, padding) = (geometry.stride[axis], geometry.padding[axis]);
+        let size = geometry.output()[axis];
+        let reach = (geometry.kernel[axis].max(1) - 1) * geometry.dilation[axis] / stride;
+        let last = (geometry.input[axis] + padding - 1) / stride;
+        Axis { size, before: reach.saturating_sub(padding / stride), extent: size.max(last + 1), reach }
+    }
+
+    /// The smallest `q` of a phase, and how many there are.
+    fn range(&self, geometry: &Geometry, axis: usize, phase: usize) -> (usize, usize) {
+        let (stride, padding) = (geometry.stride[axis], geometry.padding[axis]);
+        let first = padding.saturating_sub(phase).div_ceil(stride);
+        let end = (geometry.input[axis] + padding).saturating_sub(phase).div_ceil(stride);
+        (first, end.saturating_sub(first))
+    }
+}
+
+/// Appends the pass over the input positions of one stride phase.
+fn add_pass<T: Lanes>(
+    geometry: &Geometry,
+    axes: &[Axis; 2],
+    layout: &Layout,
+    phase: [usize; 2],
+    w: &[T],
+    work: &mut Workspace<T>,
+) {
+    let &Geometry { groups, kernel, stride, padding, dilation, .. } = geometry;
+    let (lanes, tallest) = Shape::of::<T>();
+    let [(top, rows), (left, columns)] = [0, 1].map(|axis| axes[axis].range(geometry, axis, phase[axis]));
+    if rows * columns == 0 {
+        return;
+    }
+    let (from, to) = (geometry.out_channels / groups, geometry.in_channels / groups);
+    let taps =
+        |axis: usize| (0..kernel[axis]).filter(move |k| k * dilation[axis] % stride[axis] == phase[axis]);
+    let back = |axis: usize, k: usize| axes[axis].reach - k * dilation[axis] / stride[axis];
+
+    // The terms of this phase: (channel of y_bar, tap), the tap as a position in the kernel.
+    let positions = || taps(0).flat_map(|i| taps(1).map(move |j| (i, j)));
+    let start = work.offsets.len();
+    for channel in 0..from {
+        let offset = |(i, j)| channel * layout.len() + back(0, i) * layout.pitch + back(1, j);
+        work.offsets.extend(positions().map(offset));
+    }
+    let offsets = start..work.offsets.len();
+    let weights = work.weights.len();
+    let area = kernel[0] * kernel[1];
+    for group in 0..groups {
+        let w = &w[group * from * to * area..][..from * to * area];
+        pack_transposed(work, to, tallest, w, area, || positions().map(|(i, j)| i * kernel[1] + j));
+    }
+
+    // `reach` rows and columns before the first result's own position.
+    let origin = (layout.shift[0] + top) * layout.pitch + left - axes[0].reach * layout.pitch - axes[1].reach;
+    let first = [0, 1].map(|axis| [top, left][axis] * stride[axis] + phase[axis] - padding[axis]);
+    let width = geometry.input[1];
+    let grid = Grid {
+        size: [rows, columns],
+        first: first[0] * width + first[1],
+        step: [stride[0] * width, stride[1]],
+    };
+    work.passes.push(Pass {
+        grid,
+        cover: Cover::new(grid.size, layout.pitch, lanes),
+        origin,
+        offsets,
+        weights,
+    });
+}
+
+/// Appends `w[channel of y][row][position]` with `row` as the tile's row.
+fn pack_transposed<T: Lanes, I: Iterator<Item = usize>>(
+    work: &mut Workspace<T>,
+    rows: usize,
+    tallest: usize,
+    w: &[T],
+    area: usize,
+    positions: impl Fn() -> I,
+) {
+    let mut row = 0;
+    while row < rows {
+        let height = super::tile::height(rows - row, tallest);
+        for w in w.chunks_exact((rows * area).max(1)) {
+            for position in positions() {
+                work.weights.extend((row..row + height).map(|row| w[row * area + position]));
+            }
+        }
+        row += height;
+    }
+}

@@ -1,0 +1,204 @@
+//! Loops over slices for the rows of the elementwise table, compiled for each level.
+
+use crate::kernel::functions::Functions;
+use crate::kernel::level::{Kernel, run};
+use crate::kernel::number::{Number, math};
+use crate::op::table::{binary_table, tuned_table, unary_table};
+use crate::op::{Binary, Params, Tuned, Unary};
+use crate::words::*;
+
+/// An elementwise op of one argument, with or without attributes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Map {
+    Unary(Unary),
+    Tuned(Tuned, Params),
+}
+
+/// `y = f(x)`
+pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
+    assert_eq!(x.len(), y.len());
+    match op {
+        Map::Unary(op) => run(UnaryForward { op, x, y }),
+        Map::Tuned(op, p) => run(TunedForward { op, p, x, y }),
+    }
+}
+
+/// `out = g f'(x)`, or `out += g f'(x)`.
+pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], accumulate: bool) {
+    assert!(x.len() == out.len() && y.len() == out.len() && g.len() == out.len());
+    match op {
+        Map::Unary(op) => run(UnaryVjp { op, x, y, g, out, accumulate }),
+        Map::Tuned(op, p) => run(TunedVjp { op, p, x, y, g, out, accumulate }),
+    }
+}
+
+/// `y = f(a, b)`
+pub fn zip_forward<T: Functions>(op: Binary, a: &[T], b: &[T], y: &mut [T]) {
+    assert!(a.len() == y.len() && b.len() == y.len());
+    run(BinaryForward { op, a, b, y });
+}
+
+/// `out = g f'(a, b)`, or `out += g f'(a, b)`, with the partial to argument `k`.
+pub fn zip_vjp<T: Functions>(
+    op: Binary,
+    k: usize,
+    ab: [&[T]; 2],
+    y: &[T],
+    g: &[T],
+    out: &mut [T],
+    accumulate: bool,
+) {
+    let [a, b] = ab;
+    assert!(a.len() == out.len() && b.len() == out.len() && y.len() == out.len() && g.len() == out.len());
+    run(BinaryVjp { op, k, a, b, y, g, out, accumulate });
+}
+
+struct UnaryForward<'a, T> {
+    op: Unary,
+    x: &'a [T],
+    y: &'a mut [T],
+}
+struct TunedForward<'a, T> {
+    op: Tuned,
+    p: Params,
+    x: &'a [T],
+    y: &'a mut [T],
+}
+struct BinaryForward<'a, T> {
+    op: Binary,
+    a: &'a [T],
+    b: &'a [T],
+    y: &'a mut [T],
+}
+struct UnaryVjp<'a, T> {
+    op: Unary,
+    x: &'a [T],
+    y: &'a [T],
+    g: &'a [T],
+    out: &'a mut [T],
+    accumulate: bool,
+}
+struct TunedVjp<'a, T> {
+    op: Tuned,
+    p: Params,
+    x: &'a [T],
+    y: &'a [T],
+    g: &'a [T],
+    out: &'a mut [T],
+    accumulate: bool,
+}
+struct BinaryVjp<'a, T> {
+    op: Binary,
+    k: usize,
+    a: &'a [T],
+    b: &'a [T],
+    y: &'a [T],
+    g: &'a [T],
+    out: &'a mut [T],
+    accumulate: bool,
+}
+
+#[inline(always)]
+fn store<T: Functions>(out: &mut T, value: T, accumulate: bool) {
+    *out = if accumulate { *out + value } else { value };
+}
+
+macro_rules! unary_kernels {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for UnaryForward<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            fn call<const FMA: bool>(self) {
+                match self.op { $(Unary::$Variant => for (y, x) in self.y.iter_mut().zip(self.x) {
+                    *y = UnaryWords::$name(Number::<T, FMA>(*x)).0;
+                })* }
+            }
+        }
+    };
+}
+macro_rules! tuned_kernels {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for TunedForward<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            fn call<const FMA: bool>(self) {
+                match self.op { $(Tuned::$Variant => for (y, x) in self.y.iter_mut().zip(self.x) {
+                    *y = Number::<T, FMA>(*x).$name(self.p).0;
+                })* }
+            }
+        }
+    };
+}
+macro_rules! binary_kernels {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
+        impl<T: Functions> Kernel for BinaryForward<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            fn call<const FMA: bool>(self) {
+                match self.op { $(Binary::$Variant => for ((y, a), b) in self.y.iter_mut().zip(self.a).zip(self.b) {
+                    let ($a, $b) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b));
+                    *y = $primal.0;
+                })* }
+            }
+        }
+        impl<T: Functions> Kernel for BinaryVjp<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn call<const FMA: bool>(self) {
+                let arguments = self.a.iter().zip(self.b).zip(self.y.iter().zip(self.g));
+                match (self.op, self.k) { $(
+                    (Binary::$Variant, 0) => for (out, ((a, b), (y, g))) in self.out.iter_mut().zip(arguments) {
+                        let ($a, $b, $y) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b), Number::<T, FMA>(*y));
+                        let partial: Number<T, FMA> = $pa;
+                        store(out, *g * partial.0, self.accumulate);
+                    },
+                    (Binary::$Variant, _) => for (out, ((a, b), (y, g))) in self.out.iter_mut().zip(arguments) {
+                        let ($a, $b, $y) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b), Number::<T, FMA>(*y));
+                        let partial: Number<T, FMA> = $pb;
+                        store(out, *g * partial.0, self.accumulate);
+                    },
+                )* }
+            }
+        }
+    };
+}
+macro_rules! unary_vjps {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for UnaryVjp<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn call<const FMA: bool>(self) {
+                let arguments = self.x.iter().zip(self.y).zip(self.g);
+                match self.op { $(Unary::$Variant => for (out, ((x, y), g)) in self.out.iter_mut().zip(arguments) {
+                    let ($x, $y) = (Number::<T, FMA>(*x), Number::<T, FMA>(*y));
+                    let partial: Number<T, FMA> = $partial;
+                    store(out, *g * partial.0, self.accumulate);
+                })* }
+            }
+        }
+    };
+}
+macro_rules! tuned_vjps {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for TunedVjp<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn call<const FMA: bool>(self) {
+                let arguments = self.x.iter().zip(self.y).zip(self.g);
+                match self.op { $(Tuned::$Variant => for (out, ((x, y), g)) in self.out.iter_mut().zip(arguments) {
+                    let ($x, $y, $p) = (Number::<T, FMA>(*x), Number::<T, FMA>(*y), self.p);
+                    let partial: Number<T, FMA> = $partial;
+                    store(out, *g * partial.0, self.accumulate);
+                })* }
+            }
+        }
+    };
+}
+unary_table!(unary_kernels);
+unary_table!(unary_vjps);
+tuned_table!(tuned_kernels);
+tuned_table!(tuned_vjps);
+binary_table!(binary_kernels);

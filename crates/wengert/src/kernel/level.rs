@@ -1,0 +1,84 @@
+//! Which vector instructions kernels are run with.
+
+use std::sync::OnceLock;
+
+/// A set of vector instructions that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Whatever every machine of the target has.
+    Plain,
+    /// AVX2 and fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// A computation that is compiled once for each level.
+pub trait Kernel {
+    type Output;
+    /// The computation; must be `#[inline(always)]`. `FMA`: whether multiply-adds are fused.
+    fn call<const FMA: bool>(self) -> Self::Output;
+}
+
+/// The level in use: the best the machine has, or the one that `WENGERT_LEVEL` (`plain`, `avx2`, `avx512`) names.
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let best = available().last().copied().unwrap_or(Level::Plain);
+        let Ok(wanted) = std::env::var("WENGERT_LEVEL") else { return best };
+        let named = available().iter().find(|l| format!("{l:?}").eq_ignore_ascii_case(&wanted));
+        *named.unwrap_or_else(|| panic!("WENGERT_LEVEL={wanted}: this machine has {:?}", available()))
+    })
+}
+
+/// The levels this machine has, ascending.
+pub fn available() -> &'static [Level] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use Level::*;
+        return match (pulp::x86::V3::try_new(), pulp::x86::V4::try_new()) {
+            (Some(_), Some(_)) => &[Plain, Avx2, Avx512],
+            (Some(_), None) => &[Plain, Avx2],
+            _ => &[Plain],
+        };
+    }
+    #[allow(unreachable_code)]
+    &[Level::Plain]
+}
+
+/// Runs `kernel` at the level in use.
+#[inline]
+pub fn run<K: Kernel>(kernel: K) -> K::Output {
+    run_at(level(), kernel)
+}
+
+/// Runs `kernel` at `level`, which the machine must have.
+#[inline]
+pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match level {
+        // Targets other than x86-64 have their multiply-add in the base set.
+        Level::Plain => kernel.call::<{ cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") }>(),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => {
+            let simd = pulp::x86::V3::try_new().expect("a level the machine has");
+            pulp::Simd::vectorize(simd, Adapter(kernel))
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => {
+            let simd = pulp::x86::V4::try_new().expect("a level the machine has");
+            pulp::Simd::vectorize(simd, Adapter(kernel))
+        }
+    }
+}
+
+struct Adapter<K>(K);
+
+impl<K: Kernel> pulp::WithSimd for Adapter<K> {
+    type Output = K::Output;
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) -> K::Output {
+        self.0.call::<true>()
+    }
+}

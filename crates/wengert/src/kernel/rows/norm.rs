@@ -1,0 +1,168 @@
+//! Normalisation of rows: layer norm (mean and deviation) and RMS norm (root of the mean square), with cotangents.
+//!
+//! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
+
+use super::{check, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
+use crate::kernel::real::Real;
+
+/// What the forward pass keeps of each row for the backward pass.
+#[derive(Debug)]
+pub struct Moments<'a, T> {
+    /// Mean of each row; empty for RMS norm.
+    pub mean: &'a mut [T],
+    /// Reciprocal of the deviation of each row, `eps` included.
+    pub scale: &'a mut [T],
+}
+
+/// Layer norm: `y = (x - mean) / sqrt(variance + eps) * weight + bias` with the biased variance, in two passes.
+///
+/// x `[rows, n]`, weight and bias `[n] ->` y `[rows, n]` and the [`Moments`] `[rows]`. With `moments.mean` empty this
+/// is RMS norm: `y = x / sqrt(mean of x^2 + eps) * weight + bias`.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn norm<T: Real>(
+    x: &[T],
+    n: usize,
+    eps: T,
+    weight: Option<&[T]>,
+    bias: Option<&[T]>,
+    y: &mut [T],
+    moments: Moments<'_, T>,
+) {
+    check(n, x, y);
+    let rows = moments.scale.len();
+    assert_eq!(x.len(), n * rows);
+    assert!(moments.mean.is_empty() || moments.mean.len() == rows);
+    assert!([weight, bias].iter().flatten().all(|slice| slice.len() == n));
+    vectorised(norm_kernel, (x, n, eps, [weight, bias], y, moments));
+}
+
+type Forward<'a, T> = (&'a [T], usize, T, [Option<&'a [T]>; 2], &'a mut [T], Moments<'a, T>);
+
+#[inline(always)]
+fn norm_kernel<T: Real>((x, n, eps, [weight, bias], y, moments): Forward<'_, T>) {
+    let reciprocal = T::one() / T::of(n as f64);
+    for (i, row_scale) in moments.scale.iter_mut().enumerate() {
+        let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
+        let mut mean = T::zero();
+        if let Some(row_mean) = moments.mean.get_mut(i) {
+            mean = sum_slice(x) * reciprocal;
+            *row_mean = mean;
+        }
+        let variance = sum_of(x, |x| (x - mean) * (x - mean)) * reciprocal;
+        let scale = T::one() / (variance + eps).sqrt();
+        *row_scale = scale;
+        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
+        if let Some(weight) = weight {
+            y.iter_mut().zip(weight).for_each(|(y, &weight)| *y *= weight);
+        }
+        if let Some(bias) = bias {
+            y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+        }
+    }
+}
+
+/// Where [`norm_cotangent`] puts its results; parts that are `None` are not computed.
+#[derive(Debug)]
+pub struct Cotangents<'a, T> {
+    /// `[rows, n]`.
+    pub x: Option<&'a mut [T]>,
+    /// Add to `x` instead of overwriting it.
+    pub accumulate: bool,
+    /// `[n]`, added to.
+    pub weight: Option<&'a mut [T]>,
+    /// `[n]`, added to.
+    pub bias: Option<&'a mut [T]>,
+}
+
+/// Cotangents of [`norm`], with `z = (x - mean) scale` and `z_bar = y_bar weight`:
+/// `x_bar = scale (z_bar - mean(z_bar) - z mean(z_bar z))`, `weight_bar += sum y_bar z`, `bias_bar += sum y_bar`.
+///
+/// `mean` empty as in [`norm`]: then the term `mean(z_bar)` is absent. One pass over the rows.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn norm_cotangent<T: Real>(
+    x: &[T],
+    n: usize,
+    mean: &[T],
+    scale: &[T],
+    weight: Option<&[T]>,
+    y_bar: &[T],
+    out: Cotangents<'_, T>,
+) {
+    check(n, x, y_bar);
+    assert_eq!(x.len(), n * scale.len());
+    assert!(mean.is_empty() || mean.len() == scale.len());
+    assert!(out.x.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
+    assert!(weight.is_none_or(|weight| weight.len() == n));
+    assert!([&out.weight, &out.bias].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
+    vectorised(norm_cotangent_kernel, (x, n, mean, scale, weight, y_bar, out));
+}
+
+type Backward<'a, T> = (&'a [T], usize, &'a [T], &'a [T], Option<&'a [T]>, &'a [T], Cotangents<'a, T>);
+
+#[inline(always)]
+fn norm_cotangent_kernel<T: Real>((x, n, mean, scale, weight, y_bar, mut out): Backward<'_, T>) {
+    for (i, &scale) in scale.iter().enumerate() {
+        let (x, y_bar) = (&x[i * n..][..n], &y_bar[i * n..][..n]);
+        let row = Row { x, y_bar, mean: mean.get(i).copied(), scale };
+        if let Some(weight_bar) = out.weight.as_deref_mut() {
+            row.add_weight_bar(weight_bar);
+        }
+        if let Some(bias_bar) = out.bias.as_deref_mut() {
+            bias_bar.iter_mut().zip(y_bar).for_each(|(bias_bar, &y_bar)| *bias_bar += y_bar);
+        }
+        if let Some(x_bar) = out.x.as_deref_mut() {
+            row.put_x_bar(weight, out.accumulate, &mut x_bar[i * n..][..n]);
+        }
+    }
+}
+
+/// One row of the backward pass; `mean` is `None` for RMS norm.
+struct Row<'a, T> {
+    x: &'a [T],
+    y_bar: &'a [T],
+    mean: Option<T>,
+    scale: T,
+}
+
+impl<T: Real> Row<'_, T> {
+    #[inline(always)]
+    fn add_weight_bar(&self, weight_bar: &mut [T]) {
+        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
+        for (weight_bar, (&x, &y_bar)) in weight_bar.iter_mut().zip(self.x.iter().zip(self.y_bar)) {
+            *weight_bar += y_bar * ((x - mean) * scale);
+        }
+    }
+
+    #[inline(always)]
+    fn put_x_bar(&self, weight: Option<&[T]>, accumulate: bool, x_bar: &mut [T]) {
+        // Without weights any slice of the length does: the closure does not look at it.
+        match weight {
+            Some(weight) => self.x_bar(weight, |y_bar, weight| y_bar * weight, accumulate, x_bar),
+            None => self.x_bar(self.y_bar, |y_bar, _| y_bar, accumulate, x_bar),
+        }
+    }
+
+    #[inline(always)]
+    fn x_bar(&self, weight: &[T], z_bar: impl Fn(T, T) -> T + Copy, accumulate: bool, x_bar: &mut [T]) {
+        let reciprocal = T::one() / T::of(self.x.len() as f64);
+        let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
+        let z = |x: T| (x - mean) * scale;
+        let along = sum_of_three(self.x, self.y_bar, weight, |x, y_bar, weight| z(x) * z_bar(y_bar, weight));
+        let along = along * reciprocal;
+        let across = match self.mean {
+            Some(_) => sum_of_two(self.y_bar, weight, z_bar) * reciprocal,
+            None => T::zero(),
+        };
+        let value = |x, y_bar, weight| scale * (z_bar(y_bar, weight) - across - z(x) * along);
+        let places = x_bar.iter_mut().zip(self.x.iter().zip(self.y_bar.iter().zip(weight)));
+        if accumulate {
+            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar += value(x, y_bar, weight));
+        } else {
+            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar = value(x, y_bar, weight));
+        }
+    }
+}

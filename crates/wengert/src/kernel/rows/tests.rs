@@ -1,0 +1,277 @@
+//! Against formulas in f64, cotangents against central differences, and the conventions at infinities.
+
+use super::norm::{Cotangents, Moments, norm, norm_cotangent};
+use super::softmax::*;
+use super::*;
+
+fn random<T: Real>(seed: u64, len: usize) -> Vec<T> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        T::of((state >> 11) as f64 / (1u64 << 51) as f64 - 2.0)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn close<T: Real>(what: &str, a: &[T], b: &[f64], tolerance: f64) {
+    assert_eq!(a.len(), b.len());
+    for (i, (a, &b)) in a.iter().zip(b).enumerate() {
+        assert!((a.as_f64() - b).abs() <= tolerance * (1.0 + b.abs()), "{what} at {i}: {a} against {b}");
+    }
+}
+
+/// Gradient of `sum y_bar * f(x)` by central differences.
+fn differences(x: &[f64], y_bar: &[f64], f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64> {
+    let value = |x: &[f64]| -> f64 { f(x).iter().zip(y_bar).map(|(y, y_bar)| y * y_bar).sum() };
+    let moved = |i: usize, by: f64| {
+        let mut x = x.to_vec();
+        x[i] += by;
+        value(&x)
+    };
+    (0..x.len()).map(|i| (moved(i, 1e-5) - moved(i, -1e-5)) / 2e-5).collect()
+}
+
+const SHAPES: [(usize, usize); 7] = [(1, 1), (3, 5), (2, 16), (4, 33), (2, 100), (0, 4), (5, 2)];
+
+fn reference_softmax<T: Real>(x: &[T], n: usize) -> Vec<f64> {
+    let row = |x: &[T]| {
+        let e: Vec<f64> = x.iter().map(|x| x.as_f64().exp()).collect();
+        let sum: f64 = e.iter().sum();
+        e.into_iter().map(move |e| e / sum)
+    };
+    x.chunks(n).flat_map(row).collect()
+}
+
+fn check_softmax<T: Real>(rows: usize, n: usize, tolerance: f64) {
+    let x = random::<T>(1, rows * n);
+    let expected = reference_softmax(&x, n);
+    let mut y = vec![T::zero(); rows * n];
+    softmax(&x, n, &mut y);
+    close("softmax", &y, &expected, tolerance);
+    log_softmax(&x, n, &mut y);
+    close("log_softmax", &y, &expected.iter().map(|y| y.ln()).collect::<Vec<_>>(), tolerance);
+    let mut total = vec![T::zero(); rows];
+    logsumexp(&x, n, &mut total);
+    let sums: Vec<f64> = x.chunks(n).map(|x| x.iter().map(|x| x.as_f64().exp()).sum::<f64>().ln()).collect();
+    close("logsumexp", &total, &sums, tolerance);
+    sum_rows(&x, n, false, &mut total);
+    close(
+        "sum",
+        &total,
+        &x.chunks(n).map(|x| x.iter().map(|x| x.as_f64()).sum()).collect::<Vec<_>>(),
+        tolerance,
+    );
+}
+
+#[test]
+fn values_agree_with_formulas() {
+    for (rows, n) in SHAPES {
+        check_softmax::<f64>(rows, n, 1e-14);
+        check_softmax::<f32>(rows, n, 3e-6);
+    }
+}
+
+#[test]
+fn softmax_cotangents_agree_with_differences() {
+    for (rows, n) in SHAPES {
+        let (x, y_bar) = (random::<f64>(2, rows * n), random::<f64>(3, rows * n));
+        let (mut y, mut x_bar) = (x.clone(), vec![1.0; rows * n]);
+        let run = |f: fn(&[f64], usize, &mut [f64])| {
+            move |x: &[f64]| {
+                let mut y = x.to_vec();
+                f(x, n, &mut y);
+                y
+            }
+        };
+        softmax(&x, n, &mut y);
+        softmax_cotangent(&y, &y_bar, n, false, &mut x_bar);
+        close("softmax", &x_bar, &differences(&x, &y_bar, run(softmax)), 1e-8);
+        log_softmax(&x, n, &mut y);
+        log_softmax_cotangent(&y, &y_bar, n, true, &mut x_bar);
+        softmax(&x, n, &mut y);
+        let mut twice = vec![0.0; rows * n];
+        softmax_cotangent(&y, &y_bar, n, false, &mut twice);
+        let difference: Vec<f64> = x_bar.iter().zip(&twice).map(|(a, b)| a - b).collect();
+        close("log_softmax, added", &difference, &differences(&x, &y_bar, run(log_softmax)), 1e-8);
+
+        let (mut total, total_bar) = (vec![0.0; rows], random::<f64>(4, rows));
+        logsumexp(&x, n, &mut total);
+        logsumexp_cotangent(&x, &total, &total_bar, n, false, &mut x_bar);
+        let f = |x: &[f64]| {
+            let mut y = vec![0.0; rows];
+            logsumexp(x, n, &mut y);
+            y
+        };
+        close("logsumexp", &x_bar, &differences(&x, &total_bar, f), 1e-8);
+    }
+}
+
+#[test]
+fn extremes() {
+    let (inf, mut y) = (f64::INFINITY, [0.0; 3]);
+    softmax(&[-inf, -inf, -inf], 3, &mut y);
+    assert!(y.iter().all(|y| y.is_nan()));
+    softmax(&[1e300, -inf, 1e300], 3, &mut y);
+    assert_eq!(y, [0.5, 0.0, 0.5]);
+    log_softmax(&[1000.0, 0.0, -inf], 3, &mut y);
+    assert_eq!(y, [0.0, -1000.0, -inf]);
+    softmax(&[0.0, f64::NAN, 1.0], 3, &mut y);
+    assert!(y.iter().all(|y| y.is_nan()));
+    let mut total = [0.0];
+    for (x, expected) in [([-inf; 3], -inf), ([inf, 0.0, 1.0], inf), ([1000.0, -inf, -inf], 1000.0)] {
+        logsumexp(&x, 3, &mut total);
+        assert_eq!(total[0], expected);
+    }
+    logsumexp(&[], 0, &mut total);
+    assert_eq!(total[0], -inf);
+}
+
+#[test]
+fn sums_are_pairwise() {
+    for len in [1023, 1024, 1025, 5000, 1 << 20, (1 << 20) + 3] {
+        let x = random::<f32>(len as u64, len);
+        let exact: f64 = x.iter().map(|&x| f64::from(x) + 3.0).sum();
+        let x: Vec<f32> = x.iter().map(|x| x + 3.0).collect();
+        let sum = f64::from(sum_slice(&x));
+        assert!((sum - exact).abs() <= 2e-7 * exact, "{len}: {sum} against {exact}");
+    }
+}
+
+/// Layer norm (or RMS norm) with every part, against a formula and differences.
+fn check_norm<T: Real>(rows: usize, n: usize, centred: bool, with: [bool; 2], tolerance: f64) {
+    let (x, w, b) = (random::<f64>(5, rows * n), random::<f64>(6, n), random::<f64>(7, n));
+    let formula = |x: &[f64], w: &[f64], b: &[f64]| -> Vec<f64> {
+        let row = |x: &[f64]| -> Vec<f64> {
+            let mean = if centred { x.iter().sum::<f64>() / n as f64 } else { 0.0 };
+            let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n as f64;
+            let z = x.iter().map(|x| (x - mean) / (variance + 1e-3).sqrt()).enumerate();
+            let weight = |i: usize| if with[0] { w[i] } else { 1.0 };
+            z.map(|(i, z)| z * weight(i) + if with[1] { b[i] } else { 0.0 }).collect()
+        };
+        x.chunks(n).flat_map(row).collect()
+    };
+    let cast = |x: &[f64]| -> Vec<T> { x.iter().map(|&x| T::of(x)).collect() };
+    let (tx, tw, tb) = (cast(&x), cast(&w), cast(&b));
+    let weight = with[0].then_some(&tw[..]);
+    let mut y = vec![T::zero(); rows * n];
+    let (mut mean, mut scale) = (vec![T::zero(); if centred { rows } else { 0 }], vec![T::zero(); rows]);
+    let moments = Moments { mean: &mut mean, scale: &mut scale };
+    norm(&tx, n, T::of(1e-3), weight, with[1].then_some(&tb[..]), &mut y, moments);
+    close("norm", &y, &formula(&x, &w, &b), tolerance);
+
+    let y_bar = random::<f64>(8, rows * n);
+    let (mut x_bar, mut w_bar, mut b_bar) =
+        (vec![T::one(); rows * n], vec![T::zero(); n], vec![T::zero(); n]);
+    for accumulate in [false, true] {
+        let out =
+            Cotangents { x: Some(&mut x_bar), accumulate, weight: Some(&mut w_bar), bias: Some(&mut b_bar) };
+        norm_cotangent(&tx, n, &mean, &scale, weight, &cast(&y_bar), out);
+    }
+    let twice = |x: Vec<f64>| -> Vec<f64> { x.iter().map(|x| 2.0 * x).collect() };
+    let tolerance = tolerance.max(1e-7) * 10.0;
+    close("x_bar", &x_bar, &twice(differences(&x, &y_bar, |x| formula(x, &w, &b))), tolerance);
+    if with[0] {
+        close("weight_bar", &w_bar, &twice(differences(&w, &y_bar, |w| formula(&x, w, &b))), tolerance);
+    }
+    if with[1] {
+        close("bias_bar", &b_bar, &twice(differences(&b, &y_bar, |b| formula(&x, &w, b))), tolerance);
+    }
+}
+
+#[test]
+fn norms_agree_with_formulas_and_differences() {
+    for (rows, n) in SHAPES {
+        for centred in [false, true] {
+            for with in [[true, true], [true, false], [false, true], [false, false]] {
+                check_norm::<f64>(rows, n, centred && rows > 0, with, 1e-13);
+                check_norm::<f32>(rows, n, centred && rows > 0, with, 2e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn layer_norm_does_not_cancel() {
+    // Mean 1e4 against a deviation of 1: a one-pass variance in f32 would have lost everything.
+    let x: Vec<f32> = (0..64).map(|i| 1e4 + if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+    let (mut y, mut mean, mut scale) = (vec![0.0; 64], [0.0], [0.0]);
+    norm(&x, 64, 0.0, None, None, &mut y, Moments { mean: &mut mean, scale: &mut scale });
+    assert!(y.iter().enumerate().all(|(i, y)| (y - if i % 2 == 0 { 1.0 } else { -1.0 }).abs() < 1e-3));
+}
+
+#[test]
+fn any_axis() {
+    for (outer, n, inner) in [(2, 5, 3), (1, 7, 40), (3, 1, 16), (2, 4, 1), (0, 3, 2)] {
+        let (x, y_bar) = (random::<f64>(9, outer * n * inner), random::<f64>(10, outer * n * inner));
+        let (mut y, mut x_bar, mut buffer) = (x.clone(), x.clone(), Vec::new());
+        let mut total = vec![0.0; outer * inner];
+        strided::along_axis(outer, inner, [(&x, n)], (&mut y, n), &mut buffer, |[x], y| softmax(x, n, y));
+        strided::along_axis(outer, inner, [(&x, n)], (&mut total, 1), &mut buffer, |[x], y| {
+            logsumexp(x, n, y)
+        });
+        strided::along_axis(
+            outer,
+            inner,
+            [(&y, n), (&y_bar, n)],
+            (&mut x_bar, n),
+            &mut buffer,
+            |[y, g], out| {
+                softmax_cotangent(y, g, n, true, out);
+            },
+        );
+        for o in 0..outer {
+            for i in 0..inner {
+                let column = |x: &[f64]| -> Vec<f64> { (0..n).map(|k| x[(o * n + k) * inner + i]).collect() };
+                let expected = reference_softmax(&column(&x), n);
+                close("softmax", &column(&y), &expected, 1e-14);
+                let sum: f64 = column(&x).iter().map(|x| x.exp()).sum();
+                close("logsumexp", &total[o * inner + i..][..1], &[sum.ln()], 1e-14);
+                let mut bar = column(&x);
+                softmax_cotangent(&expected, &column(&y_bar), n, true, &mut bar);
+                close("cotangent", &column(&x_bar), &bar, 1e-13);
+            }
+        }
+    }
+}
+
+/// Not a test of correctness: prints nanoseconds an element at the sizes of a transformer block.
+#[test]
+#[ignore = "prints times; run in release"]
+fn speed() {
+    let time = |what: &str, elements: usize, f: &mut dyn FnMut()| {
+        let mut best = f64::INFINITY;
+        for _ in 0..50 {
+            let start = std::time::Instant::now();
+            f();
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        println!("{what}: {:.1} us, {:.3} ns an element", best * 1e6, best * 1e9 / elements as f64);
+    };
+    let (rows, n) = (8 * 4 * 64, 64);
+    let (x, g) = (random::<f32>(1, rows * n), random::<f32>(2, rows * n));
+    let (mut y, mut x_bar) = (x.clone(), x.clone());
+    time("softmax f32", rows * n, &mut || softmax(&x, n, &mut y));
+    time("softmax cotangent f32", rows * n, &mut || softmax_cotangent(&y, &g, n, false, &mut x_bar));
+    time("log_softmax f32", rows * n, &mut || log_softmax(&x, n, &mut y));
+    let (rows, n) = (512, 128);
+    let (x, g, w) = (random::<f32>(1, rows * n), random::<f32>(2, rows * n), random::<f32>(3, n));
+    let (mut y, mut x_bar, mut w_bar, mut b_bar) = (x.clone(), x.clone(), w.clone(), w.clone());
+    let (mut mean, mut scale) = (vec![0.0; rows], vec![0.0; rows]);
+    time("layer norm f32", rows * n, &mut || {
+        norm(&x, n, 1e-5, Some(&w), Some(&w), &mut y, Moments { mean: &mut mean, scale: &mut scale });
+    });
+    time("layer norm cotangent f32", rows * n, &mut || {
+        let out = Cotangents {
+            x: Some(&mut x_bar),
+            accumulate: false,
+            weight: Some(&mut w_bar),
+            bias: Some(&mut b_bar),
+        };
+        norm_cotangent(&x, n, &mean, &scale, Some(&w), &g, out);
+    });
+    let mut sums = vec![0.0; 1];
+    let x = random::<f32>(1, 1 << 16);
+    time("sum f32", 1 << 16, &mut || sum_rows(&x, 1 << 16, false, &mut sums));
+}

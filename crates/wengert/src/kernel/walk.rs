@@ -1,0 +1,158 @@
+//! [`Walk`]: the elements of a strided or broadcast array in row-major order, as runs of equal stride.
+
+use smallvec::SmallVec;
+
+use crate::kernel::real::Real;
+
+/// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    axes: SmallVec<[(usize, isize); 4]>,
+}
+
+/// An array to be read in row-major order: memory, the index of the first element in it, and the way through.
+pub struct Operand<'a, A> {
+    pub data: &'a [A],
+    pub first: usize,
+    pub walk: Walk,
+}
+
+impl Walk {
+    pub fn new(shape: &[usize], strides: &[isize]) -> Self {
+        let mut axes: SmallVec<[(usize, isize); 4]> = SmallVec::new();
+        for (&n, &s) in shape.iter().zip(strides) {
+            if n == 1 {
+                continue;
+            }
+            match axes.last_mut() {
+                Some((outer, step)) if *step == s * n as isize => (*outer, *step) = (*outer * n, s),
+                _ => axes.push((n, s)),
+            }
+        }
+        if axes.is_empty() {
+            axes.push((1, 0));
+        }
+        Walk { axes }
+    }
+
+    /// Whether the elements lie one behind the other.
+    pub fn is_contiguous(&self) -> bool {
+        self.axes.len() == 1 && (self.axes[0].1 == 1 || self.axes[0].0 == 1)
+    }
+
+    /// Whether every element is the same one.
+    pub fn is_constant(&self) -> bool {
+        self.axes.len() == 1 && self.axes[0].1 == 0
+    }
+
+    /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
+    #[inline]
+    pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, std::ops::Range<usize>)) {
+        let (&(inner, step), outer) = self.axes.split_last().expect("at least one axis");
+        let mut done = 0;
+        while done < len {
+            let at = start + done;
+            let (mut row, column) = (at / inner, at % inner);
+            let mut offset = column as isize * step;
+            for &(n, s) in outer.iter().rev() {
+                offset += (row % n) as isize * s;
+                row /= n;
+            }
+            let count = (inner - column).min(len - done);
+            f(offset, step, done..done + count);
+            done += count;
+        }
+    }
+}
+
+impl<A: Copy> Operand<'_, A> {
+    /// The elements `start..start + buffer.len()`: borrowed where they lie one behind the other, else copied.
+    pub fn load<'b>(&'b self, start: usize, buffer: &'b mut [A]) -> &'b [A] {
+        if self.walk.is_contiguous() {
+            return &self.data[self.first + start..][..buffer.len()];
+        }
+        let len = buffer.len();
+        self.walk.runs(start, len, |offset, step, range| {
+            let from = self.first.wrapping_add_signed(offset);
+            let to = &mut buffer[range];
+            match step {
+                0 => to.fill(self.data[from]),
+                1 => to.copy_from_slice(&self.data[from..][..to.len()]),
+                _ => {
+                    for (k, slot) in to.iter_mut().enumerate() {
+                        *slot = self.data[from.wrapping_add_signed(k as isize * step)];
+                    }
+                }
+            }
+        });
+        buffer
+    }
+}
+
+/// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
+pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
+    walk.runs(start, values.len(), |offset, step, range| {
+        let from = offset as usize;
+        let values = &values[range];
+        match step {
+            0 => data[from] += pairwise_sum(values),
+            1 => data[from..][..values.len()].iter_mut().zip(values).for_each(|(d, v)| *d += *v),
+            _ => values.iter().enumerate().for_each(|(k, v)| data[from + k * step as usize] += *v),
+        }
+    });
+}
+
+/// The sum by halves: its rounding error grows with the logarithm of the length.
+pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
+    const BLOCK: usize = 128;
+    if values.len() > BLOCK {
+        let middle = (values.len() / 2).next_multiple_of(BLOCK);
+        return pairwise_sum(&values[..middle]) + pairwise_sum(&values[middle..]);
+    }
+    let mut lanes = [T::zero(); 8];
+    let chunks = values.chunks_exact(8);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane += *v;
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    let tail = rest.iter().fold(T::zero(), |sum, v| sum + *v);
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_merge_where_one_step_serves() {
+        assert!(Walk::new(&[2, 3, 4], &[12, 4, 1]).is_contiguous());
+        assert!(Walk::new(&[2, 3], &[0, 0]).is_constant());
+        assert_eq!(Walk::new(&[2, 3, 4], &[0, 4, 1]).axes.len(), 2);
+        assert!(Walk::new(&[], &[]).is_contiguous());
+    }
+
+    #[test]
+    fn loads_follow_strides() {
+        let data: Vec<f64> = (0..6).map(f64::from).collect();
+        let transposed = Operand { data: &data, first: 0, walk: Walk::new(&[3, 2], &[1, 3]) };
+        let mut buffer = [0.0; 4];
+        assert_eq!(transposed.load(1, &mut buffer), [3.0, 1.0, 4.0, 2.0]);
+        let row = Operand { data: &data, first: 3, walk: Walk::new(&[2, 3], &[0, 1]) };
+        assert_eq!(row.load(2, &mut buffer), [5.0, 3.0, 4.0, 5.0]);
+        let flipped = Operand { data: &data, first: 5, walk: Walk::new(&[6], &[-1]) };
+        assert_eq!(flipped.load(1, &mut buffer), [4.0, 3.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn scatter_is_the_adjoint_of_load() {
+        let mut data = [0.0; 3];
+        scatter_add(&mut data, &Walk::new(&[2, 3], &[0, 1]), 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(data, [5.0, 7.0, 9.0]);
+        let mut data = [0.0; 2];
+        scatter_add(&mut data, &Walk::new(&[2, 3], &[1, 0]), 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(data, [6.0, 15.0]);
+    }
+}

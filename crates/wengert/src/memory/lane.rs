@@ -1,0 +1,101 @@
+//! [`Lane`]: values of one element, packed, address-stable.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::NonNull;
+
+use ndarray::ArrayViewD;
+
+use super::slab::{Place, view, zeroed};
+use crate::shape::Layout;
+
+const SHIFT: usize = 13;
+const MASK: usize = (1 << SHIFT) - 1;
+
+/// Values of one element each, addressed by index.
+pub struct Lane<T> {
+    chunks: UnsafeCell<Vec<NonNull<T>>>,
+    len: Cell<usize>,
+}
+
+// SAFETY: the chunks are owned by the lane alone.
+unsafe impl<T: Send> Send for Lane<T> {}
+
+impl<T: Copy> Lane<T> {
+    pub fn new() -> Self {
+        Lane { chunks: UnsafeCell::new(Vec::new()), len: Cell::new(0) }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    /// The value at `index`.
+    #[inline(always)]
+    pub fn get(&self, index: usize) -> T {
+        debug_assert!(index < self.len());
+        // SAFETY: `index` was returned by `push`, so its chunk exists; the list of chunks never leaves this file.
+        unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) }
+    }
+
+    /// Appends a value; its index.
+    #[inline(always)]
+    pub fn push(&self, value: T) -> usize {
+        let index = self.len.get();
+        // SAFETY: nobody else holds a reference to the list of chunks.
+        let chunks = unsafe { &mut *self.chunks.get() };
+        if index >> SHIFT == chunks.len() {
+            grow(chunks);
+        }
+        // SAFETY: the cell lies within its chunk, and no view reaches beyond `len`.
+        unsafe { *chunks[index >> SHIFT].as_ptr().add(index & MASK) = value };
+        self.len.set(index + 1);
+        index
+    }
+
+    /// Overwrites a value; the exclusive reference says that no view is alive.
+    pub fn set(&mut self, index: usize, value: T) {
+        assert!(index < self.len());
+        // SAFETY: as in `get`.
+        unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) = value };
+    }
+
+    /// Takes back everything from `len` on; shared for recordings that failed and have no handle.
+    pub fn truncate(&self, len: usize) {
+        debug_assert!(len <= self.len());
+        self.len.set(len);
+    }
+
+    /// Where the value at `index` lies.
+    pub fn place(&self, index: usize) -> Place {
+        debug_assert!(index < self.len());
+        // SAFETY: as in `get`.
+        Place::of(unsafe { (&*self.chunks.get())[index >> SHIFT].add(index & MASK) })
+    }
+
+    /// The value at `index` as an array whose axes all have length 1.
+    pub fn view(&self, index: usize, layout: &Layout) -> ArrayViewD<'_, T> {
+        debug_assert_eq!(layout.len(), 1);
+        view(self.place(index), layout)
+    }
+
+    /// Bytes owned, used or not.
+    pub fn bytes(&self) -> usize {
+        // SAFETY: as in `push`.
+        unsafe { &*self.chunks.get() }.len() * (size_of::<T>() << SHIFT)
+    }
+}
+
+#[cold]
+fn grow<T>(chunks: &mut Vec<NonNull<T>>) {
+    chunks.push(zeroed(size_of::<T>() << SHIFT).cast());
+}
+
+impl<T> Drop for Lane<T> {
+    fn drop(&mut self) {
+        let layout = std::alloc::Layout::from_size_align(size_of::<T>() << SHIFT, super::slab::ALIGN);
+        for chunk in self.chunks.get_mut() {
+            // SAFETY: allocated in `grow` with the same size and alignment.
+            unsafe { std::alloc::dealloc(chunk.as_ptr().cast(), layout.clone().expect("as allocated")) };
+        }
+    }
+}

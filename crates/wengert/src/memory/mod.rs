@@ -1,0 +1,20 @@
+//! The value memory of a graph: addresses never move while the graph lives, and memory is reused, not given back.
+//!
+//! Three owners: [`Lane`] packs values of one element, [`Slab`] holds arrays one behind the other, [`Pool`] lends
+//! buffers for cotangents. All unsafe code of the engine outside of the GEMM calls stands in this folder.
+//!
+//! Invariants, kept by `graph/`:
+//! 1. through a shared reference memory is only handed out, never written again: a [`Fresh`] piece is written once, by
+//!    whoever took it, before its address is stored in a node;
+//! 2. whatever overwrites or takes back (set, rewind, drop) takes the owner by `&mut`, so no view can be alive; the one
+//!    exception, `Slab::retract`, takes back what was handed out to a recording that failed and has no handle.
+
+#![allow(unsafe_code)]
+
+mod lane;
+mod pool;
+mod slab;
+
+pub use lane::Lane;
+pub use pool::{Loan, Pool};
+pub use slab::{Fresh, Place, Plain, Slab, SlabMark};

@@ -1,0 +1,148 @@
+//! [`Pool`]: buffers for cotangents, lent and returned during a sweep.
+
+use std::ptr::NonNull;
+
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+
+use super::slab::{ALIGN, Place, zeroed};
+
+/// Buffers of a few size classes, kept when they come back.
+#[derive(Default)]
+pub struct Pool {
+    free: Vec<Vec<NonNull<u8>>>,
+    bytes: usize,
+}
+
+// SAFETY: the buffers are owned by the pool alone.
+unsafe impl Send for Pool {}
+
+/// A buffer lent by a pool, to be returned with `Pool::give_back`; dropped, it goes back to the system.
+pub struct Loan {
+    start: NonNull<u8>,
+    class: usize,
+}
+
+// SAFETY: a loan is the only way to its buffer.
+unsafe impl Send for Loan {}
+
+impl Pool {
+    /// A buffer for `len` elements of `A`, holding old numbers.
+    pub fn lend<A>(&mut self, len: usize) -> Loan {
+        let class = class_of(len * size_of::<A>());
+        if self.free.len() <= class {
+            self.free.resize_with(class + 1, Vec::new);
+        }
+        let start = self.free[class].pop().unwrap_or_else(|| {
+            self.bytes += class_bytes(class);
+            zeroed(class_bytes(class))
+        });
+        Loan { start, class }
+    }
+
+    pub fn give_back(&mut self, loan: Loan) {
+        let loan = std::mem::ManuallyDrop::new(loan);
+        self.free[loan.class].push(loan.start);
+    }
+
+    /// Bytes taken from the system so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for (class, buffers) in self.free.iter().enumerate() {
+            for start in buffers {
+                free(*start, class);
+            }
+        }
+    }
+}
+
+impl Loan {
+    pub fn slice<A: super::slab::Plain>(&self, len: usize) -> &[A] {
+        assert!(len * size_of::<A>() <= class_bytes(self.class));
+        // SAFETY: the buffer holds that many elements, and the loan is the only way to it.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
+    }
+
+    pub fn slice_mut<A: super::slab::Plain>(&mut self, len: usize) -> &mut [A] {
+        assert!(len * size_of::<A>() <= class_bytes(self.class));
+        // SAFETY: as above, exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), len) }
+    }
+
+    pub fn view<A: super::slab::Plain>(&self, shape: &[usize]) -> ArrayViewD<'_, A> {
+        let slice = self.slice(shape.iter().product());
+        ArrayViewD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
+    }
+
+    pub fn view_mut<A: super::slab::Plain>(&mut self, shape: &[usize]) -> ArrayViewMutD<'_, A> {
+        let slice = self.slice_mut(shape.iter().product());
+        ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
+    }
+
+    /// How many elements of `A` there is room for.
+    pub fn capacity<A>(&self) -> usize {
+        class_bytes(self.class) / size_of::<A>()
+    }
+
+    /// Where the buffer lies, to be read as the value of a temporary node while the loan is held.
+    pub fn place(&self) -> Place {
+        Place::of(self.start)
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        free(self.start, self.class);
+    }
+}
+
+/// Four classes to each doubling, so that at most a fifth of a buffer lies idle.
+fn class_of(bytes: usize) -> usize {
+    let lines = bytes.div_ceil(ALIGN).max(1);
+    let log = lines.ilog2() as usize;
+    if log < 2 {
+        return lines - 1;
+    }
+    let quarter = 1 << (log - 2);
+    4 * log + (lines - (1 << log)).div_ceil(quarter)
+}
+
+fn class_bytes(class: usize) -> usize {
+    if class < 3 {
+        return (class + 1) * ALIGN;
+    }
+    let (log, step) = (class / 4, class % 4);
+    ((1 << log) + step * (1 << log) / 4).max(1) * ALIGN
+}
+
+fn free(start: NonNull<u8>, class: usize) {
+    let layout = std::alloc::Layout::from_size_align(class_bytes(class), ALIGN).expect("as allocated");
+    // SAFETY: allocated by `zeroed` with the same size and alignment.
+    unsafe { std::alloc::dealloc(start.as_ptr(), layout) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_hold_what_they_are_asked_for() {
+        for bytes in (0..5000).chain([1 << 20, (1 << 20) + 1, 4_000_000, 12_345_678]) {
+            let room = class_bytes(class_of(bytes));
+            assert!(room >= bytes && room <= 64 + bytes + bytes / 4, "{bytes}: {room}");
+        }
+    }
+
+    #[test]
+    fn buffers_come_back() {
+        let mut pool = Pool::default();
+        let a = pool.lend::<f64>(100);
+        let place = a.place();
+        pool.give_back(a);
+        assert_eq!(pool.lend::<f64>(99).place(), place);
+    }
+}

@@ -1,0 +1,75 @@
+//! [`Op`]: what a node of the tape computes, as plain data.
+//!
+//! Invariant: nothing here computes. The shape rule, the forward and the derivatives of an op stand together in `ops/`;
+//! names and attributes stand below them, so that a rule can record any other op without an import between families.
+
+mod attributes;
+mod elementwise;
+pub(crate) mod table;
+
+pub use attributes::*;
+pub use elementwise::{Binary, Compare, Params, Tuned, Unary};
+
+macro_rules! op_enum {
+    ($($Variant:ident = $name:literal)*) => {
+        /// An op and its attributes: what [`Graph::try_apply`](crate::Graph::try_apply) records.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[allow(missing_docs)]
+        pub enum Op {
+            /// An elementwise op of one argument.
+            Unary(Unary),
+            /// An elementwise op of one argument with attributes.
+            Tuned(Tuned, Params),
+            /// An elementwise op of two arguments.
+            Binary(Binary),
+            /// A comparison.
+            Compare(Compare),
+            $($Variant($Variant),)*
+        }
+
+        impl Op {
+            /// The op's name, as in error messages.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    Op::Unary(op) => op.name(),
+                    Op::Tuned(op, _) => op.name(),
+                    Op::Binary(op) => op.name(),
+                    Op::Compare(op) => op.name(),
+                    $(Op::$Variant(_) => $name,)*
+                }
+            }
+        }
+
+        $(impl From<$Variant> for Op {
+            fn from(op: $Variant) -> Op { Op::$Variant(op) }
+        })*
+
+        /// Runs `$body` with `$op` bound to the struct of a structured op: `with_rule!(op, rule => .., else ..)`.
+        macro_rules! with_structured {
+            ($op:expr, $rule:ident => $body:expr, else $other:expr) => {
+                match $op { $($crate::op::Op::$Variant($rule) => $body,)* _ => $other }
+            };
+        }
+        pub(crate) use with_structured;
+    };
+}
+
+op_enum! {
+    Where = "where" Detach = "detach"
+    Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
+    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" ArgMax = "argmax" ArgMin = "argmin"
+    Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
+    Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
+    Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril" Triu = "triu" Diag = "diag" Trace = "trace"
+    Tile = "tile" RepeatInterleave = "repeat_interleave"
+    IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Embedding = "embedding"
+    MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"
+    SlogDet = "slogdet" Cholesky = "cholesky" TriangularSolve = "triangular_solve" Eigh = "eigh" Svd = "svd" Qr = "qr"
+    Linear = "linear" Softmax = "softmax" LogSoftmax = "log_softmax" LayerNorm = "layer_norm" RmsNorm = "rms_norm"
+    BatchNorm = "batch_norm" GroupNorm = "group_norm" Conv = "conv" ConvTranspose = "conv_transpose"
+    MaxPool = "max_pool" AvgPool = "avg_pool2d" Attention = "scaled_dot_product_attention"
+    LstmCell = "lstm_cell" GruCell = "gru_cell"
+    CrossEntropy = "cross_entropy" NllLoss = "nll_loss" MseLoss = "mse_loss" L1Loss = "l1_loss" HuberLoss = "huber_loss"
+    SmoothL1Loss = "smooth_l1_loss" BceLoss = "bce_loss" BceWithLogits = "bce_with_logits" KlDiv = "kl_div"
+}

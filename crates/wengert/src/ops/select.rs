@@ -1,0 +1,80 @@
+//! Comparisons, selection by a mask, and the cut `detach`.
+
+use ndarray::Zip;
+
+use crate::error::Refusal;
+use crate::kernel::functions::Functions;
+use crate::op::{Compare, Detach, Where};
+use crate::rule::*;
+use crate::shape::{Layout, broadcast};
+use crate::term::Term;
+
+impl<T: Functions> Rule<T> for Compare {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect(args, &[Dtype::Real; 2])?;
+        Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].mask());
+        let holds: fn(&T, &T) -> bool = match self {
+            Compare::Eq => T::eq,
+            Compare::Ne => T::ne,
+            Compare::Lt => T::lt,
+            Compare::Le => T::le,
+            Compare::Gt => T::gt,
+            Compare::Ge => T::ge,
+        };
+        Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, a, b| *y = holds(a, b));
+        Ok(())
+    }
+
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Functions> Rule<T> for Where {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(broadcast(expect(args, &[Dtype::Mask, Dtype::Real, Dtype::Real])?)?)
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (mask, yes, no, mut y) = (x[0].mask(), x[1].real(), x[2].real(), y[0].real());
+        let zip = Zip::from(&mut y).and_broadcast(&mask).and_broadcast(&yes).and_broadcast(&no);
+        zip.for_each(|y, mask, yes, no| *y = if *mask { *yes } else { *no });
+        Ok(())
+    }
+
+    /// The cotangent on the side taken, an exact 0 on the other.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (mask, y_bar) = (call.args[0], y_bar[0].expect("one result"));
+        let zero = y_bar.full(&[], 0.0);
+        let side = |k: usize, yes, no| call.needs[k].then(|| mask.apply(Where {}, &[yes, no]));
+        [None, side(1, y_bar, zero), side(2, zero, y_bar)].into_iter().collect()
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let mask = call.args[0];
+        let zero = mask.full(&[], 0.0);
+        let side = |k: usize| x_dot[k].unwrap_or(zero);
+        Some(Terms::from_elem(mask.apply(Where {}, &[side(1), side(2)]), 1))
+    }
+}
+
+impl<T: Functions> Rule<T> for Detach {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        match args {
+            [x] => Ok(Specs::from_elem(Spec { shape: x.shape.clone(), dtype: x.dtype }, 1)),
+            _ => expect(args, &[Dtype::Real]).and_then(|_| unreachable!("one argument was refused")),
+        }
+    }
+
+    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+        Some((x.clone(), 0))
+    }
+
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,261 @@
+//! [`Rule`]: shape rule, forward and derivatives of a structured op, together; and [`Record`], the tape as rules see it.
+//!
+//! Invariants: a rule never names the graph, and never sees broadcasting: a cotangent may have the shape of a broadcast
+//! argument, and whoever called the rule sums it back (`broadcast`).
+
+use ndarray::{ArrayViewD, ArrayViewMutD};
+use smallvec::SmallVec;
+
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::real::Real;
+use crate::op::Op;
+use crate::shape::{Layout, Shape};
+use crate::term::Term;
+use crate::var::Var;
+
+/// The type of a node's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// The graph's own type, `f64` or `f32`.
+    Real,
+    /// `i64`
+    Index,
+    /// `bool`
+    Mask,
+}
+
+/// Shape and type of an argument.
+#[derive(Clone, Debug)]
+pub struct Arg {
+    pub shape: Shape,
+    pub dtype: Dtype,
+}
+
+/// Shape and type of a result.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub shape: Shape,
+    pub dtype: Dtype,
+}
+
+pub type Specs = SmallVec<[Spec; 1]>;
+
+impl Spec {
+    pub fn real(shape: Shape) -> Self {
+        Spec { shape, dtype: Dtype::Real }
+    }
+    pub fn index(shape: Shape) -> Self {
+        Spec { shape, dtype: Dtype::Index }
+    }
+    pub fn mask(shape: Shape) -> Self {
+        Spec { shape, dtype: Dtype::Mask }
+    }
+}
+
+/// One real result.
+pub fn one(shape: Shape) -> Result<Specs, Refusal> {
+    Ok(SmallVec::from_elem(Spec::real(shape), 1))
+}
+
+/// The value of an argument or a result.
+pub enum Input<'a, T> {
+    Real(ArrayViewD<'a, T>),
+    Index(ArrayViewD<'a, i64>),
+    Mask(ArrayViewD<'a, bool>),
+}
+
+impl<T> Input<'_, T> {
+    pub fn real(&self) -> ArrayViewD<'_, T> {
+        match self {
+            Input::Real(x) => x.view(),
+            _ => unreachable!("`infer` admits real values only"),
+        }
+    }
+    pub fn index(&self) -> ArrayViewD<'_, i64> {
+        match self {
+            Input::Index(x) => x.view(),
+            _ => unreachable!("`infer` admits indices only"),
+        }
+    }
+    pub fn mask(&self) -> ArrayViewD<'_, bool> {
+        match self {
+            Input::Mask(x) => x.view(),
+            _ => unreachable!("`infer` admits masks only"),
+        }
+    }
+}
+
+/// Where a forward writes: row-major without gaps, holding old numbers.
+pub enum Output<'a, T> {
+    Real(ArrayViewMutD<'a, T>),
+    Index(ArrayViewMutD<'a, i64>),
+    Mask(ArrayViewMutD<'a, bool>),
+}
+
+impl<T> Output<'_, T> {
+    pub fn real(&mut self) -> ArrayViewMutD<'_, T> {
+        match self {
+            Output::Real(y) => y.view_mut(),
+            _ => unreachable!("`infer` promised a real result"),
+        }
+    }
+    /// The elements of a real result in row-major order.
+    pub fn slice(&mut self) -> &mut [T] {
+        match self {
+            Output::Real(y) => y.as_slice_mut().expect("results lie row-major without gaps"),
+            _ => unreachable!("`infer` promised a real result"),
+        }
+    }
+    pub fn index(&mut self) -> ArrayViewMutD<'_, i64> {
+        match self {
+            Output::Index(y) => y.view_mut(),
+            _ => unreachable!("`infer` promised indices"),
+        }
+    }
+    pub fn mask(&mut self) -> ArrayViewMutD<'_, bool> {
+        match self {
+            Output::Mask(y) => y.view_mut(),
+            _ => unreachable!("`infer` promised a mask"),
+        }
+    }
+}
+
+/// A cotangent under construction: row-major without gaps; `accumulate` says whether it already holds one.
+pub struct Cotangent<'a, T> {
+    pub array: ArrayViewMutD<'a, T>,
+    pub accumulate: bool,
+}
+
+impl<T> Cotangent<'_, T> {
+    /// The elements in row-major order.
+    pub fn slice(&mut self) -> &mut [T] {
+        self.array.as_slice_mut().expect("cotangents lie row-major without gaps")
+    }
+}
+
+/// One recorded application of an op, as its derivative rules see it.
+pub struct Call<'a, 'r, T: Functions> {
+    /// The arguments.
+    pub args: &'a [Term<'r, T>],
+    /// The results, hidden ones included.
+    pub results: &'a [Term<'r, T>],
+    /// Which arguments a cotangent is wanted for.
+    pub needs: &'a [bool],
+}
+
+/// A cotangent (or none) for each argument.
+pub type Cotangents<'r, T> = SmallVec<[Option<Term<'r, T>>; 3]>;
+/// A value for each result.
+pub type Terms<'r, T> = SmallVec<[Term<'r, T>; 2]>;
+
+/// The tape as a rule sees it.
+pub trait Record<T: Real> {
+    /// Records an op on arguments that are known to fit.
+    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 2]>;
+    /// A constant of one value.
+    fn full(&self, shape: &[usize], value: f64) -> Var;
+    /// Constant indices.
+    fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var;
+    /// The shape of a node.
+    fn shape_of(&self, v: Var) -> Shape;
+    /// The value of a real node.
+    fn value_of(&self, v: Var) -> ArrayViewD<'_, T>;
+}
+
+/// Shape rule, forward and derivatives of one structured op.
+///
+/// Of `view`, `expand` and `forward` an op has one: `view` where the result is a strided view of the argument, `expand`
+/// where it is recorded as other ops, `forward` where it has a kernel of its own.
+pub trait Rule<T: Functions> {
+    /// Shapes and types of the results, or the rule that the arguments break.
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal>;
+
+    /// How many of the results the user sees; the rest is kept for the derivative.
+    fn visible(&self) -> usize {
+        usize::MAX
+    }
+
+    /// The result as a view of an argument lying as `x`: its layout, and the offset of its first element.
+    fn view(&self, _x: &Layout) -> Option<(Layout, isize)> {
+        None
+    }
+
+    /// The results recorded as other ops. The arguments have passed `infer`.
+    fn expand<'r>(&self, _args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        None
+    }
+
+    /// Computes the results. The arguments have passed `infer`; what fails here fails because of values.
+    fn forward(&self, _x: &[Input<'_, T>], _y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        unreachable!("an op without view and expansion has a forward")
+    }
+
+    /// The cotangent of each wanted argument, from those of the results.
+    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, _y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        unreachable!("a differentiable op has a vjp")
+    }
+
+    /// The tangent of each result; `None` where two vjps serve as well.
+    fn jvp<'r>(&self, _call: &Call<'_, 'r, T>, _x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        None
+    }
+
+    /// The same as `vjp` on bare numbers, in place, for ops where that pays; `false` where it does not apply.
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        _y_bar: &[Option<ArrayViewD<'_, T>>],
+        _x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        false
+    }
+
+    /// Whether the op is linear in its real arguments together: its vjp reads no primal, its jvp is the op itself.
+    fn is_linear(&self) -> bool {
+        false
+    }
+
+    /// Whether a gradient passes at all.
+    fn is_differentiable(&self) -> bool {
+        true
+    }
+}
+
+/// The shapes of arguments whose types must be `want` (a shorter list of arguments than `want` is refused, too).
+pub fn expect<'a>(args: &'a [Arg], want: &[Dtype]) -> Result<SmallVec<[&'a [usize]; 4]>, Refusal> {
+    expect_optional(args, want, want.len())
+}
+
+/// As [`expect`], where the arguments from `required` on may be left out.
+pub fn expect_optional<'a>(
+    args: &'a [Arg],
+    want: &[Dtype],
+    required: usize,
+) -> Result<SmallVec<[&'a [usize]; 4]>, Refusal> {
+    if args.len() < required || args.len() > want.len() {
+        let rule = if required == want.len() {
+            format!("takes {required} arguments, {} given", args.len())
+        } else {
+            format!("takes {required} to {} arguments, {} given", want.len(), args.len())
+        };
+        return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
+    }
+    for (k, (arg, want)) in args.iter().zip(want).enumerate() {
+        if arg.dtype != *want {
+            return Err(dtype_refusal(k, *want, arg.dtype));
+        }
+    }
+    Ok(args.iter().map(|a| &a.shape[..]).collect())
+}
+
+pub fn dtype_refusal(k: usize, want: Dtype, have: Dtype) -> Refusal {
+    let name = |d| match d {
+        Dtype::Real => "real numbers",
+        Dtype::Index => "i64 indices",
+        Dtype::Mask => "a bool mask",
+    };
+    let rule = format!("argument {k} must be {}, not {}", name(want), name(have));
+    Refusal::new(ErrorKind::DtypeMismatch, rule)
+}

@@ -1,0 +1,167 @@
+//! Shapes, strides, axes and NumPy broadcasting.
+
+use smallvec::SmallVec;
+
+use crate::error::{ErrorKind, Refusal};
+
+/// The lengths of an array's axes.
+pub type Shape = SmallVec<[usize; 4]>;
+
+/// Axes as a user writes them: negative ones count from the end.
+pub type Axes = SmallVec<[isize; 4]>;
+
+/// Where the elements of an array lie: lengths and strides (in elements) of its axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub shape: Shape,
+    pub strides: SmallVec<[isize; 4]>,
+}
+
+impl Layout {
+    /// Row-major without gaps.
+    pub fn contiguous(shape: &[usize]) -> Self {
+        let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(1, shape.len());
+        for k in (1..shape.len()).rev() {
+            strides[k - 1] = strides[k] * shape[k].max(1) as isize;
+        }
+        Layout { shape: shape.into(), strides }
+    }
+
+    pub fn ndim(&self) -> usize {
+        self.shape.len()
+    }
+
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the elements lie row-major without gaps (axes of length 1 have no say).
+    pub fn is_contiguous(&self) -> bool {
+        let mut want = 1;
+        for (&n, &s) in self.shape.iter().zip(&self.strides).rev() {
+            if n == 0 {
+                return true;
+            }
+            if n != 1 {
+                if s != want {
+                    return false;
+                }
+                want *= n as isize;
+            }
+        }
+        true
+    }
+
+    /// Smallest and largest offset of an element from the first one.
+    pub fn extent(&self) -> (isize, isize) {
+        let (mut low, mut high) = (0, 0);
+        for (&n, &s) in self.shape.iter().zip(&self.strides) {
+            let reach = s * (n as isize - 1).max(0);
+            low += reach.min(0);
+            high += reach.max(0);
+        }
+        (low, high)
+    }
+
+    /// The strides of this layout when it is broadcast to `shape`: 0 along repeated axes.
+    pub fn broadcast_strides(&self, shape: &[usize]) -> SmallVec<[isize; 4]> {
+        let lead = shape.len() - self.ndim();
+        (0..shape.len())
+            .map(|k| {
+                if k < lead || (self.shape[k - lead] == 1 && shape[k] != 1) {
+                    0
+                } else {
+                    self.strides[k - lead]
+                }
+            })
+            .collect()
+    }
+}
+
+/// The shape that all of `shapes` broadcast to, by NumPy's rule.
+pub fn broadcast<'a>(shapes: impl IntoIterator<Item = &'a [usize]>) -> Result<Shape, Refusal> {
+    let mut all = Shape::new();
+    for shape in shapes {
+        if shape.len() > all.len() {
+            all.insert_many(0, std::iter::repeat_n(1, shape.len() - all.len()));
+        }
+        let lead = all.len() - shape.len();
+        for (k, (have, &n)) in all[lead..].iter_mut().zip(shape).enumerate() {
+            if *have == 1 {
+                *have = n;
+            } else if n != 1 && n != *have {
+                let rule = format!("axis {} has lengths {have} and {n}, and neither is 1", lead + k);
+                return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// `axis` counted from the front.
+pub fn axis(axis: isize, ndim: usize) -> Result<usize, Refusal> {
+    let n = ndim as isize;
+    if (-n..n).contains(&axis) {
+        return Ok(axis.rem_euclid(n) as usize);
+    }
+    let rule = format!("axis {axis} is out of range for {ndim} axes");
+    Err(Refusal::new(ErrorKind::AxisOutOfRange, rule))
+}
+
+/// `axes` counted from the front, in ascending order; all of them for `None`.
+pub fn axes(axes: Option<&[isize]>, ndim: usize) -> Result<Shape, Refusal> {
+    let Some(named) = axes else { return Ok((0..ndim).collect()) };
+    let mut out = named.iter().map(|&a| axis(a, ndim)).collect::<Result<Shape, _>>()?;
+    out.sort_unstable();
+    match out.windows(2).find(|w| w[0] == w[1]) {
+        Some(twice) => {
+            Err(Refusal::new(ErrorKind::DuplicateAxis, format!("axis {} is named twice", twice[0])))
+        }
+        None => Ok(out),
+    }
+}
+
+/// `shape` without `axes` (ascending), or with length 1 there.
+pub fn reduced(shape: &[usize], axes: &[usize], keepdims: bool) -> Shape {
+    let keep = |(k, &n): (usize, &usize)| match axes.contains(&k) {
+        false => Some(n),
+        true if keepdims => Some(1),
+        true => None,
+    };
+    shape.iter().enumerate().filter_map(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasting_follows_numpy() {
+        let ok = |a: &[usize], b: &[usize]| broadcast([a, b]).unwrap().to_vec();
+        assert_eq!(ok(&[3], &[2, 3]), [2, 3]);
+        assert_eq!(ok(&[2, 1], &[1, 3]), [2, 3]);
+        assert_eq!(ok(&[], &[0, 3]), [0, 3]);
+        assert_eq!(ok(&[1, 3], &[0, 3]), [0, 3]);
+        assert!(broadcast([&[2, 3][..], &[2, 2]]).is_err());
+        assert!(broadcast([&[5][..], &[0]]).is_err());
+    }
+
+    #[test]
+    fn axes_are_checked() {
+        assert_eq!(axis(-1, 3).unwrap(), 2);
+        assert_eq!(axis(3, 3).unwrap_err().kind, ErrorKind::AxisOutOfRange);
+        assert_eq!(axes(Some(&[1, -1]), 2).unwrap_err().kind, ErrorKind::DuplicateAxis);
+        assert_eq!(axis(0, 0).unwrap_err().kind, ErrorKind::AxisOutOfRange);
+    }
+
+    #[test]
+    fn layouts_know_their_reach() {
+        let l = Layout::contiguous(&[2, 3]);
+        assert_eq!(&l.strides[..], &[3, 1]);
+        assert_eq!(l.extent(), (0, 5));
+        let t = Layout { shape: [3, 2].into_iter().collect(), strides: [1, 3].into_iter().collect() };
+        assert!(l.is_contiguous() && !t.is_contiguous());
+        let row = Layout::contiguous(&[3]);
+        assert_eq!(&row.broadcast_strides(&[2, 3])[..], &[0, 1]);
+    }
+}

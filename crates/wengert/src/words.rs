@@ -1,0 +1,121 @@
+//! [`Words`]: what a derivative is written in. One expression serves numbers in kernels and values recorded on a tape.
+//!
+//! Invariant: no rule is written twice. Whoever implements these words gets every partial of the elementwise table.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use crate::op::Params;
+use crate::op::table::{binary_table, tuned_table, unary_table};
+
+pub(crate) const SELU_ALPHA: f64 = 1.673_263_242_354_377_284_817_042_991_671_7;
+pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_493_419_334_985_294_6;
+/// `1 / sqrt(2 pi)`
+pub(crate) const INV_SQRT_TAU: f64 = 0.398_942_280_401_432_677_939_946_059_934_4;
+const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_355_879_892_119_868_8;
+const GELU_CUBIC: f64 = 0.044_715;
+
+macro_rules! unary_words {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        /// The elementwise ops of one argument, as words.
+        pub trait UnaryWords: Copy { $($(#[$doc])* fn $name(self) -> Self;)* }
+    };
+}
+macro_rules! tuned_words {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        /// The elementwise ops of one argument with attributes, as words.
+        pub trait TunedWords: Copy { $($(#[$doc])* fn $name(self, p: Params) -> Self;)* }
+    };
+}
+unary_table!(unary_words);
+tuned_table!(tuned_words);
+
+/// The elementwise ops of two arguments, as words; arithmetic has its operators.
+pub trait BinaryWords: Copy {
+    fn pow(self, other: Self) -> Self;
+    fn maximum(self, other: Self) -> Self;
+    fn minimum(self, other: Self) -> Self;
+    fn atan2(self, other: Self) -> Self;
+    fn hypot(self, other: Self) -> Self;
+    fn logaddexp(self, other: Self) -> Self;
+}
+
+/// Numbers, or values recorded on a tape: whatever a partial can be evaluated on.
+pub trait Words:
+    UnaryWords
+    + TunedWords
+    + BinaryWords
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// The result of a comparison.
+    type Mask: Copy;
+    /// A constant of the same kind as `self`.
+    fn lit(self, value: f64) -> Self;
+    fn lt(self, other: Self) -> Self::Mask;
+    fn le(self, other: Self) -> Self::Mask;
+    fn gt(self, other: Self) -> Self::Mask;
+    fn ge(self, other: Self) -> Self::Mask;
+    fn eq(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask holds, `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+}
+
+/// `yes` where the mask holds, `no` elsewhere.
+#[inline(always)]
+pub(crate) fn select<N: Words>(mask: N::Mask, yes: N, no: N) -> N {
+    N::select(mask, yes, no)
+}
+
+/// Twice the argument of the tanh in the approximate GELU: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
+#[inline(always)]
+pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
+    x * (x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(2.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x)
+}
+
+/// The derivative of [`gelu_gate`].
+#[inline(always)]
+pub(crate) fn gelu_gate_slope<N: Words>(x: N) -> N {
+    x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(6.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x
+}
+
+macro_rules! unary_partial {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        /// The partial of a row at argument `x` with result `y`.
+        #[inline]
+        #[allow(unused_variables)]
+        pub(crate) fn unary_partial<N: Words>(op: crate::op::Unary, x: N, y: N) -> N {
+            match op { $(crate::op::Unary::$Variant => { let ($x, $y) = (x, y); $partial })* }
+        }
+    };
+}
+macro_rules! tuned_partial {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        /// The partial of a row at argument `x` with result `y` and attributes `p`.
+        #[inline]
+        #[allow(unused_variables)]
+        pub(crate) fn tuned_partial<N: Words>(op: crate::op::Tuned, p: Params, x: N, y: N) -> N {
+            match op {
+                $(crate::op::Tuned::$Variant => { let ($x, $y, $p) = (x, y, p); $partial })*
+            }
+        }
+    };
+}
+macro_rules! binary_partials {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
+        /// The partial of a row to its argument `k` (0 or 1).
+        #[inline]
+        #[allow(unused_variables)]
+        pub(crate) fn binary_partial<N: Words>(op: crate::op::Binary, k: usize, a: N, b: N, y: N) -> N {
+            match (op, k) { $(
+                (crate::op::Binary::$Variant, 0) => { let ($a, $b, $y) = (a, b, y); $pa }
+                (crate::op::Binary::$Variant, _) => { let ($a, $b, $y) = (a, b, y); $pb }
+            )* }
+        }
+    };
+}
+unary_table!(unary_partial);
+tuned_table!(tuned_partial);
+binary_table!(binary_partials);
