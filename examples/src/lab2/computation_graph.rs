@@ -37,7 +37,7 @@ fn two_times_sum(lab: &mut Lab) -> Outcome {
     let s = g.eval(x.powi(2));
     let b = g.eval(a + s);
     let c = g.eval(2 * b);
-    g.retain_grad(&[a, s, b, c]);
+    [a, s, b, c].map(|v| g.retain_grad(v));
     g.backward(c)?;
     let steps = Steps { x, y, a, s, b, c };
 
@@ -77,7 +77,7 @@ fn by_hand(lab: &mut Lab, g: &Graph, steps: &Steps) {
 
 fn draw(lab: &mut Lab, g: &Graph, steps: &Steps) -> Outcome {
     let Some(path) = lab.place("3-computation-graph.svg")? else { return Ok(()) };
-    let graph = picture(g, steps);
+    let graph = picture(g, steps)?;
     let picture = graph.picture();
     picture.write_svg(&path)?;
     picture.write_png(&path.with_extension("png"))?;
@@ -89,40 +89,38 @@ fn draw(lab: &mut Lab, g: &Graph, steps: &Steps) -> Outcome {
     Ok(())
 }
 
-/// Values and gradients come from the engine; names and partials are what a reader would write.
-fn picture(g: &Graph, steps: &Steps) -> ComputationGraph {
-    let node = |name: &str, formula: &str, variable: Var, role: Role| Node {
-        name: name.into(),
-        formula: formula.into(),
-        value: g.item(variable).to_string(),
-        gradient: g.grad(variable).map(|gradient| gradient[0].to_string()),
-        role,
+/// The picture of the tape: values, gradients, parents and partials come from the engine, names from the reader.
+fn picture(g: &Graph, steps: &Steps) -> Result<ComputationGraph, wengert::Error> {
+    let cards = [
+        (steps.x, "x", "", Role::Leaf),
+        (steps.y, "y", "", Role::Leaf),
+        (steps.a, "a", "x · y", Role::Step),
+        (steps.s, "s", "x²", Role::Step),
+        (steps.b, "b", "a + s", Role::Step),
+        (steps.c, "c", "2 b", Role::Result),
+    ];
+    let mut graph = ComputationGraph {
+        title: format!("c = 2 (x·y + x²)  at  x = {}, y = {}", g.item(steps.x), g.item(steps.y)),
+        ..ComputationGraph::default()
     };
-    let (x, y) = (g.item(steps.x), g.item(steps.y));
-    let edge = |from: usize, to: usize, partial: &str, value: f64| Edge {
-        from,
-        to,
-        partial: format!("{partial} = {value}"),
-    };
-    ComputationGraph {
-        title: format!("c = 2 (x·y + x²)  at  x = {x}, y = {y}"),
-        nodes: vec![
-            node("x", "", steps.x, Role::Leaf),
-            node("y", "", steps.y, Role::Leaf),
-            node("a", "x · y", steps.a, Role::Step),
-            node("s", "x²", steps.s, Role::Step),
-            node("b", "a + s", steps.b, Role::Step),
-            node("c", "2 b", steps.c, Role::Result),
-        ],
-        edges: vec![
-            edge(0, 2, "∂a/∂x", y),
-            edge(1, 2, "∂a/∂y", x),
-            edge(0, 3, "∂s/∂x", 2.0 * x),
-            edge(2, 4, "∂b/∂a", 1.0),
-            edge(3, 4, "∂b/∂s", 1.0),
-            edge(4, 5, "∂c/∂b", 2.0),
-        ],
+    for (to, &(variable, name, formula, role)) in cards.iter().enumerate() {
+        graph.nodes.push(Node {
+            name: name.into(),
+            formula: formula.into(),
+            value: g.item(variable).to_string(),
+            gradient: g.grad(variable).map(|gradient| gradient[0].to_string()),
+            role,
+        });
+        for (from, &(argument, argument_name, ..)) in cards.iter().enumerate() {
+            if g.parents(variable).contains(&argument) {
+                let partial = g.item(g.gradient(variable, &[argument])?[0]);
+                graph
+                    .edges
+                    .push(Edge { from, to, partial: format!("∂{name}/∂{argument_name} = {partial}") });
+            }
+        }
     }
+    Ok(graph)
 }
 
 fn matrix_product(lab: &mut Lab) -> Outcome {
