@@ -3,6 +3,7 @@
 
 mod broadcast;
 pub mod error;
+pub mod expr;
 pub mod graph;
 mod kernel;
 mod memory;
@@ -15,6 +16,7 @@ mod var;
 mod words;
 
 pub use error::{Error, ErrorKind, Result};
+pub use expr::{Expr, Formula};
 pub use graph::Graph;
 pub use kernel::functions::Functions;
 pub use kernel::real::Real;
@@ -22,5 +24,6 @@ pub use op::Op;
 pub use var::Var;
 
 pub mod prelude {
+    pub use crate::expr::Expr;
     pub use crate::{Error, Graph, Result, Var};
 }

@@ -5,6 +5,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use smallvec::SmallVec;
 
 use crate::kernel::functions::Functions;
+use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::op::table::{tuned_table, unary_table};
 use crate::op::*;
@@ -32,7 +33,7 @@ impl<T: Functions> Clone for Term<'_, T> {
 }
 impl<T: Functions> Copy for Term<'_, T> {}
 
-type Plain = Number<f64, false>;
+type Plain = Number<f64, SCALAR>;
 
 impl<'r, T: Functions> Term<'r, T> {
     pub fn new(tape: &'r dyn Record<T>, v: Var) -> Self {

@@ -8,6 +8,7 @@ mod higher;
 mod layouts;
 mod lines;
 mod marks;
+mod methods;
 mod record;
 mod segments;
 mod structured;

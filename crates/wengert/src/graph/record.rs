@@ -6,6 +6,7 @@ use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
+use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::op::Binary;
 use crate::rule::{Dtype, dtype_refusal};
@@ -128,13 +129,13 @@ impl<T: Functions> Graph<T> {
 #[inline(always)]
 pub(crate) fn map_scalar<T: Functions>(op: Map, x: T) -> T {
     match op {
-        Map::Unary(op) => unary_primal(op, Number::<T, false>(x)).0,
-        Map::Tuned(op, p) => tuned_primal(op, p, Number::<T, false>(x)).0,
+        Map::Unary(op) => unary_primal(op, Number::<T, SCALAR>(x)).0,
+        Map::Tuned(op, p) => tuned_primal(op, p, Number::<T, SCALAR>(x)).0,
     }
 }
 
 /// Two numbers through an elementwise op.
 #[inline(always)]
 pub(crate) fn zip_scalar<T: Functions>(op: Binary, a: T, b: T) -> T {
-    binary_primal(op, Number::<T, false>(a), Number::<T, false>(b)).0
+    binary_primal(op, Number::<T, SCALAR>(a), Number::<T, SCALAR>(b)).0
 }

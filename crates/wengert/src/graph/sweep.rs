@@ -9,11 +9,11 @@ use smallvec::SmallVec;
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::graph::Graph;
-use crate::graph::record::zip_scalar;
 use crate::graph::tape::{Kind, Memory, Node, Operation, Tape};
 use crate::graph::values::Source;
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
+use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
 use crate::kernel::walk::{Operand, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
@@ -290,7 +290,7 @@ impl<T: Functions> Sweep<T> {
 
     #[inline(always)]
     fn visit_one(&mut self, tape: &Tape<T>, memory: &Memory<T>, node: &Node, y_bar: T) {
-        let number = |n: &Node| Number::<T, false>(memory.lane.get(n.slot as usize));
+        let number = |n: &Node| Number::<T, SCALAR>(memory.lane.get(n.slot as usize));
         let a = &tape.nodes[node.a as usize];
         let y = number(node);
         match node.kind {

@@ -14,9 +14,18 @@ pub enum Map {
     Tuned(Tuned, Params),
 }
 
+/// Whether a trigonometric function is asked for at an argument beyond the range of its vector code.
+fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
+    matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && x.iter().any(|x| x.is_far())
+}
+
 /// `y = f(x)`
 pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len());
+    if wraps(op, x) {
+        let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
+        return map_forward(op, &x, y);
+    }
     match op {
         Map::Unary(op) => run(UnaryForward { op, x, y }),
         Map::Tuned(op, p) => run(TunedForward { op, p, x, y }),
@@ -26,6 +35,10 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
 /// `out = g f'(x)`, or `out += g f'(x)`.
 pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], accumulate: bool) {
     assert!(x.len() == out.len() && y.len() == out.len() && g.len() == out.len());
+    if wraps(op, x) {
+        let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
+        return map_vjp(op, &x, y, g, out, accumulate);
+    }
     match op {
         Map::Unary(op) => run(UnaryVjp { op, x, y, g, out, accumulate }),
         Map::Tuned(op, p) => run(TunedVjp { op, p, x, y, g, out, accumulate }),
@@ -108,9 +121,9 @@ macro_rules! unary_kernels {
         impl<T: Functions> Kernel for UnaryForward<'_, T> {
             type Output = ();
             #[inline(always)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 match self.op { $(Unary::$Variant => for (y, x) in self.y.iter_mut().zip(self.x) {
-                    *y = UnaryWords::$name(Number::<T, FMA>(*x)).0;
+                    *y = UnaryWords::$name(Number::<T, MODE>(*x)).0;
                 })* }
             }
         }
@@ -121,9 +134,9 @@ macro_rules! tuned_kernels {
         impl<T: Functions> Kernel for TunedForward<'_, T> {
             type Output = ();
             #[inline(always)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 match self.op { $(Tuned::$Variant => for (y, x) in self.y.iter_mut().zip(self.x) {
-                    *y = Number::<T, FMA>(*x).$name(self.p).0;
+                    *y = Number::<T, MODE>(*x).$name(self.p).0;
                 })* }
             }
         }
@@ -134,9 +147,9 @@ macro_rules! binary_kernels {
         impl<T: Functions> Kernel for BinaryForward<'_, T> {
             type Output = ();
             #[inline(always)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 match self.op { $(Binary::$Variant => for ((y, a), b) in self.y.iter_mut().zip(self.a).zip(self.b) {
-                    let ($a, $b) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b));
+                    let ($a, $b) = (Number::<T, MODE>(*a), Number::<T, MODE>(*b));
                     *y = $primal.0;
                 })* }
             }
@@ -145,17 +158,17 @@ macro_rules! binary_kernels {
             type Output = ();
             #[inline(always)]
             #[allow(unused_variables)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 let arguments = self.a.iter().zip(self.b).zip(self.y.iter().zip(self.g));
                 match (self.op, self.k) { $(
                     (Binary::$Variant, 0) => for (out, ((a, b), (y, g))) in self.out.iter_mut().zip(arguments) {
-                        let ($a, $b, $y) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b), Number::<T, FMA>(*y));
-                        let partial: Number<T, FMA> = $pa;
+                        let ($a, $b, $y) = (Number::<T, MODE>(*a), Number::<T, MODE>(*b), Number::<T, MODE>(*y));
+                        let partial: Number<T, MODE> = $pa;
                         store(out, *g * partial.0, self.accumulate);
                     },
                     (Binary::$Variant, _) => for (out, ((a, b), (y, g))) in self.out.iter_mut().zip(arguments) {
-                        let ($a, $b, $y) = (Number::<T, FMA>(*a), Number::<T, FMA>(*b), Number::<T, FMA>(*y));
-                        let partial: Number<T, FMA> = $pb;
+                        let ($a, $b, $y) = (Number::<T, MODE>(*a), Number::<T, MODE>(*b), Number::<T, MODE>(*y));
+                        let partial: Number<T, MODE> = $pb;
                         store(out, *g * partial.0, self.accumulate);
                     },
                 )* }
@@ -169,11 +182,11 @@ macro_rules! unary_vjps {
             type Output = ();
             #[inline(always)]
             #[allow(unused_variables)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 let arguments = self.x.iter().zip(self.y).zip(self.g);
                 match self.op { $(Unary::$Variant => for (out, ((x, y), g)) in self.out.iter_mut().zip(arguments) {
-                    let ($x, $y) = (Number::<T, FMA>(*x), Number::<T, FMA>(*y));
-                    let partial: Number<T, FMA> = $partial;
+                    let ($x, $y) = (Number::<T, MODE>(*x), Number::<T, MODE>(*y));
+                    let partial: Number<T, MODE> = $partial;
                     store(out, *g * partial.0, self.accumulate);
                 })* }
             }
@@ -186,11 +199,11 @@ macro_rules! tuned_vjps {
             type Output = ();
             #[inline(always)]
             #[allow(unused_variables)]
-            fn call<const FMA: bool>(self) {
+            fn call<const MODE: u8>(self) {
                 let arguments = self.x.iter().zip(self.y).zip(self.g);
                 match self.op { $(Tuned::$Variant => for (out, ((x, y), g)) in self.out.iter_mut().zip(arguments) {
-                    let ($x, $y, $p) = (Number::<T, FMA>(*x), Number::<T, FMA>(*y), self.p);
-                    let partial: Number<T, FMA> = $partial;
+                    let ($x, $y, $p) = (Number::<T, MODE>(*x), Number::<T, MODE>(*y), self.p);
+                    let partial: Number<T, MODE> = $partial;
                     store(out, *g * partial.0, self.accumulate);
                 })* }
             }

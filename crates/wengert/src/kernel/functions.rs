@@ -1,126 +1,79 @@
-//! The primitive functions of the elementwise table, for both element types.
+//! The primitive functions of the elementwise table, for both element types: vector code of our own where a loop runs over
+//! arrays, the standard library for single numbers, special functions in `f64`.
 
+use crate::kernel::conv::Lanes;
+use crate::kernel::gemm::Gemm;
+use crate::kernel::level::{PLAIN, SCALAR};
+use crate::kernel::math::Elementary;
 use crate::kernel::real::Real;
+use crate::kernel::special;
 
-/// Primitive functions; `FMA` says whether the machine has a fused multiply-add.
-#[allow(missing_docs)]
-pub trait Functions: Real {
-    fn exp<const FMA: bool>(self) -> Self {
-        num_traits::Float::exp(self)
-    }
-    fn exp2<const FMA: bool>(self) -> Self {
-        num_traits::Float::exp2(self)
-    }
-    fn expm1<const FMA: bool>(self) -> Self {
-        num_traits::Float::exp_m1(self)
-    }
-    fn log<const FMA: bool>(self) -> Self {
-        num_traits::Float::ln(self)
-    }
-    fn log2<const FMA: bool>(self) -> Self {
-        num_traits::Float::log2(self)
-    }
-    fn log10<const FMA: bool>(self) -> Self {
-        num_traits::Float::log10(self)
-    }
-    fn log1p<const FMA: bool>(self) -> Self {
-        num_traits::Float::ln_1p(self)
-    }
-    fn cbrt<const FMA: bool>(self) -> Self {
-        num_traits::Float::cbrt(self)
-    }
-    fn sin<const FMA: bool>(self) -> Self {
-        num_traits::Float::sin(self)
-    }
-    fn cos<const FMA: bool>(self) -> Self {
-        num_traits::Float::cos(self)
-    }
-    fn tan<const FMA: bool>(self) -> Self {
-        num_traits::Float::tan(self)
-    }
-    fn asin<const FMA: bool>(self) -> Self {
-        num_traits::Float::asin(self)
-    }
-    fn acos<const FMA: bool>(self) -> Self {
-        num_traits::Float::acos(self)
-    }
-    fn atan<const FMA: bool>(self) -> Self {
-        num_traits::Float::atan(self)
-    }
-    fn sinh<const FMA: bool>(self) -> Self {
-        num_traits::Float::sinh(self)
-    }
-    fn cosh<const FMA: bool>(self) -> Self {
-        num_traits::Float::cosh(self)
-    }
-    fn tanh<const FMA: bool>(self) -> Self {
-        num_traits::Float::tanh(self)
-    }
-    fn sech<const FMA: bool>(self) -> Self {
-        let e = num_traits::Float::exp(-num_traits::Float::abs(self));
-        (e + e) / (Self::one() + e * e)
-    }
-    fn asinh<const FMA: bool>(self) -> Self {
-        num_traits::Float::asinh(self)
-    }
-    fn acosh<const FMA: bool>(self) -> Self {
-        num_traits::Float::acosh(self)
-    }
-    fn atanh<const FMA: bool>(self) -> Self {
-        num_traits::Float::atanh(self)
-    }
-    fn sigmoid<const FMA: bool>(self) -> Self {
-        Self::one() / (Self::one() + num_traits::Float::exp(-self))
-    }
-    fn log_sigmoid<const FMA: bool>(self) -> Self {
-        -<Self as Functions>::softplus::<FMA>(-self)
-    }
-    fn softplus<const FMA: bool>(self) -> Self {
-        let tail = num_traits::Float::ln_1p(num_traits::Float::exp(-num_traits::Float::abs(self)));
-        num_traits::Float::max(self, Self::zero()) + tail
-    }
-    fn gaussian<const FMA: bool>(self) -> Self {
-        num_traits::Float::exp(-self * self)
-    }
-    fn erf<const FMA: bool>(self) -> Self {
-        self
-    }
-    fn erfc<const FMA: bool>(self) -> Self {
-        self
-    }
-    fn ndtr<const FMA: bool>(self) -> Self {
-        self
-    }
-    fn lgamma<const FMA: bool>(self) -> Self {
-        self
-    }
-    fn digamma<const FMA: bool>(self) -> Self {
-        self
-    }
-    fn polygamma<const FMA: bool>(self, _n: f64) -> Self {
-        self
-    }
-    fn pow<const FMA: bool>(self, other: Self) -> Self {
-        num_traits::Float::powf(self, other)
-    }
-    fn powi_whole<const FMA: bool>(self, n: f64) -> Self {
-        num_traits::Float::powi(self, n as i32)
-    }
-    fn atan2<const FMA: bool>(self, other: Self) -> Self {
-        num_traits::Float::atan2(self, other)
-    }
-    fn hypot<const FMA: bool>(self, other: Self) -> Self {
-        num_traits::Float::hypot(self, other)
-    }
-    fn round_half_even(self) -> Self;
+macro_rules! primitives {
+    (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; two: $($two:ident $std2:ident)*; special: $($special:ident)*) => {
+        /// Primitive functions; `MODE` says for which kind of code (see `kernel::level`).
+        #[allow(missing_docs)]
+        pub trait Functions: Real + Elementary + Lanes + Gemm {
+            $(#[inline(always)]
+            fn $name<const MODE: u8>(self) -> Self {
+                match MODE {
+                    SCALAR => num_traits::Float::$std(self),
+                    PLAIN => Elementary::$name::<false>(self),
+                    _ => Elementary::$name::<true>(self),
+                }
+            })*
+            $(#[inline(always)]
+            fn $own<const MODE: u8>(self) -> Self {
+                match MODE {
+                    SCALAR | PLAIN => Elementary::$method::<false>(self),
+                    _ => Elementary::$method::<true>(self),
+                }
+            })*
+            $(#[inline(always)]
+            fn $two<const MODE: u8>(self, other: Self) -> Self {
+                match MODE {
+                    SCALAR => num_traits::Float::$std2(self, other),
+                    PLAIN => Elementary::$two::<false>(self, other),
+                    _ => Elementary::$two::<true>(self, other),
+                }
+            })*
+            $(#[inline(never)]
+            fn $special(self) -> Self {
+                Self::of(special::$special(self.as_f64()))
+            })*
+            #[inline(never)]
+            fn polygamma(self, n: f64) -> Self {
+                Self::of(special::polygamma(n as u32, self.as_f64()))
+            }
+            /// `self` to the whole power `n`, by squaring; accurate where a chain of products is.
+            fn powi_whole<const MODE: u8>(self, n: f64) -> Self {
+                num_traits::Float::powi(self, n as i32)
+            }
+            fn round_half_even(self) -> Self;
+            /// A small argument with the same sine and cosine, for arguments beyond the vector code's range.
+            fn wrapped(self) -> Self {
+                match Elementary::is_far(self) {
+                    true => Self::of(f64::atan2(self.as_f64().sin(), self.as_f64().cos())),
+                    false => self,
+                }
+            }
+        }
+    };
+}
+primitives! {
+    std: exp exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh acosh acosh atanh atanh;
+    own: sech sech sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square;
+    two: pow powf atan2 atan2 hypot hypot;
+    special: ndtr lgamma digamma
 }
 
 impl Functions for f64 {
+    #[inline(always)]
     fn round_half_even(self) -> Self {
         self.round_ties_even()
     }
 }
 impl Functions for f32 {
+    #[inline(always)]
     fn round_half_even(self) -> Self {
         self.round_ties_even()
     }

@@ -15,11 +15,20 @@ pub enum Level {
     Avx512,
 }
 
+/// One number at a time: the functions of the standard library serve.
+pub const SCALAR: u8 = 0;
+/// Vector code without a fused multiply-add.
+pub const PLAIN: u8 = 1;
+/// Vector code with one.
+pub const FUSED: u8 = 2;
+/// What every machine of the target has.
+const BASE: u8 = if cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") { FUSED } else { PLAIN };
+
 /// A computation that is compiled once for each level.
 pub trait Kernel {
     type Output;
-    /// The computation; must be `#[inline(always)]`. `FMA`: whether multiply-adds are fused.
-    fn call<const FMA: bool>(self) -> Self::Output;
+    /// The computation; must be `#[inline(always)]`. `MODE` is [`PLAIN`] or [`FUSED`].
+    fn call<const MODE: u8>(self) -> Self::Output;
 }
 
 /// The level in use: the best the machine has, or the one that `WENGERT_LEVEL` (`plain`, `avx2`, `avx512`) names.
@@ -59,7 +68,7 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
 pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         // Targets other than x86-64 have their multiply-add in the base set.
-        Level::Plain => kernel.call::<{ cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64") }>(),
+        Level::Plain => kernel.call::<BASE>(),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
             let simd = pulp::x86::V3::try_new().expect("a level the machine has");
@@ -79,6 +88,6 @@ impl<K: Kernel> pulp::WithSimd for Adapter<K> {
     type Output = K::Output;
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> K::Output {
-        self.0.call::<true>()
+        self.0.call::<FUSED>()
     }
 }

@@ -3,7 +3,10 @@
 pub mod conv;
 pub mod elementwise;
 pub mod functions;
+pub mod gemm;
 pub mod level;
+pub mod linalg;
+pub mod math;
 pub mod number;
 pub mod pool;
 pub mod real;

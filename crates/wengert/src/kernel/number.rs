@@ -1,4 +1,4 @@
-//! Numbers as the elementwise table sees them: `Number<T, FMA>` is a `T` whose multiply-adds are fused or not.
+//! Numbers as the elementwise table sees them: `Number<T, MODE>` is a `T` whose multiply-adds are fused or not.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -8,13 +8,13 @@ use crate::op::Params;
 use crate::op::table::{binary_table, tuned_table, unary_table};
 use crate::words::*;
 
-/// A number of a kernel: `FMA` says whether the machine has a fused multiply-add.
+/// A number of a kernel: `MODE` says for which kind of code.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 #[repr(transparent)]
-pub struct Number<T, const FMA: bool>(pub T);
+pub struct Number<T, const MODE: u8>(pub T);
 
 macro_rules! arithmetic {
-    ($($Op:ident $op:ident)*) => { $(impl<T: Real, const FMA: bool> $Op for Number<T, FMA> {
+    ($($Op:ident $op:ident)*) => { $(impl<T: Real, const MODE: u8> $Op for Number<T, MODE> {
         type Output = Self;
         #[inline(always)]
         fn $op(self, other: Self) -> Self { Number(self.0.$op(other.0)) }
@@ -22,7 +22,7 @@ macro_rules! arithmetic {
 }
 arithmetic!(Add add Sub sub Mul mul Div div);
 
-impl<T: Real, const FMA: bool> Neg for Number<T, FMA> {
+impl<T: Real, const MODE: u8> Neg for Number<T, MODE> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
@@ -30,7 +30,7 @@ impl<T: Real, const FMA: bool> Neg for Number<T, FMA> {
     }
 }
 
-impl<T: Functions, const FMA: bool> Words for Number<T, FMA> {
+impl<T: Functions, const MODE: u8> Words for Number<T, MODE> {
     type Mask = bool;
     #[inline(always)]
     fn lit(self, value: f64) -> Self {
@@ -69,74 +69,81 @@ pub(crate) mod math {
     macro_rules! forward {
         ($($name:ident)*) => { $(
             #[inline(always)]
-            pub fn $name<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> { Number(<T as Functions>::$name::<F>(x.0)) }
+            pub fn $name<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> { Number(<T as Functions>::$name::<F>(x.0)) }
         )* };
     }
     macro_rules! forward2 {
         ($($name:ident)*) => { $(
             #[inline(always)]
-            pub fn $name<T: Functions, const F: bool>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+            pub fn $name<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
                 Number(<T as Functions>::$name::<F>(a.0, b.0))
             }
+        )* };
+    }
+    macro_rules! special {
+        ($($name:ident)*) => { $(
+            #[inline(always)]
+            pub fn $name<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> { Number(x.0.$name()) }
         )* };
     }
     macro_rules! real {
         ($($name:ident)*) => { $(
             #[inline(always)]
-            pub fn $name<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> {
+            pub fn $name<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
                 Number(num_traits::Float::$name(x.0))
             }
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh sech asinh acosh atanh
-        sigmoid log_sigmoid softplus erf erfc gaussian ndtr lgamma digamma);
+        sigmoid log_sigmoid softplus erf erfc gaussian);
+    special!(ndtr lgamma digamma);
     forward2!(pow atan2 hypot);
     real!(sqrt abs floor ceil trunc);
 
     #[inline(always)]
-    pub fn round<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> {
+    pub fn round<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
         Number(T::round_half_even(x.0))
     }
     #[inline(always)]
-    pub fn rsqrt<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> {
+    pub fn rsqrt<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
         Number(T::one() / num_traits::Float::sqrt(x.0))
     }
     #[inline(always)]
-    pub fn relu<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> {
+    pub fn relu<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
         // NaN stays NaN: the comparison fails and x itself is taken.
         if x.0 <= T::zero() { Number(T::zero()) } else { x }
     }
     #[inline(always)]
-    pub fn sign<T: Functions, const F: bool>(x: Number<T, F>) -> Number<T, F> {
+    pub fn sign<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
         let (one, zero) = (T::one(), T::zero());
         Number((if x.0 > zero { one } else { zero }) - (if x.0 < zero { one } else { zero }))
     }
     #[inline(always)]
-    pub fn clamp<T: Functions, const F: bool>(x: Number<T, F>, p: Params) -> Number<T, F> {
+    pub fn clamp<T: Functions, const F: u8>(x: Number<T, F>, p: Params) -> Number<T, F> {
         let (lo, hi) = (T::of(p[0]), T::of(p[1]));
         let x = if x.0 < lo { lo } else { x.0 };
         Number(if x > hi { hi } else { x })
     }
     #[inline(always)]
-    pub fn powi<T: Functions, const F: bool>(x: Number<T, F>, n: f64) -> Number<T, F> {
+    pub fn powi<T: Functions, const F: u8>(x: Number<T, F>, n: f64) -> Number<T, F> {
         Number(T::powi_whole::<F>(x.0, n))
     }
     #[inline(always)]
-    pub fn polygamma<T: Functions, const F: bool>(x: Number<T, F>, n: f64) -> Number<T, F> {
-        Number(T::polygamma::<F>(x.0, n))
+    pub fn polygamma<T: Functions, const F: u8>(x: Number<T, F>, n: f64) -> Number<T, F> {
+        Number(Functions::polygamma(x.0, n))
     }
     #[inline(always)]
-    pub fn maximum<T: Functions, const F: bool>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+    pub fn maximum<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
         let larger = if a.0 >= b.0 { a } else { b };
         if a.0.is_nan() { a } else { larger }
     }
     #[inline(always)]
-    pub fn minimum<T: Functions, const F: bool>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+    pub fn minimum<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
         let smaller = if a.0 <= b.0 { a } else { b };
         if a.0.is_nan() { a } else { smaller }
     }
     #[inline(always)]
-    pub fn logaddexp<T: Functions, const F: bool>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+    pub fn logaddexp<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
         let high = if a.0 >= b.0 { a.0 } else { b.0 };
         let apart = num_traits::Float::abs(a.0 - b.0);
         let sum = high + <T as Functions>::log1p::<F>(<T as Functions>::exp::<F>(-apart));
@@ -148,7 +155,7 @@ pub(crate) mod math {
 
 macro_rules! unary_number {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl<T: Functions, const FMA: bool> UnaryWords for Number<T, FMA> { $(
+        impl<T: Functions, const MODE: u8> UnaryWords for Number<T, MODE> { $(
             #[inline(always)]
             fn $name(self) -> Self { let $x = self; $primal }
         )* }
@@ -156,7 +163,7 @@ macro_rules! unary_number {
 }
 macro_rules! tuned_number {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl<T: Functions, const FMA: bool> TunedWords for Number<T, FMA> { $(
+        impl<T: Functions, const MODE: u8> TunedWords for Number<T, MODE> { $(
             #[inline(always)]
             fn $name(self, p: Params) -> Self { let ($x, $p) = (self, p); $primal }
         )* }
@@ -165,7 +172,7 @@ macro_rules! tuned_number {
 unary_table!(unary_number);
 tuned_table!(tuned_number);
 
-impl<T: Functions, const FMA: bool> BinaryWords for Number<T, FMA> {
+impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
     #[inline(always)]
     fn pow(self, other: Self) -> Self {
         math::pow(self, other)
@@ -196,9 +203,9 @@ macro_rules! binary_number {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
         /// The primal of a row.
         #[inline(always)]
-        pub fn binary_primal<T: Functions, const FMA: bool>(
-            op: crate::op::Binary, a: Number<T, FMA>, b: Number<T, FMA>,
-        ) -> Number<T, FMA> {
+        pub fn binary_primal<T: Functions, const MODE: u8>(
+            op: crate::op::Binary, a: Number<T, MODE>, b: Number<T, MODE>,
+        ) -> Number<T, MODE> {
             match op { $(crate::op::Binary::$Variant => { let ($a, $b) = (a, b); $primal })* }
         }
     };

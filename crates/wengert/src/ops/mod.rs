@@ -1,9 +1,20 @@
 //! What the structured ops mean: one file a family, and here the way from an op to its rule.
 
+mod assemble;
+mod conv;
+mod einsum;
+mod index;
+mod linalg;
+mod loss;
+mod matmul;
+mod network;
+mod norm;
 mod pending;
 mod reduce;
+mod scan;
 mod select;
 mod shape;
+mod softmax;
 
 use crate::kernel::functions::Functions;
 use crate::op::{Op, with_structured};

@@ -73,3 +73,5 @@ pub(super) fn for_lanes<T: Functions>(
         *o = f(&lane);
     }
 }
+
+super::pending::pending! { Mean Prod Max Min Variance Std Norm LogSumExp ArgMax ArgMin }

@@ -1,0 +1,144 @@
+//! Elementwise ops, `eval`, comparisons and selection.
+
+use crate::expr::{self, Expr, Operand, Recorder};
+use crate::graph::Graph;
+use crate::kernel::functions::Functions;
+use crate::op::table::unary_table;
+use crate::op::*;
+use crate::rule::Record;
+use crate::var::Var;
+
+impl<T: Functions> Recorder<T> for Graph<T> {
+    fn record_formula_op(&self, op: &Op, args: &[Var]) -> Var {
+        self.must(op, args)
+    }
+    fn record_number(&self, value: f64) -> Var {
+        self.full(&[], value)
+    }
+    fn check_handle(&self, v: Var) -> Var {
+        v
+    }
+}
+
+impl<T: Functions> Graph<T> {
+    /// Records an argument of the op whose method has noted the line.
+    pub(crate) fn arg(&self, x: impl Operand) -> Var {
+        expr::record(self, x)
+    }
+
+    /// Records a formula.
+    ///
+    /// # Panics
+    /// If shapes do not fit, or a handle belongs to another graph or to a rewound part of this one.
+    ///
+    /// # Examples
+    /// ```
+    /// use wengert::prelude::*;
+    /// let g = Graph::new();
+    /// let (x, y) = (g.leaf(2.0), g.leaf(3.0));
+    /// let z = g.eval(2.0 * (x * y).sin() + y / 3 - (1 - x).exp());
+    /// assert_eq!(g.item(z), 2.0 * 6f64.sin() + 1.0 - (-1f64).exp());
+    /// ```
+    #[track_caller]
+    pub fn eval(&self, formula: impl Expr) -> Var {
+        self.enter();
+        self.arg(formula)
+    }
+
+    /// Selects `yes` where `mask` holds, `no` elsewhere; all three broadcast. The side not taken gets the cotangent 0.
+    #[track_caller]
+    pub fn where_(&self, mask: Var, yes: impl Operand, no: impl Operand) -> Var {
+        self.enter();
+        let args = [mask, self.arg(yes), self.arg(no)];
+        self.must(&Where {}.into(), &args)
+    }
+
+    /// The value of `x`, cut off from differentiation.
+    #[track_caller]
+    pub fn detach(&self, x: impl Expr) -> Var {
+        self.enter();
+        let x = self.arg(x);
+        self.must(&Detach {}.into(), &[x])
+    }
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Graph<T> { $(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, x: impl Expr) -> Var {
+                self.enter();
+                let x = self.arg(x);
+                self.must(&Op::Unary(Unary::$Variant), &[x])
+            }
+        )* }
+    };
+}
+unary_table!(unary_methods);
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
+        impl<T: Functions> Graph<T> { $(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
+                self.enter();
+                let args = [self.arg(a), self.arg(b)];
+                self.must(&Op::Binary(Binary::$Variant), &args)
+            }
+        )* }
+    };
+}
+crate::op::table::binary_table!(binary_methods);
+
+macro_rules! compare_methods {
+    ($($name:ident $Variant:ident $sign:literal)*) => {
+        impl<T: Functions> Graph<T> { $(
+            #[doc = concat!("The mask `a ", $sign, " b`, broadcast; no gradient.")]
+            #[track_caller]
+            pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
+                self.enter();
+                let args = [self.arg(a), self.arg(b)];
+                self.must(&Op::Compare(Compare::$Variant), &args)
+            }
+        )* }
+    };
+}
+compare_methods! { eq Eq "==" ne Ne "!=" lt Lt "<" le Le "<=" gt Gt ">" ge Ge ">=" }
+
+macro_rules! tuned_methods {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) $Variant:ident [$p0:expr, $p1:expr];)*) => {
+        impl<T: Functions> Graph<T> { $(
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {
+                self.enter();
+                let x = self.arg(x);
+                self.must(&Op::Tuned(Tuned::$Variant, [$p0, $p1]), &[x])
+            }
+        )* }
+    };
+}
+tuned_methods! {
+    /// `x` to the whole power `n`; at `n = 0` the gradient is 0.
+    powi(n: i32) Powi [f64::from(n), 0.0];
+    /// `x` to a constant power; at `p = 0` the gradient is 0.
+    powf(p: f64) Powf [p, 0.0];
+    /// `x` held between two bounds; the gradient is 1 strictly between them and 0 elsewhere.
+    clamp(lo: f64, hi: f64) Clamp [lo, hi];
+    /// `x` where positive, `slope * x` elsewhere.
+    leaky_relu(slope: f64) LeakyRelu [slope, 0.0];
+    /// `x` where positive, `alpha * (e^x - 1)` elsewhere.
+    elu(alpha: f64) Elu [alpha, 0.0];
+    /// `log(1 + e^x)`; beyond 20 it is `x` itself.
+    softplus() Softplus [1.0, 20.0];
+    /// `log(1 + e^(beta x)) / beta`; where `beta x > threshold` it is `x` itself.
+    softplus_with(beta: f64, threshold: f64) Softplus [beta, threshold];
+    /// `x` times the normal distribution function of `x`.
+    gelu() Gelu [0.0, 0.0];
+    /// The approximation of `gelu` by tanh.
+    gelu_tanh() Gelu [1.0, 0.0];
+    /// The derivative of order `n` of `digamma`.
+    polygamma(n: u32) Polygamma [f64::from(n), 0.0];
+}

@@ -1,0 +1,10 @@
+//! The public ops, one method an op: each notes the caller's line, records its arguments and then itself.
+
+mod elementwise;
+mod index;
+mod linalg;
+mod loss;
+mod matmul;
+mod network;
+mod reduce;
+mod shape;

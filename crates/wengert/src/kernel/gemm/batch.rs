@@ -1,0 +1,106 @@
+//! Batches of products, operands broadcast by a batch stride of 0.
+
+use super::raw::Gemm;
+use super::{Strided, StridedMut, Threads, gemm};
+
+/// A stack of matrices to read: matrix `i` starts `i stride` after the first. A stride of 0 broadcasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Batched<'a, T> {
+    /// The first matrix.
+    pub first: Strided<'a, T>,
+    /// Step from one matrix to the next.
+    pub stride: usize,
+}
+
+/// A stack of matrices to write. With a stride of 0 all products land in one matrix, added up in order.
+#[derive(Debug)]
+pub struct BatchedMut<'a, T> {
+    /// The first matrix.
+    pub first: StridedMut<'a, T>,
+    /// Step from one matrix to the next.
+    pub stride: usize,
+}
+
+/// Multiply-adds of a whole batch from which threads pay.
+const THREADED: usize = 1 << 20;
+
+/// `c_i = beta c_i + alpha a_i b_i` for every `i < count`.
+///
+/// With `c.stride == 0` the results are summed: `c = beta c + alpha sum_i a_i b_i`, in order of `i`.
+/// Threads take whole products, so results do not depend on their number. O(count m n k).
+///
+/// # Panics
+/// If an operand reaches outside its slice, or elements of some `c_i` overlap.
+pub fn gemm_batched<T: Gemm>(
+    count: usize,
+    size: [usize; 3],
+    alpha: T,
+    a: Batched<'_, T>,
+    b: Batched<'_, T>,
+    beta: T,
+    c: BatchedMut<'_, T>,
+    threads: Threads,
+) {
+    let [m, n, k] = size;
+    let steps = |stride: usize, len: usize, step: isize| stride as isize == len as isize * step;
+    if count == 0 {
+        return;
+    }
+    if b.stride == 0 && steps(a.stride, m, a.first.row_stride) && steps(c.stride, m, c.first.row_stride) {
+        return gemm([count * m, n, k], alpha, a.first, b.first, beta, c.first, threads);
+    }
+    if c.stride == 0 && steps(a.stride, k, a.first.col_stride) && steps(b.stride, k, b.first.row_stride) {
+        return gemm([m, n, count * k], alpha, a.first, b.first, beta, c.first, threads);
+    }
+    let StridedMut { data, offset, row_stride, col_stride } = c.first;
+    let c_stride = c.stride;
+    let one = |i: usize, c: &mut [T], offset: usize, threads: Threads| {
+        let a = Strided { offset: a.first.offset + i * a.stride, ..a.first };
+        let b = Strided { offset: b.first.offset + i * b.stride, ..b.first };
+        let beta = if i > 0 && c_stride == 0 { T::one() } else { beta };
+        gemm(size, alpha, a, b, beta, StridedMut { data: c, offset, row_stride, col_stride }, threads);
+    };
+    #[cfg(feature = "rayon")]
+    {
+        let work = m.saturating_mul(n).saturating_mul(k);
+        let apart = extent([m, n], [row_stride, col_stride]).is_some_and(|x| x <= c_stride);
+        if threads.0 > 1 && apart && work < 2 * THREADED && work.saturating_mul(count) >= THREADED {
+            let c = &mut data[offset..];
+            return halves(0, count, c_stride, c, threads.0, &|i, c| one(i, c, 0, Threads::ONE));
+        }
+    }
+    for i in 0..count {
+        one(i, data, offset + i * c_stride, threads);
+    }
+}
+
+/// Elements from the first to the last of a matrix, where no stride is negative.
+#[cfg(feature = "rayon")]
+fn extent(size: [usize; 2], stride: [isize; 2]) -> Option<usize> {
+    let mut last = 0;
+    for (len, step) in size.into_iter().zip(stride) {
+        last += usize::try_from(step).ok()? * len.checked_sub(1)?;
+    }
+    Some(last + 1)
+}
+
+/// Runs matrices `from .. from + count` of a stack of disjoint ones, split in halves over about `threads` jobs.
+#[cfg(feature = "rayon")]
+fn halves<T: Send>(
+    from: usize,
+    count: usize,
+    stride: usize,
+    c: &mut [T],
+    threads: usize,
+    one: &(impl Fn(usize, &mut [T]) + Sync),
+) {
+    if threads <= 1 || count == 1 {
+        return (0..count).for_each(|i| one(from + i, &mut c[i * stride..]));
+    }
+    let first = count / 2;
+    let (left, right) = c.split_at_mut(first * stride);
+    rayon::join(
+        || halves(from, first, stride, left, threads / 2, one),
+        || halves(from + first, count - first, stride, right, threads - threads / 2, one),
+    );
+}

@@ -1,0 +1,87 @@
+//! Which kernel a product goes to.
+//!
+//! Thresholds were measured on one core with AVX-512 and AVX2 kernels; they depend on shapes and strides alone.
+
+use super::raw::{Gemm, Product};
+use super::{Strided, StridedMut, Threads};
+
+/// Multiply-adds up to which the direct kernel beats the library, where rows of `b` are contiguous.
+const SMALL: usize = 112 * 112 * 112;
+/// The same where `b` has to be copied first.
+const SMALL_COPIED: usize = 48 * 48 * 48;
+/// With `m` or `k` up to this the library packs more than it computes.
+const FLAT: usize = 16;
+/// Products with an outer dimension up to this are bound by memory.
+const THIN: usize = 4;
+/// Multiply-adds from which threads pay.
+const THREADED: usize = 128 * 128 * 128;
+/// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
+const ROWS_AT_ONCE: usize = 32;
+
+/// `c = beta c + alpha a b`.
+///
+/// `a: [m, k]`, `b: [k, n]`, `c: [m, n]`, sizes as `[m, n, k]`. `c` is not read where `beta` is 0, and neither
+/// `a` nor `b` where `alpha` is 0. O(m n k).
+///
+/// # Panics
+/// If an operand reaches outside its slice, or elements of `c` overlap.
+pub fn gemm<T: Gemm>(
+    size: [usize; 3],
+    alpha: T,
+    a: Strided<'_, T>,
+    b: Strided<'_, T>,
+    beta: T,
+    c: StridedMut<'_, T>,
+    threads: Threads,
+) {
+    run(Product::new(size, alpha, a, b, beta, c), threads);
+}
+
+/// Runs a checked product.
+pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
+    let [m, n, _] = product.size();
+    if m == 0 || n == 0 {
+        return;
+    }
+    if product.only_scales() {
+        return product.scale();
+    }
+    let mut p = product.tidy();
+    let [_, _, [_, c_step]] = p.strides();
+    if c_step != 1 {
+        p = p.t().tidy();
+    }
+    let [m, n, k] = p.size();
+    let [[a_row, a_col], [b_row, b_col], [_, c_step]] = p.strides();
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let small = if b_col == 1 { work <= SMALL || m <= FLAT || k <= FLAT } else { work <= SMALL_COPIED };
+    if c_step != 1 || !(small || m.min(n).min(k) <= THIN) {
+        let p = if c_step == 1 { p.t() } else { p }; // the library prefers contiguous columns
+        return p.library(if work < THREADED { 1 } else { threads.0 });
+    }
+    let dots = a_col == 1 && b_row == 1;
+    if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {
+        p.dots();
+    } else if n == 1 && a_row == 1 {
+        let q = p.t().tidy();
+        if q.strides()[2][1] == 1 { thin(q) } else { p.direct() }
+    } else if b_col == 1 {
+        thin(p);
+    } else {
+        T::with_scratch(|scratch| {
+            let p = p.pack_b(scratch).tidy();
+            if n == 1 && a_col == 1 { p.dots() } else { p.direct() }
+        });
+    }
+}
+
+/// The direct kernel, over slabs of the inner dimension where there are too few rows to reuse `b` from cache.
+fn thin<T: Gemm>(p: Product<'_, T>) {
+    let [m, n, k] = p.size();
+    if m > THIN || n * k <= 1 << 15 {
+        return p.direct();
+    }
+    for from in (0..k).step_by(ROWS_AT_ONCE) {
+        p.inner(from, ROWS_AT_ONCE.min(k - from)).direct();
+    }
+}

@@ -1,0 +1,212 @@
+//! The unsafe part: products as checked pointers, register tiles through `pulp`, the call into the `gemm` crates.
+//!
+//! The invariant that every unsafe block here rests on is kept by [`Product`], whose fields only this module
+//! can set: for all `(i, j)` inside `m`, `n`, `k`, every operand's element lies in a slice borrowed for the
+//! product's lifetime; elements of `c` do not share memory with each other, nor with `a` or `b`.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use super::{Place, Spot, Strided, StridedMut};
+
+mod check;
+mod element;
+mod solve;
+mod tile;
+
+use check::{at, distinct, inside, place};
+pub use element::Gemm;
+pub(super) use solve::Solve;
+
+/// One operand as a pointer to element `(0, 0)` and two strides.
+#[derive(Clone, Copy)]
+struct At<P> {
+    ptr: P,
+    rs: isize,
+    cs: isize,
+}
+
+impl<P> At<P> {
+    fn t(self) -> Self {
+        At { ptr: self.ptr, rs: self.cs, cs: self.rs }
+    }
+}
+
+/// A checked product `c = beta c + alpha a b` of an `[m, k]` and a `[k, n]` matrix.
+pub(super) struct Product<'a, T> {
+    pub(super) m: usize,
+    n: usize,
+    k: usize,
+    alpha: T,
+    beta: T,
+    a: At<*const T>,
+    b: At<*const T>,
+    c: At<*mut T>,
+    life: PhantomData<&'a mut [T]>,
+}
+
+impl<T: Copy> Clone for Product<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: Copy> Copy for Product<'_, T> {}
+
+impl<'a, T: Gemm> Product<'a, T> {
+    /// Checks that every operand is inside its slice and that elements of `c` do not overlap.
+    ///
+    /// # Panics
+    /// If they are not, or do.
+    pub(super) fn new(
+        [m, n, k]: [usize; 3],
+        alpha: T,
+        a: Strided<'a, T>,
+        b: Strided<'a, T>,
+        beta: T,
+        c: StridedMut<'a, T>,
+    ) -> Self {
+        inside(a.data.len(), a.offset, a.row_stride, a.col_stride, m, k);
+        inside(b.data.len(), b.offset, b.row_stride, b.col_stride, k, n);
+        inside(c.data.len(), c.offset, c.row_stride, c.col_stride, m, n);
+        distinct(c.row_stride, c.col_stride, m, n);
+        let (a, b) = (at(a), at(b));
+        let c = At { ptr: c.data.as_mut_ptr().wrapping_add(c.offset), rs: c.row_stride, cs: c.col_stride };
+        Product { m, n, k, alpha, beta, a, b, c, life: PhantomData }
+    }
+
+    /// A product whose result, and possibly operands, are disjoint blocks of one row-major matrix.
+    ///
+    /// # Panics
+    /// If a block is outside the matrix, or `c` meets `a` or `b`.
+    pub(super) fn within(
+        buffer: &'a mut [T],
+        width: usize,
+        [m, n, k]: [usize; 3],
+        alpha: T,
+        a: Place<'a, T>,
+        b: Place<'a, T>,
+        beta: T,
+        c: Spot,
+    ) -> Self {
+        let c_block = c.block(m, n);
+        c_block.inside(buffer.len(), width);
+        let (len, c_block) = (buffer.len(), &c_block);
+        let base = buffer.as_mut_ptr();
+        let a = place(base, len, width, a, (m, k), c_block);
+        let b = place(base, len, width, b, (k, n), c_block);
+        let (offset, rs, cs) = c.strides(width);
+        let c = At { ptr: base.wrapping_add(offset), rs, cs };
+        Product { m, n, k, alpha, beta, a, b, c, life: PhantomData }
+    }
+
+    /// The same product written as `c^T = b^T a^T`.
+    pub(super) fn t(self) -> Self {
+        Product { m: self.n, n: self.m, a: self.b.t(), b: self.a.t(), c: self.c.t(), ..self }
+    }
+
+    /// Gives strides that are never stepped along the values that the kernels like best.
+    pub(super) fn tidy(mut self) -> Self {
+        if self.m == 1 {
+            (self.a.rs, self.c.rs) = (self.k as isize, self.n as isize);
+        }
+        if self.n == 1 {
+            (self.b.cs, self.c.cs) = (1, 1);
+        }
+        if self.k == 1 {
+            (self.a.cs, self.b.rs) = (1, 1);
+        }
+        self
+    }
+
+    /// Sizes `[m, n, k]`.
+    pub(super) fn size(&self) -> [usize; 3] {
+        [self.m, self.n, self.k]
+    }
+
+    /// Whether the product itself contributes nothing: `c = beta c` is all there is to do.
+    pub(super) fn only_scales(&self) -> bool {
+        self.k == 0 || self.alpha == T::zero()
+    }
+
+    /// Row and column strides of `a`, `b`, `c`.
+    pub(super) fn strides(&self) -> [[isize; 2]; 3] {
+        [[self.a.rs, self.a.cs], [self.b.rs, self.b.cs], [self.c.rs, self.c.cs]]
+    }
+
+    /// Restricts the product to inner indices `from .. from + len`, adding to `c` unless `from` is 0.
+    pub(super) fn inner(self, from: usize, len: usize) -> Self {
+        assert!(from + len <= self.k);
+        let a = At { ptr: self.a.ptr.wrapping_offset(from as isize * self.a.cs), ..self.a };
+        let b = At { ptr: self.b.ptr.wrapping_offset(from as isize * self.b.rs), ..self.b };
+        Product { k: len, a, b, beta: if from == 0 { self.beta } else { T::one() }, ..self }
+    }
+
+    /// Restricts the result to rows `from .. from + len`.
+    pub(super) fn rows(self, from: usize, len: usize) -> Self {
+        assert!(from + len <= self.m);
+        let a = At { ptr: self.a.ptr.wrapping_offset(from as isize * self.a.rs), ..self.a };
+        let c = At { ptr: self.c.ptr.wrapping_offset(from as isize * self.c.rs), ..self.c };
+        Product { m: len, a, c, ..self }
+    }
+
+    /// Restricts the result to columns `from .. from + len`.
+    pub(super) fn columns(self, from: usize, len: usize) -> Self {
+        self.t().rows(from, len).t()
+    }
+
+    /// `c = beta c`.
+    pub(super) fn scale(self) {
+        for i in 0..self.m as isize {
+            for j in 0..self.n as isize {
+                // SAFETY: `(i, j)` is inside `m` by `n`, so inside the slice of `c`.
+                unsafe {
+                    let x = self.c.ptr.wrapping_offset(i * self.c.rs + j * self.c.cs);
+                    *x = if self.beta == T::zero() { T::zero() } else { self.beta * *x };
+                }
+            }
+        }
+    }
+
+    /// `b` copied row-major into `scratch`, so that its rows are contiguous.
+    pub(super) fn pack_b<'b>(self, scratch: &'b mut Vec<T>) -> Product<'b, T>
+    where
+        'a: 'b,
+    {
+        let (k, n) = (self.k, self.n);
+        if scratch.len() < k * n {
+            scratch.resize(k * n, T::zero());
+        }
+        for from in (0..k).step_by(16) {
+            for j in 0..n {
+                for i in from..k.min(from + 16) {
+                    // SAFETY: `(i, j)` is inside `k` by `n`, so inside the slice of `b`.
+                    scratch[i * n + j] = unsafe {
+                        *self.b.ptr.wrapping_offset(i as isize * self.b.rs + j as isize * self.b.cs)
+                    };
+                }
+            }
+        }
+        Product { b: At { ptr: scratch.as_ptr(), rs: n as isize, cs: 1 }, life: PhantomData, ..self }
+    }
+
+    /// By the direct kernel. Rows of `b` and `c` must be contiguous.
+    pub(super) fn direct(self) {
+        assert!(self.n == 1 || (self.b.cs == 1 && self.c.cs == 1));
+        pulp::Arch::new().dispatch(tile::Direct(self));
+    }
+
+    /// By the dot-product kernel. Rows of `a` and columns of `b` must be contiguous.
+    pub(super) fn dots(self) {
+        assert!(self.k == 1 || (self.a.cs == 1 && self.b.rs == 1));
+        pulp::Arch::new().dispatch(tile::Dots(self));
+    }
+
+    /// By the `gemm` crate.
+    pub(super) fn library(self, threads: usize) {
+        let (a, b, c) = ((self.a.ptr, self.a.rs, self.a.cs), (self.b.ptr, self.b.rs, self.b.cs), self.c);
+        // SAFETY: this module's invariant is the crate's requirement.
+        unsafe {
+            T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta, threads)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! [`Gemm`]: what a product needs of `f32` and `f64`.
+
+use std::cell::RefCell;
+
+use gemm_common::Parallelism;
+use pulp::{MemMask, Simd};
+
+use crate::kernel::real::Real;
+
+/// [`Real`] with the vector words and the library kernel that a product needs.
+pub trait Gemm: Real {
+    /// A vector register of this type.
+    type V<S: Simd>: Copy;
+    /// Which lanes of a register a partial load or store touches.
+    type Mask<S: Simd>: Copy;
+    /// Lanes in a register.
+    fn lanes<S: Simd>() -> usize;
+    /// `x` in every lane.
+    fn splat<S: Simd>(s: S, x: Self) -> Self::V<S>;
+    /// `a b + c`, fused where the machine can.
+    fn v_mul_add<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>, c: Self::V<S>) -> Self::V<S>;
+    /// `a b`.
+    fn v_mul<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// `a / b`.
+    fn v_div<S: Simd>(s: S, a: Self::V<S>, b: Self::V<S>) -> Self::V<S>;
+    /// Sum of the lanes.
+    fn v_sum<S: Simd>(s: S, a: Self::V<S>) -> Self;
+    /// The first `len` lanes.
+    fn mask<S: Simd>(s: S, len: usize) -> Self::Mask<S>;
+    /// Lanes outside the mask read as 0.
+    ///
+    /// # Safety
+    /// Lanes of the mask are readable at `p`.
+    unsafe fn load_masked<S: Simd>(s: S, mask: Self::Mask<S>, p: *const Self) -> Self::V<S>;
+    /// Writes the lanes of the mask.
+    ///
+    /// # Safety
+    /// Lanes of the mask are writable at `p`.
+    unsafe fn store_masked<S: Simd>(s: S, mask: Self::Mask<S>, p: *mut Self, x: Self::V<S>);
+    /// The library's product: `c = beta c + alpha a b`, `c` not read where `beta` is 0.
+    ///
+    /// # Safety
+    /// The strides reach valid elements for the sizes given; `c` overlaps neither itself, `a` nor `b`.
+    unsafe fn library(
+        size: [usize; 3],
+        c: (*mut Self, isize, isize),
+        a: (*const Self, isize, isize),
+        b: (*const Self, isize, isize),
+        alpha: Self,
+        beta: Self,
+        threads: usize,
+    );
+    /// Runs `f` with this thread's scratch vector, kept between calls.
+    fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R;
+}
+
+macro_rules! element {
+    ($t:ident, $v:ident, $m:ident, $lanes:ident, $splat:ident, $fma:ident, $mul:ident, $div:ident, $sum:ident,
+     $between:ident, $int:ident, $load:ident, $store:ident, $library:path) => {
+        #[rustfmt::skip]
+        impl Gemm for $t {
+            type V<S: Simd> = S::$v;
+            type Mask<S: Simd> = MemMask<S::$m>;
+            #[inline(always)] fn lanes<S: Simd>() -> usize { S::$lanes }
+            #[inline(always)] fn splat<S: Simd>(s: S, x: Self) -> S::$v { s.$splat(x) }
+            #[inline(always)] fn v_mul_add<S: Simd>(s: S, a: S::$v, b: S::$v, c: S::$v) -> S::$v { s.$fma(a, b, c) }
+            #[inline(always)] fn v_mul<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$mul(a, b) }
+            #[inline(always)] fn v_div<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$div(a, b) }
+            #[inline(always)] fn v_sum<S: Simd>(s: S, a: S::$v) -> Self { s.$sum(a) }
+            #[inline(always)] fn mask<S: Simd>(s: S, len: usize) -> Self::Mask<S> { s.$between(0, len as $int) }
+            // SAFETY (both): passed on to the caller in the trait's own words.
+            #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
+            #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
+            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t, threads: usize) {
+                let ([m, n, k], read) = (size, beta != 0.0);
+                // SAFETY: the caller's promise is the crate's requirement. The crate names our `beta` alpha and our `alpha` beta.
+                unsafe { $library()(m, n, k, c.0, c.2, c.1, read, a.0, a.2, a.1, b.0, b.2, b.1, beta, alpha, false, false, false, parallelism(threads)) }
+            }
+            fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
+                thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
+                let mut held = SCRATCH.take(); // taken, not borrowed: a nested call gets a vector of its own
+                let result = f(&mut held);
+                SCRATCH.set(held);
+                result
+            }
+        }
+    };
+}
+
+element!(
+    f32,
+    f32s,
+    m32s,
+    F32_LANES,
+    splat_f32s,
+    mul_add_e_f32s,
+    mul_f32s,
+    div_f32s,
+    reduce_sum_f32s,
+    mask_between_m32s,
+    u32,
+    mask_load_ptr_f32s,
+    mask_store_ptr_f32s,
+    gemm_f32::gemm::f32::get_gemm_fn
+);
+element!(
+    f64,
+    f64s,
+    m64s,
+    F64_LANES,
+    splat_f64s,
+    mul_add_e_f64s,
+    mul_f64s,
+    div_f64s,
+    reduce_sum_f64s,
+    mask_between_m64s,
+    u64,
+    mask_load_ptr_f64s,
+    mask_store_ptr_f64s,
+    gemm_f64::gemm::f64::get_gemm_fn
+);
+
+fn parallelism(threads: usize) -> Parallelism {
+    #[cfg(feature = "rayon")]
+    if threads > 1 {
+        return Parallelism::Rayon(threads);
+    }
+    let _ = threads;
+    Parallelism::None
+}

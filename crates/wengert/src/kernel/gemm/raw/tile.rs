@@ -1,0 +1,235 @@
+//! Register tiles through `pulp`: the direct kernel and the dot-product kernel.
+//!
+//! Sums run over the inner dimension in one fixed order, whatever the tile a row falls into.
+
+use pulp::{Simd, WithSimd};
+
+use super::element::Gemm;
+use super::{At, Product};
+
+/// Registers in a panel's width.
+const PANEL: usize = 3;
+
+/// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
+pub(super) struct Direct<'a, T>(pub Product<'a, T>);
+
+impl<T: Gemm> WithSimd for Direct<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let (p, lanes) = (self.0, T::lanes::<S>());
+        debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
+        for col in (0..p.n).step_by(PANEL * lanes) {
+            // SAFETY: the module's invariant, and the assertion above.
+            unsafe { columns(s, p.columns(col, (p.n - col).min(PANEL * lanes))) };
+        }
+    }
+}
+
+/// A product of at most a panel's width.
+///
+/// # Safety
+/// The module's invariant, and rows of `b` and `c` are contiguous.
+#[inline(always)]
+unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
+    let lanes = T::lanes::<S>();
+    let many = S::REGISTER_COUNT >= 32;
+    // SAFETY: passed on.
+    unsafe {
+        match (p.n.div_ceil(lanes), p.n.is_multiple_of(lanes)) {
+            (1, true) => rows::<S, T, 8, 1, false>(s, p),
+            (1, false) => rows::<S, T, 8, 1, true>(s, p),
+            (2, true) if many => rows::<S, T, 8, 2, false>(s, p),
+            (2, false) if many => rows::<S, T, 8, 2, true>(s, p),
+            (_, true) if many => rows::<S, T, 8, 3, false>(s, p),
+            (_, false) if many => rows::<S, T, 8, 3, true>(s, p),
+            (2, true) => rows::<S, T, 4, 2, false>(s, p),
+            (2, false) => rows::<S, T, 4, 2, true>(s, p),
+            (_, true) => rows::<S, T, 4, 3, false>(s, p),
+            (_, false) => rows::<S, T, 4, 3, true>(s, p),
+        }
+    }
+}
+
+/// All rows of a panel of `VECS` registers, the last one masked where `MASK`.
+#[inline(always)]
+unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(
+    s: S,
+    p: Product<'_, T>,
+) {
+    let mask = T::mask(s, p.n - (VECS - 1) * T::lanes::<S>());
+    let mut row = 0;
+    // SAFETY: rows `row .. row + R` are within `m` at each call.
+    unsafe {
+        while row + ROWS <= p.m {
+            tile::<S, T, ROWS, VECS, MASK>(s, &p, row, mask);
+            row += ROWS;
+        }
+        if ROWS > 4 && row + 4 <= p.m {
+            tile::<S, T, 4, VECS, MASK>(s, &p, row, mask);
+            row += 4;
+        }
+        if row + 2 <= p.m {
+            tile::<S, T, 2, VECS, MASK>(s, &p, row, mask);
+            row += 2;
+        }
+        if row < p.m {
+            tile::<S, T, 1, VECS, MASK>(s, &p, row, mask);
+        }
+    }
+}
+
+/// `R` rows by `VECS` registers of the result, held in registers over the whole inner dimension.
+#[inline(always)]
+unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    mask: T::Mask<S>,
+) {
+    let lanes = T::lanes::<S>();
+    let zero = T::splat(s, T::zero());
+    let mut acc = [[zero; VECS]; R];
+    let (mut a, mut b) = (p.a.ptr.wrapping_offset(row as isize * p.a.rs), p.b.ptr);
+    // SAFETY: the module's invariant: row, inner index and (masked) columns are inside the operands.
+    unsafe {
+        for _ in 0..p.k {
+            let mut y = [zero; VECS];
+            for v in 0..VECS {
+                y[v] = load::<S, T>(s, MASK && v + 1 == VECS, mask, b.add(v * lanes));
+            }
+            for r in 0..R {
+                let x = T::splat(s, *a.offset(r as isize * p.a.rs));
+                for v in 0..VECS {
+                    acc[r][v] = T::v_mul_add(s, x, y[v], acc[r][v]);
+                }
+            }
+            a = a.wrapping_offset(p.a.cs);
+            b = b.wrapping_offset(p.b.rs);
+        }
+        let (alpha, beta) = (T::splat(s, p.alpha), T::splat(s, p.beta));
+        for r in 0..R {
+            let c = p.c.ptr.wrapping_offset((row + r) as isize * p.c.rs);
+            for v in 0..VECS {
+                let (c, last) = (c.add(v * lanes), MASK && v + 1 == VECS);
+                let mut x = T::v_mul(s, alpha, acc[r][v]);
+                if p.beta != T::zero() {
+                    x = T::v_mul_add(s, beta, load::<S, T>(s, last, mask, c), x);
+                }
+                if last {
+                    T::store_masked(s, mask, c, x);
+                } else {
+                    c.cast::<T::V<S>>().write_unaligned(x);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd, T: Gemm>(s: S, partial: bool, mask: T::Mask<S>, p: *const T) -> T::V<S> {
+    // SAFETY: the caller's promise: a whole register, or the lanes of the mask, are readable at `p`.
+    unsafe { if partial { T::load_masked(s, mask, p) } else { p.cast::<T::V<S>>().read_unaligned() } }
+}
+
+/// The dot-product kernel: rows of `a` and columns of `b` are contiguous, `c` has any strides.
+pub(super) struct Dots<'a, T>(pub Product<'a, T>);
+
+impl<T: Gemm> WithSimd for Dots<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let p = self.0;
+        debug_assert!((p.a.cs == 1 && p.b.rs == 1) || p.k == 1);
+        let mut col = 0;
+        // SAFETY: the module's invariant; rows and columns stay below `m` and `n`.
+        unsafe {
+            while col + 2 <= p.n {
+                dot_rows::<S, T, 2>(s, &p, col);
+                col += 2;
+            }
+            if col < p.n {
+                dot_rows::<S, T, 1>(s, &p, col);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot_rows<S: Simd, T: Gemm, const COLS: usize>(s: S, p: &Product<'_, T>, col: usize) {
+    let mut row = 0;
+    // SAFETY: as in the caller.
+    unsafe {
+        while row + 4 <= p.m {
+            dots::<S, T, 4, COLS>(s, p, row, col);
+            row += 4;
+        }
+        while row < p.m {
+            dots::<S, T, 1, COLS>(s, p, row, col);
+            row += 1;
+        }
+    }
+}
+
+/// One register of every row and column: at `i`, partial where a mask is given.
+#[inline(always)]
+unsafe fn dots_step<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
+    s: S,
+    p: &Product<'_, T>,
+    acc: &mut [[T::V<S>; COLS]; R],
+    (a, b): (*const T, *const T),
+    i: usize,
+    mask: Option<T::Mask<S>>,
+) {
+    // SAFETY: the caller's promise: a register (or its masked lanes) at `i` is inside each row and column.
+    unsafe {
+        let read = |p: *const T| match mask {
+            None => p.cast::<T::V<S>>().read_unaligned(),
+            Some(mask) => T::load_masked(s, mask, p),
+        };
+        let mut y = [T::splat(s, T::zero()); COLS];
+        for q in 0..COLS {
+            y[q] = read(b.wrapping_offset(q as isize * p.b.cs).add(i));
+        }
+        for r in 0..R {
+            let x = read(a.wrapping_offset(r as isize * p.a.rs).add(i));
+            for q in 0..COLS {
+                acc[r][q] = T::v_mul_add(s, x, y[q], acc[r][q]);
+            }
+        }
+    }
+}
+
+/// `R` by `COLS` dot products at once.
+#[inline(always)]
+unsafe fn dots<S: Simd, T: Gemm, const R: usize, const COLS: usize>(
+    s: S,
+    p: &Product<'_, T>,
+    row: usize,
+    col: usize,
+) {
+    let lanes = T::lanes::<S>();
+    let zero = T::splat(s, T::zero());
+    let mut acc = [[zero; COLS]; R];
+    let a = p.a.ptr.wrapping_offset(row as isize * p.a.rs);
+    let b = p.b.ptr.wrapping_offset(col as isize * p.b.cs);
+    let (whole, rest) = (p.k / lanes * lanes, p.k % lanes);
+    // SAFETY: the module's invariant: `i + lanes <= k`, then the mask covers exactly the last `rest` elements.
+    unsafe {
+        let mut i = 0;
+        while i < whole {
+            dots_step::<S, T, R, COLS>(s, p, &mut acc, (a, b), i, None);
+            i += lanes;
+        }
+        if rest > 0 {
+            dots_step::<S, T, R, COLS>(s, p, &mut acc, (a, b), whole, Some(T::mask(s, rest)));
+        }
+        for r in 0..R {
+            for q in 0..COLS {
+                let c = p.c.ptr.wrapping_offset((row + r) as isize * p.c.rs + (col + q) as isize * p.c.cs);
+                let x = p.alpha * T::v_sum(s, acc[r][q]);
+                *c = if p.beta == T::zero() { x } else { p.beta * *c + x };
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! QR factorisation by Householder reflectors.
+
+use super::reflect::{PANEL, Panel, accumulate, factor_panel, workspace};
+use super::transpose::transpose;
+use super::vectors::carve;
+use crate::kernel::gemm::{Gemm, Threads};
+
+/// Reduced factors: `q r = a`, columns of `q` orthonormal, `r` upper triangular (trapezoidal where `m < n`).
+///
+/// `a: [m, n]`, `q: [m, k]`, `r: [k, n]` with `k = min(m, n)`. Signs as in LAPACK: the diagonal of `r` may be
+/// negative. `work` grows to about `m n + m k + 32 (2 m + n)`. O(4 m n k - 4 k^3 / 3).
+pub fn qr<T: Gemm>(
+    a: &[T],
+    m: usize,
+    n: usize,
+    q: &mut [T],
+    r: &mut [T],
+    work: &mut Vec<T>,
+    threads: Threads,
+) {
+    let k = m.min(n);
+    assert!(a.len() == m * n && q.len() == m * k && r.len() == k * n, "qr: slices do not fit m and n");
+    if k == 0 {
+        return;
+    }
+    let [columns, qt, tau, space] = carve(work, [n * m, k * m, k, workspace(m, n.max(k))]);
+    transpose(a, m, n, columns);
+    for from in (0..k).step_by(PANEL) {
+        let count = PANEL.min(k - from);
+        pulp::Arch::new().dispatch(|| factor_panel(columns, m, from, count, tau));
+        let next = from + count;
+        if next < n {
+            // The store and what is changed are rows of one matrix.
+            let (store, rest) = columns.split_at_mut(next * m);
+            let mut panel = Panel::new(store, m, from, count, 0, tau, space);
+            panel.apply(rest, m, 0, n - next, false, threads);
+        }
+    }
+    for i in 0..k {
+        for j in 0..n {
+            r[i * n + j] = if i <= j { columns[j * m + i] } else { T::zero() };
+        }
+    }
+    accumulate(columns, m, k, 0, tau, qt, k, space, threads);
+    transpose(qt, k, m, q);
+}

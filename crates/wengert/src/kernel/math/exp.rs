@@ -1,0 +1,129 @@
+//! Exponentials: `x = n ln 2 + r`, a polynomial in `r`, and a scaling by `2^n` in two steps.
+
+use super::format::Format;
+use super::pair::Pair;
+use super::polynomial;
+
+/// The exponential in parts: `e^x = 2^n e^r`.
+#[derive(Clone, Copy)]
+pub struct Reduced<F> {
+    /// n + [`Format::ROUND`].
+    pub n: F,
+    /// In +- ln(2) / 2.
+    pub r: Pair<F>,
+}
+
+pub trait Exponential: Format {
+    /// From here on `exp` underflows to zero, and up to here it overflows; also with one or two factors of 2.
+    const EXP_RANGE: (Self, Self);
+    /// From here on `exp_neg_square` underflows to zero.
+    const EXP_NEG_SQUARE_BOUND: Self;
+
+    /// `(e^r - 1 - r - r^2 / 2) / r^3` for r in +- ln(2) / 2: a minimax fit.
+    fn exp_tail<const FMA: bool>(r: Self) -> Self;
+
+    /// Reduces `x + low`; `x` in `EXP_RANGE`.
+    #[inline(always)]
+    fn reduce<const FMA: bool>(x: Self, low: Self) -> Reduced<Self> {
+        let n = x.fma::<FMA>(Self::LOG2_E.0, Self::ROUND);
+        let count = n - Self::ROUND;
+        let rough = (-count).fma::<FMA>(Self::LN2.0, x);
+        Reduced { n, r: Pair::fast_sum(rough, (-count).fma::<FMA>(Self::LN2.1, low)) }
+    }
+
+    /// `e^r - 1 - r.hi`.
+    #[inline(always)]
+    fn exp_rest<const FMA: bool>(r: Pair<Self>) -> Self {
+        let Pair { hi, lo } = r;
+        let half_square = hi.fma::<FMA>(Self::exp_tail::<FMA>(hi), Self::of(0.5));
+        (hi * hi).fma::<FMA>(half_square, hi.fma::<FMA>(lo, lo))
+    }
+
+    /// `e^r` as a pair.
+    #[inline(always)]
+    fn exp_pair<const FMA: bool>(r: Pair<Self>) -> Pair<Self> {
+        Pair::fast_sum(Self::of(1.0), r.hi).plus_small(Self::exp_rest::<FMA>(r))
+    }
+
+    /// `(e^x - 1) / 4` for `x` in the upper half of `EXP_RANGE` and down to -50. A quarter never overflows.
+    #[inline(always)]
+    fn quarter_expm1<const FMA: bool>(x: Self) -> Pair<Self> {
+        let Reduced { n, r } = Self::reduce::<FMA>(x, Self::of(0.0));
+        let scale = (n - Self::of(2.0)).power_of_two();
+        Pair::fast_sum(scale - Self::of(0.25), scale * r.hi).plus_small(scale * Self::exp_rest::<FMA>(r))
+    }
+
+    #[inline(always)]
+    fn exp<const FMA: bool>(self) -> Self {
+        let x = self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1);
+        let Reduced { n, r } = Self::reduce::<FMA>(x, Self::of(0.0));
+        let (first, second) = n.factors();
+        let r = Pair { hi: r.hi, lo: Self::of(0.0) };
+        (Self::of(1.0) + (r.hi + Self::exp_rest::<FMA>(r))) * first * second
+    }
+
+    #[inline(always)]
+    fn exp2<const FMA: bool>(self) -> Self {
+        let limit = Self::EXP_RANGE.1 * Self::of(1.5);
+        let x = self.at_least(Self::of(-1.0) * limit - Self::of(16.0)).at_most(limit);
+        let n = x + Self::ROUND;
+        let hi = (x - (n - Self::ROUND)) * Self::of(std::f64::consts::LN_2);
+        let (first, second) = n.factors();
+        let r = Pair { hi, lo: Self::of(0.0) };
+        (Self::of(1.0) + (hi + Self::exp_rest::<FMA>(r))) * first * second
+    }
+
+    #[inline(always)]
+    fn expm1<const FMA: bool>(self) -> Self {
+        let x = self.at_least(Self::of(-40.0)).at_most(Self::EXP_RANGE.1);
+        let value = Self::of(4.0) * Self::quarter_expm1::<FMA>(x).rounded();
+        if self.abs() < Self::TINY { self } else { value }
+    }
+
+    #[inline(always)]
+    fn exp_neg_square<const FMA: bool>(self) -> Self {
+        let Reduced { n, r } = Self::reduce_neg_square::<FMA>(self);
+        let (first, second) = n.factors();
+        (Self::of(1.0) + (r.hi + Self::exp_rest::<FMA>(r))) * first * second
+    }
+
+    /// Reduces `-x^2`, whose lower half matters once x^2 is large.
+    #[inline(always)]
+    fn reduce_neg_square<const FMA: bool>(x: Self) -> Reduced<Self> {
+        let a = x.abs().at_most(Self::EXP_NEG_SQUARE_BOUND);
+        let square = Pair::product::<FMA>(a, a);
+        Self::reduce::<FMA>(-square.hi, -square.lo)
+    }
+}
+
+impl Exponential for f64 {
+    const EXP_RANGE: (f64, f64) = (-747.0, 710.5);
+    const EXP_NEG_SQUARE_BOUND: f64 = 27.4;
+
+    #[inline(always)]
+    fn exp_tail<const FMA: bool>(r: f64) -> f64 {
+        polynomial!(
+            FMA,
+            r,
+            0.16666666666666677,
+            0.041666666666619924,
+            0.008333333333321155,
+            0.001388888892064279,
+            0.00019841269887667894,
+            2.480151605440753e-05,
+            2.7557242787252854e-06,
+            2.7622389277057393e-07,
+            2.5109403313661696e-08
+        )
+    }
+}
+
+impl Exponential for f32 {
+    const EXP_RANGE: (f32, f32) = (-106.0, 89.5);
+    const EXP_NEG_SQUARE_BOUND: f32 = 10.3;
+
+    #[inline(always)]
+    fn exp_tail<const FMA: bool>(r: f32) -> f32 {
+        polynomial!(FMA, r, 0.16666545, 0.0416664146, 0.00836646184, 0.00139393297)
+    }
+}

@@ -1,0 +1,134 @@
+//! Hyperbolic functions, the logistic function and their inverses, all from one `exp` or `log1p` each.
+
+use super::exp::{Exponential, Reduced};
+use super::log::Logarithm;
+use super::pair::Pair;
+
+pub trait Hyperbolic: Exponential + Logarithm {
+    #[inline(always)]
+    fn tanh<const FMA: bool>(self) -> Self {
+        let (half, two) = (Self::of(0.5), Self::of(2.0));
+        let a = self.abs().at_most(Self::of(22.0));
+        let quarter = Self::quarter_expm1::<FMA>(a + a).normalised();
+        let divisor = half + quarter.hi;
+        let ratio = quarter.hi / divisor;
+        // What was rounded off above and below, by 1 / divisor = 2 - 2 tanh.
+        let below = (quarter.hi - (divisor - half)) + quarter.lo;
+        let rest = (-ratio).fma::<FMA>(below, quarter.lo);
+        let value = rest.fma::<FMA>(ratio.fma::<FMA>(-two, two), ratio);
+        let value = value.at_most(Self::of(1.0)).copysign(self);
+        if a < Self::TINY { self } else { value }
+    }
+
+    #[inline(always)]
+    fn sinh<const FMA: bool>(self) -> Self {
+        let quarter = Self::quarter_expm1::<FMA>(self.abs().at_most(Self::EXP_RANGE.1)).normalised();
+        let second = quarter.hi / quarter.hi.fma::<FMA>(Self::of(4.0), Self::of(1.0));
+        let value = Self::of(2.0) * (quarter.hi + (quarter.lo + second));
+        if self.abs() < Self::TINY { self } else { value.copysign(self) }
+    }
+
+    #[inline(always)]
+    fn cosh<const FMA: bool>(self) -> Self {
+        let Reduced { n, r } = Self::reduce::<FMA>(self.abs().at_most(Self::EXP_RANGE.1), Self::of(0.0));
+        let quarter = Self::exp_pair::<FMA>(r).rounded() * (n - Self::of(2.0)).power_of_two();
+        Self::of(2.0) * (quarter + Self::of(0.0625) / quarter)
+    }
+
+    #[inline(always)]
+    fn sech<const FMA: bool>(self) -> Self {
+        let e = Decay::of::<FMA>(self);
+        let square = e.value * e.value;
+        let (first, second) = (e.n + Self::of(1.0)).factors();
+        let ratio = e.mantissa.over::<FMA>(Pair::fast_sum(Self::of(1.0), square));
+        ratio.rounded() * first * second
+    }
+
+    #[inline(always)]
+    fn sigmoid<const FMA: bool>(self) -> Self {
+        let e = (-self.abs()).exp::<FMA>();
+        let ratio = e / (Self::of(1.0) + e);
+        let top = if self < Self::of(0.0) { e } else { Self::of(1.0) };
+        // top / (1 + e), and the error of the quotient counts little where it is small.
+        (-top).fma::<FMA>(ratio, top)
+    }
+
+    #[inline(always)]
+    fn sigmoid_prime<const FMA: bool>(self) -> Self {
+        let e = Decay::of::<FMA>(self);
+        let sum = Pair::fast_sum(Self::of(1.0), e.value);
+        let ratio = e.mantissa.over::<FMA>(sum.times::<FMA>(sum)).rounded();
+        let (first, second) = e.n.factors();
+        ratio * first * second
+    }
+
+    #[inline(always)]
+    fn softplus<const FMA: bool>(self) -> Self {
+        let e = Decay::of::<FMA>(self);
+        let rest = Self::log1p_pair::<FMA>(Pair { hi: e.value, lo: Self::of(0.0) }, Self::of(0.0));
+        let value = self.at_least(Self::of(0.0)) + rest;
+        if self == Self::INFINITY { self } else { value }
+    }
+
+    #[inline(always)]
+    fn log_sigmoid<const FMA: bool>(self) -> Self {
+        -(-self).softplus::<FMA>()
+    }
+
+    #[inline(always)]
+    fn asinh<const FMA: bool>(self) -> Self {
+        let a = self.abs();
+        let huge = a > Self::HUGE;
+        let square = a * a;
+        let second = square / (Self::of(1.0) + (Self::of(1.0) + square).sqrt());
+        let second = if huge { Self::of(0.0) } else { second };
+        let doublings = if huge { Self::of(1.0) } else { Self::of(0.0) };
+        let value = Self::log1p_pair::<FMA>(Pair::sum(a, second), doublings).copysign(self);
+        let value = if a == Self::INFINITY { self } else { value };
+        if a < Self::TINY || self.is_nan() { self } else { value }
+    }
+
+    #[inline(always)]
+    fn acosh<const FMA: bool>(self) -> Self {
+        let t = self - Self::of(1.0);
+        let huge = t > Self::HUGE;
+        let root = if huge { Self::of(0.0) } else { t.fma::<FMA>(t, Self::of(2.0) * t).sqrt() };
+        let doublings = if huge { Self::of(1.0) } else { Self::of(0.0) };
+        let value = Self::log1p_pair::<FMA>(Pair::sum(t, root), doublings);
+        let value = if self == Self::INFINITY { self } else { value };
+        if self >= Self::of(1.0) { value } else { Self::NAN }
+    }
+
+    #[inline(always)]
+    fn atanh<const FMA: bool>(self) -> Self {
+        let a = self.abs();
+        let one = Self::of(1.0);
+        let top = Pair { hi: a + a, lo: Self::of(0.0) };
+        let ratio = top.over::<FMA>(Pair::fast_sum(one, -a));
+        let value = Self::of(0.5) * Self::log1p_pair::<FMA>(ratio, Self::of(0.0));
+        let edge = if a == one { Self::INFINITY } else { Self::NAN };
+        let value = if a < one { value } else { edge };
+        if a < Self::TINY { self } else { value.copysign(self) }
+    }
+}
+
+impl Hyperbolic for f64 {}
+impl Hyperbolic for f32 {}
+
+/// `e^-|x|`, kept in parts: it underflows long after `x` has stopped mattering to most sums.
+struct Decay<F> {
+    n: F,
+    mantissa: Pair<F>,
+    /// Rounded, and subnormal or zero in the tail.
+    value: F,
+}
+
+impl<F: Exponential> Decay<F> {
+    #[inline(always)]
+    fn of<const FMA: bool>(x: F) -> Self {
+        let Reduced { n, r } = F::reduce::<FMA>((-x.abs()).at_least(F::EXP_RANGE.0), F::of(0.0));
+        let mantissa = F::exp_pair::<FMA>(r);
+        let (first, second) = n.factors();
+        Self { n, mantissa, value: mantissa.rounded() * first * second }
+    }
+}

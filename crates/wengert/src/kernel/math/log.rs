@@ -1,0 +1,120 @@
+//! Logarithms: `x = 2^k (1 + f)`, then `log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2))` with `s = f / (2 + f)`.
+//!
+//! The form is that of fdlibm's `e_log.c`; the coefficients of R are our own fit.
+
+use super::format::Format;
+use super::pair::Pair;
+use super::polynomial;
+
+pub trait Logarithm: Format {
+    /// `(log(1 + f) / s - 2) / s^2` as a function of `z = s^2`, `s = f / (2 + f)`, |f| < 0.42: a minimax fit.
+    fn log_tail<const FMA: bool>(z: Self) -> Self;
+
+    /// `log(1 + f + low)` for 1 + f in [sqrt(1/2), sqrt(2)].
+    #[inline(always)]
+    fn log_near_one<const FMA: bool>(f: Self, low: Self) -> Pair<Self> {
+        let s = f / (Self::of(2.0) + f);
+        let z = s * s;
+        let half_square = Pair::product::<FMA>(Self::of(0.5) * f, f);
+        let rest = s * z.fma::<FMA>(Self::log_tail::<FMA>(z), half_square.hi);
+        // 1 / (1 + f) to three terms: `low` is at most half a unit in the last place of 1 + f.
+        let low = low * (-f).fma::<FMA>(Self::of(1.0) - f, Self::of(1.0));
+        Pair::fast_sum(f, -half_square.hi).plus_small(rest - half_square.lo + low)
+    }
+
+    /// `(k, log(m))` for a positive finite number, subnormal or not.
+    #[inline(always)]
+    fn log_parts<const FMA: bool>(self) -> (Self, Pair<Self>) {
+        let small = self < Self::MIN_NORMAL;
+        let raised = if small { self * Self::RAISE.0 } else { self };
+        let (k, m) = raised.split();
+        let k = if small { k - Self::RAISE.1 } else { k };
+        (k, Self::log_near_one::<FMA>(m - Self::of(1.0), Self::of(0.0)))
+    }
+
+    /// `value` where a logarithm of `self` is finite; the limits and NaN elsewhere.
+    #[inline(always)]
+    fn log_special(self, value: Self) -> Self {
+        let edge = if self == Self::of(0.0) { -Self::INFINITY } else { Self::NAN };
+        let value = if self > Self::of(0.0) { value } else { edge };
+        if self == Self::INFINITY { self } else { value }
+    }
+
+    #[inline(always)]
+    fn log<const FMA: bool>(self) -> Self {
+        let (k, m) = self.log_parts::<FMA>();
+        self.log_special(join::<Self, FMA>(k, Self::LN2, m))
+    }
+
+    #[inline(always)]
+    fn log2<const FMA: bool>(self) -> Self {
+        let (k, m) = self.log_parts::<FMA>();
+        let m = m.times::<FMA>(Pair { hi: Self::LOG2_E.0, lo: Self::LOG2_E.1 });
+        self.log_special(join::<Self, FMA>(k, (Self::of(1.0), Self::of(0.0)), m))
+    }
+
+    #[inline(always)]
+    fn log10<const FMA: bool>(self) -> Self {
+        let (k, m) = self.log_parts::<FMA>();
+        let m = m.times::<FMA>(Pair { hi: Self::LOG10_E.0, lo: Self::LOG10_E.1 });
+        self.log_special(join::<Self, FMA>(k, Self::LOG10_2, m))
+    }
+
+    /// `log(1 + x)` for a pair `x > -1`, plus `doublings * ln 2`. Finite arguments only.
+    #[inline(always)]
+    fn log1p_pair<const FMA: bool>(x: Pair<Self>, doublings: Self) -> Self {
+        let u = Pair::sum(Self::of(1.0), x.hi);
+        let (k, m) = u.hi.split();
+        let near = k == Self::of(0.0);
+        let f = if near { x.hi } else { m - Self::of(1.0) };
+        let scale = (Self::ROUND - k.at_most(Self::EXPONENT_LIMIT)).power_of_two();
+        let low = if near { x.lo } else { (u.lo + x.lo) * scale };
+        join::<Self, FMA>(k + doublings, Self::LN2, Self::log_near_one::<FMA>(f, low))
+    }
+
+    /// 2^-k is normal up to here; past it, what `1 + x` loses cannot matter.
+    const EXPONENT_LIMIT: Self;
+
+    #[inline(always)]
+    fn log1p<const FMA: bool>(self) -> Self {
+        let value = Self::log1p_pair::<FMA>(Pair { hi: self, lo: Self::of(0.0) }, Self::of(0.0));
+        let value = (self + Self::of(1.0)).log_special(value);
+        let value = if self == Self::of(-1.0) { -Self::INFINITY } else { value };
+        if self.abs() < Self::TINY { self } else { value }
+    }
+}
+
+/// `k (unit.0 + unit.1) + m`, rounded once but for the last digits.
+#[inline(always)]
+fn join<F: Format, const FMA: bool>(k: F, unit: (F, F), m: Pair<F>) -> F {
+    let sum = Pair::fast_sum(k * unit.0, m.hi);
+    sum.hi + (sum.lo + k.fma::<FMA>(unit.1, m.lo))
+}
+
+impl Logarithm for f64 {
+    const EXPONENT_LIMIT: f64 = 1000.0;
+
+    #[inline(always)]
+    fn log_tail<const FMA: bool>(z: f64) -> f64 {
+        polynomial!(
+            FMA,
+            z,
+            0.6666666666666735,
+            0.39999999999408875,
+            0.28571428743896704,
+            0.22222198396006923,
+            0.18183574661832336,
+            0.15313758560120774,
+            0.14799132443656218
+        )
+    }
+}
+
+impl Logarithm for f32 {
+    const EXPONENT_LIMIT: f32 = 120.0;
+
+    #[inline(always)]
+    fn log_tail<const FMA: bool>(z: f32) -> f32 {
+        polynomial!(FMA, z, 0.666667759, 0.399775892, 0.298705608)
+    }
+}

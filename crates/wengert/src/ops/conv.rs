@@ -1,0 +1,3 @@
+//! conv
+
+super::pending::pending! { Conv ConvTranspose MaxPool AvgPool }

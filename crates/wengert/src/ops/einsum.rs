@@ -1,0 +1,3 @@
+//! einsum
+
+super::pending::pending! { Einsum }

@@ -1,0 +1,3 @@
+//! index
+
+super::pending::pending! { IndexSelect IndexAdd Gather ScatterAdd Embedding }

@@ -1,0 +1,3 @@
+//! linalg
+
+super::pending::pending! { Inverse Solve Det SlogDet Cholesky TriangularSolve Eigh Svd Qr }

@@ -1,0 +1,3 @@
+//! matmul
+
+super::pending::pending! { MatMul Dot Outer Linear }

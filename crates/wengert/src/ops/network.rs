@@ -1,0 +1,3 @@
+//! network
+
+super::pending::pending! { Attention LstmCell GruCell }

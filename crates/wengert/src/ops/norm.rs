@@ -1,0 +1,3 @@
+//! norm
+
+super::pending::pending! { LayerNorm RmsNorm BatchNorm GroupNorm }

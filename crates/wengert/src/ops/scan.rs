@@ -1,0 +1,3 @@
+//! scan
+
+super::pending::pending! { CumSum CumProd }

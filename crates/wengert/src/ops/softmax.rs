@@ -1,0 +1,3 @@
+//! softmax
+
+super::pending::pending! { Softmax LogSoftmax }
