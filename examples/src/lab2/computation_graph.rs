@@ -37,7 +37,9 @@ fn two_times_sum(lab: &mut Lab) -> Outcome {
     let s = g.eval(x.powi(2));
     let b = g.eval(a + s);
     let c = g.eval(2 * b);
-    [a, s, b, c].map(|v| g.retain_grad(v));
+    for v in [a, s, b, c] {
+        g.retain_grad(v);
+    }
     g.backward(c)?;
     let steps = Steps { x, y, a, s, b, c };
 
@@ -81,7 +83,7 @@ fn draw(lab: &mut Lab, g: &Graph, steps: &Steps) -> Outcome {
     let picture = graph.picture();
     picture.write_svg(&path)?;
     picture.write_png(&path.with_extension("png"))?;
-    std::fs::write(path.with_extension("dot"), g.dot(steps.c))?;
+    std::fs::write(path.with_extension("dot"), graph.dot())?;
     lab.report.gap();
     for extension in ["svg", "png", "dot"] {
         lab.say_where(path.with_extension(extension));
