@@ -3,8 +3,11 @@
 //! Recording takes `&self`, so that calls nest; whatever changes what exists takes `&mut self`, so that views of values
 //! stay true by the borrow checker's word.
 
+mod backward;
+mod calls;
 pub mod custom;
 mod formula;
+mod formula_sweep;
 mod higher;
 mod layouts;
 mod lines;
