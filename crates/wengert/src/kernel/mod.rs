@@ -10,6 +10,7 @@ pub mod math;
 pub mod number;
 pub mod pool;
 pub mod real;
+pub mod reduce;
 pub mod rows;
 pub mod special;
 pub mod walk;
