@@ -42,6 +42,11 @@ pub fn level() -> Level {
     })
 }
 
+/// The `MODE` that [`run`] calls kernels with.
+pub fn mode() -> u8 {
+    if level() == Level::Plain { BASE } else { FUSED }
+}
+
 /// The levels this machine has, ascending.
 pub fn available() -> &'static [Level] {
     #[cfg(target_arch = "x86_64")]

@@ -11,6 +11,7 @@ pub mod number;
 pub mod pool;
 pub mod product;
 pub mod real;
+pub mod reduce;
 pub mod rows;
 pub mod scratch;
 pub mod special;
