@@ -5,10 +5,12 @@
 
 mod attributes;
 mod elementwise;
+mod options;
 pub(crate) mod table;
 
 pub use attributes::*;
 pub use elementwise::{Binary, Compare, Params, Tuned, Unary};
+pub use options::*;
 
 macro_rules! op_enum {
     ($($Variant:ident = $name:literal)*) => {
