@@ -183,7 +183,7 @@ impl Classes {
         y_bar: &[Option<ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
-        let [Some(x_bar), _, None] | [Some(x_bar), _] = x_bar else { return false };
+        let ([Some(x_bar), _, None] | [Some(x_bar), _]) = x_bar else { return false };
         let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
         let dims = dims(x[0].real().shape());
         let (logits, weight) = (row_major(x[0].real()), x.get(2).map(|w| row_major(w.real())));
