@@ -7,4 +7,5 @@ mod loss;
 mod matmul;
 mod network;
 mod reduce;
+mod scan;
 mod shape;
