@@ -22,6 +22,9 @@ impl<T: Functions> Graph<T> {
         let tape = &mut *tape;
         let id = tape.resolve(x)?;
         let node = tape.nodes[id];
+        if node.is_pending() {
+            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
+        }
         let (kind, b) = match op {
             Map::Unary(op) => (Kind::Unary(op), 0),
             Map::Tuned(op, p) => {
@@ -48,6 +51,9 @@ impl<T: Functions> Graph<T> {
         let tape = &mut *tape;
         let (ia, ib) = (tape.resolve(a)?, tape.resolve(b)?);
         let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
+        if na.is_pending() || nb.is_pending() {
+            [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
+        }
         let marks = self.marks(na.is_differentiable() || nb.is_differentiable());
         let stored = if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;

@@ -10,6 +10,7 @@ pub mod math;
 pub mod number;
 pub mod pool;
 pub mod product;
+pub mod program;
 pub mod real;
 pub mod rows;
 pub mod scratch;

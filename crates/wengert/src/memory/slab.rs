@@ -212,6 +212,10 @@ impl Place {
 
 /// The array of `layout` at `place`. The caller's signature ties `'a` to the owner of the memory.
 pub(super) fn view<'a, A>(place: Place, layout: &Layout) -> ArrayViewD<'a, A> {
+    if layout.len() == 0 {
+        // ndarray wants strides of 0 here: with others an owned copy is refused.
+        return ArrayViewD::from_shape(IxDyn(&layout.shape), &[]).expect("no elements for an empty shape");
+    }
     let mut start = place.0.as_ptr().cast::<A>();
     let mut strides: smallvec::SmallVec<[usize; 4]> = smallvec::SmallVec::new();
     for (&n, &s) in layout.shape.iter().zip(&layout.strides) {

@@ -119,6 +119,8 @@ attributes! {
     Diagonal { axis0: usize = 0, axis1: usize = 1 }
     /// Zeros with the argument's last axis on the diagonal of two axes, at these places of the result: the adjoint of `Diagonal`.
     DiagonalInto { axis0: usize = 0, axis1: usize = 1 }
+    /// Zeros of `shape` (a matrix) with a vector on diagonal `k`: the adjoint of `Diag` of a matrix.
+    DiagInto { shape: Shape = Shape::new(), k: isize = 0 }
     /// Sum of the main diagonal of a matrix.
     Trace {}
     /// Repeats the whole array, as `numpy.tile`.

@@ -8,6 +8,7 @@ mod index;
 mod linalg;
 mod loss;
 mod matmul;
+mod moving;
 mod network;
 mod norm;
 mod pending;

@@ -1,7 +1,7 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
 use crate::error::Refusal;
-use crate::expr::{self, Expr, Operand, Recorder};
+use crate::expr::{Expr, Operand, Recorder};
 use crate::graph::Graph;
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
@@ -33,11 +33,6 @@ impl<T: Functions> Graph<T> {
     #[inline(never)]
     fn refuse(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Var {
         panic!("{}", self.error(refusal, op, args))
-    }
-
-    /// Records an argument of the op whose method has noted the line.
-    pub(crate) fn arg(&self, x: impl Operand) -> Var {
-        expr::record(self, x)
     }
 
     /// Records a formula.
