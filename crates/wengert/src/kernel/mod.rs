@@ -12,6 +12,7 @@ pub mod pool;
 pub mod product;
 pub mod program;
 pub mod real;
+pub mod reduce;
 pub mod rows;
 pub mod scratch;
 pub mod special;

@@ -74,6 +74,8 @@ attributes! {
     CumSum { axis: isize = 0, reverse: bool = false }
     /// Running product along an axis.
     CumProd { axis: isize = 0 }
+    /// `e_0 = first`, `e_{k+1} = a_k e_k + b_k` along an axis, without `b` if that is not given; from the end when `reverse`.
+    Recurrence { axis: usize = 0, reverse: bool = false, first: f64 = 0.0 }
     /// Position of the largest value.
     ArgMax { axis: Option<isize> = None, keepdims: bool = false }
     /// Position of the smallest value.

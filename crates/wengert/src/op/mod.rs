@@ -5,10 +5,12 @@
 
 mod attributes;
 mod elementwise;
+mod options;
 pub(crate) mod table;
 
 pub use attributes::*;
 pub use elementwise::{Binary, Compare, Params, Tuned, Unary};
+pub use options::*;
 
 macro_rules! op_enum {
     ($($Variant:ident = $name:literal)*) => {
@@ -61,7 +63,7 @@ macro_rules! op_enum {
 op_enum! {
     Where = "where" Detach = "detach"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
-    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" ArgMax = "argmax" ArgMin = "argmin"
+    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
     Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
     Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril"
