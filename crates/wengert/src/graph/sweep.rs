@@ -3,16 +3,19 @@
 //! Invariant: between sweeps every cell of `lane` is [`Real::ABSENT`](crate::Real) and every entry of `arrays` is empty.
 //! Gradients are committed only when a sweep has come to its end: one that fails leaves them as they were.
 
+use std::ops::Range;
+
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
-use crate::kernel::walk::{Operand, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::rule::Dtype;
+use crate::shape::Layout;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
 
 /// A gradient that is kept.
@@ -25,15 +28,19 @@ pub enum Held<T> {
 pub struct Sweep<T: Functions> {
     lane: Vec<T>,
     arrays: Vec<Option<Loan>>,
-    pool: Pool,
+    pub pool: Pool,
     /// Gradients of inputs, by their index among the inputs.
     inputs: Vec<Option<Held<T>>>,
     /// Gradients of intermediates under `retain_grad`, by node, ascending.
     retained: Vec<(u32, Held<T>)>,
-    /// Leaves and retained nodes that this sweep has reached.
+    /// Gradients of retained intermediates that this sweep has found.
+    found: Vec<(u32, Held<T>)>,
+    /// Leaves that this sweep has reached.
     reached: Vec<u32>,
     /// The smallest node that a contribution has gone to.
-    low: usize,
+    pub low: usize,
+    /// The smallest node that may be visited: what lies below it waits for its turn.
+    pub floor: usize,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,
 }
@@ -46,8 +53,10 @@ impl<T: Functions> Sweep<T> {
             pool: Pool::default(),
             inputs: Vec::new(),
             retained: Vec::new(),
+            found: Vec::new(),
             reached: Vec::new(),
             low: 0,
+            floor: 0,
             dirty: false,
         }
     }
@@ -99,36 +108,55 @@ impl<T: Functions> Sweep<T> {
         self.pool.bytes() + self.lane.capacity() * size_of::<T>()
     }
 
-    /// Makes room for the cotangents of nodes with these many values.
-    fn open(&mut self, lane: usize, arrays: usize) {
+    /// Begins a sweep over nodes with these many values.
+    pub fn open(&mut self, lane: usize, arrays: usize) {
         if self.dirty {
             self.abandon();
         }
+        self.make_room(lane, arrays);
+        self.dirty = true;
+        self.low = usize::MAX;
+        self.floor = 0;
+    }
+
+    /// Makes room for the cotangents of nodes with these many values.
+    pub fn make_room(&mut self, lane: usize, arrays: usize) {
         if self.lane.len() < lane {
             self.lane.resize(lane, T::ABSENT);
         }
         if self.arrays.len() < arrays {
             self.arrays.resize_with(arrays, || None);
         }
-        self.dirty = true;
-        self.low = usize::MAX;
     }
 
     /// Drops all cotangents under way.
-    fn abandon(&mut self) {
-        self.lane.fill(T::ABSENT);
-        for slot in &mut self.arrays {
-            if let Some(loan) = slot.take() {
-                self.pool.give_back(loan);
-            }
-        }
+    pub fn abandon(&mut self) {
+        self.drop_between(0..self.lane.len(), 0..self.arrays.len());
         self.reached.clear();
+        while let Some((_, held)) = self.found.pop() {
+            give_back(&mut self.pool, held);
+        }
         self.dirty = false;
+    }
+
+    /// Drops what a part of the tape from node `first` on has left, whose values are these.
+    pub fn forget_part(&mut self, first: usize, lane: Range<usize>, arrays: Range<usize>) {
+        self.drop_between(lane, arrays);
+        self.reached.retain(|&id| (id as usize) < first);
+    }
+
+    fn drop_between(&mut self, lane: Range<usize>, arrays: Range<usize>) {
+        let lane = lane.start.min(self.lane.len())..lane.end.min(self.lane.len());
+        self.lane[lane].fill(T::ABSENT);
+        let arrays = arrays.start.min(self.arrays.len())..arrays.end.min(self.arrays.len());
+        for loan in self.arrays[arrays].iter_mut().filter_map(Option::take) {
+            self.pool.give_back(loan);
+        }
     }
 
     /// Adds to the cotangent of a node in the lane.
     #[inline(always)]
-    fn add_one(&mut self, id: usize, node: &Node, value: T) {
+    pub fn add_one(&mut self, id: usize, node: &Node, value: T) {
         let cell = &mut self.lane[node.slot as usize];
         let sum = *cell + value;
         *cell = if cell.is_absent() { value } else { sum };
@@ -136,7 +164,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// The buffer of an array's cotangent, and whether it holds one already.
-    fn buffer(&mut self, id: usize, node: &Node, len: usize) -> (Loan, bool) {
+    pub fn buffer(&mut self, id: usize, node: &Node, len: usize) -> (Loan, bool) {
         self.low = self.low.min(id);
         match self.arrays[node.slot as usize].take() {
             Some(loan) => (loan, true),
@@ -144,7 +172,7 @@ impl<T: Functions> Sweep<T> {
         }
     }
 
-    fn store(&mut self, node: &Node, loan: Loan) {
+    pub fn store(&mut self, node: &Node, loan: Loan) {
         self.arrays[node.slot as usize] = Some(loan);
     }
 
@@ -196,7 +224,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// Adds an array, of any strides, to the cotangent of node `id`, summed back from `result`.
-    fn add_array(&mut self, tape: &Tape<T>, id: usize, value: &Operand<'_, T>, result: &[usize]) {
+    pub fn add_array(&mut self, tape: &Tape<T>, id: usize, value: &Operand<'_, T>, result: &[usize]) {
         let node = tape.nodes[id];
         let len = result.iter().product();
         if node.is_lane() {
@@ -210,15 +238,23 @@ impl<T: Functions> Sweep<T> {
         self.store(&node, loan);
     }
 
+    /// Adds a lent cotangent of `shape` to that of node `id`.
+    pub fn add_loan(&mut self, tape: &Tape<T>, id: usize, value: &Loan, shape: &[usize]) {
+        let layout = Layout::contiguous(shape);
+        let walk = Walk::new(shape, &layout.strides);
+        let data = value.slice(layout.len());
+        self.add_array(tape, id, &Operand { data, first: 0, walk }, shape);
+    }
+
     /// The elementwise nodes from `from` down to the next structured one that has a cotangent, which is returned.
-    fn run_down(&mut self, tape: &Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
+    pub fn run_down(&mut self, tape: &Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
         let mut id = from;
         loop {
             let node = tape.nodes[id];
             if node.is_differentiable() && self.visit(tape, memory, id, &node) {
                 return Some(id);
             }
-            if id <= self.low {
+            if id <= self.low.max(self.floor) {
                 return None;
             }
             id -= 1;
@@ -267,7 +303,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// Takes the cotangent of a node out, as a buffer.
-    fn take(&mut self, node: &Node) -> Option<Loan> {
+    pub fn take(&mut self, node: &Node) -> Option<Loan> {
         if !self.is_present(node) {
             return None;
         }
@@ -392,22 +428,19 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// Keeps a copy of the cotangent of an array, or of a number in a buffer.
-    fn keep_copy(&mut self, len: usize, id: usize, y_bar: &Loan) {
+    pub fn keep_copy(&mut self, len: usize, id: usize, y_bar: &Loan) {
         let mut copy = self.pool.lend::<T>(len);
         copy.slice_mut::<T>(len).copy_from_slice(y_bar.slice(len));
         self.keep(id, Held::Array(copy));
     }
 
-    /// Adds to the gradient of a retained intermediate.
+    /// Notes the gradient of a retained intermediate.
     fn keep(&mut self, id: usize, held: Held<T>) {
-        match self.retained.binary_search_by_key(&(id as u32), |(node, _)| *node) {
-            Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, held),
-            Err(at) => self.retained.insert(at, (id as u32, held)),
-        }
+        self.found.push((id as u32, held));
     }
 
     /// Ends a sweep that went through: the cotangents of leaves become (or join) their gradients.
-    fn commit(&mut self, tape: &Tape<T>) {
+    pub fn commit(&mut self, tape: &Tape<T>) {
         let reached = std::mem::take(&mut self.reached);
         for &id in &reached {
             let node = tape.nodes[id as usize];
@@ -426,6 +459,12 @@ impl<T: Functions> Sweep<T> {
         }
         self.reached = reached;
         self.reached.clear();
+        while let Some((id, new)) = self.found.pop() {
+            match self.retained.binary_search_by_key(&id, |(node, _)| *node) {
+                Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, new),
+                Err(at) => self.retained.insert(at, (id, new)),
+            }
+        }
         self.dirty = false;
     }
 }

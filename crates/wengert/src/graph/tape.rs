@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal};
+use crate::graph::checkpoint::Part;
 use crate::graph::custom::Custom;
 use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
 use crate::graph::lines::{At, Lines};
@@ -132,6 +133,8 @@ pub struct Call<T: Functions> {
 pub enum Operation<T: Functions> {
     Op(Op),
     Custom(Arc<dyn Custom<T>>),
+    /// A part of the tape that is recorded again when its derivative is wanted.
+    Checkpoint(Arc<Part<T>>),
 }
 
 impl<T: Functions> Operation<T> {
@@ -139,6 +142,7 @@ impl<T: Functions> Operation<T> {
         match self {
             Operation::Op(op) => op.name(),
             Operation::Custom(op) => op.name(),
+            Operation::Checkpoint(_) => "checkpoint",
         }
     }
 }
@@ -148,6 +152,7 @@ impl<T: Functions> Clone for Operation<T> {
         match self {
             Operation::Op(op) => Operation::Op(op.clone()),
             Operation::Custom(op) => Operation::Custom(op.clone()),
+            Operation::Checkpoint(part) => Operation::Checkpoint(part.clone()),
         }
     }
 }
@@ -168,8 +173,8 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lengths {
     pub nodes: usize,
-    lane: usize,
-    arrays: usize,
+    pub lane: usize,
+    pub arrays: usize,
     layouts: usize,
     calls: usize,
     parents: usize,

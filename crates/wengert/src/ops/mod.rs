@@ -3,6 +3,7 @@
 mod assemble;
 mod conv;
 mod einsum;
+mod gates;
 mod index;
 mod linalg;
 mod loss;
