@@ -60,7 +60,10 @@ pub fn level() -> Level {
 
 /// The `MODE` that [`run`] calls kernels with.
 pub fn mode() -> u8 {
-    if level() == Level::Plain { BASE } else { FUSED }
+    match level() {
+        Level::Plain => BASE,
+        _ => FUSED,
+    }
 }
 
 /// The levels this machine has, ascending.

@@ -51,6 +51,10 @@ attributes! {
     Where {}
     /// The value of the argument, cut off from differentiation.
     Detach {}
+    /// The value of `args[0]`; the cotangent goes to `args[1]` as it is.
+    StraightThrough {}
+    /// The value of the argument; its cotangent is multiplied by `factor`.
+    ScaleGradient { factor: f64 = 1.0 }
 
     /// Sum over axes.
     Sum { axes: Option<Axes> = None, keepdims: bool = false }

@@ -61,7 +61,7 @@ macro_rules! op_enum {
 }
 
 op_enum! {
-    Where = "where" Detach = "detach"
+    Where = "where" Detach = "detach" StraightThrough = "straight_through" ScaleGradient = "scale_gradient"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
     LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"

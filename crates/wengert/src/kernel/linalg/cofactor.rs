@@ -85,7 +85,10 @@ pub fn cofactor_tangent<T: Gemm>(
     out: &mut [T],
     threads: Threads,
 ) -> Result<(), NotConverged> {
-    assert!(a.len() == n * n && e.len() == n * n && out.len() == n * n, "cofactor_tangent: slices are not n by n");
+    assert!(
+        a.len() == n * n && e.len() == n * n && out.len() == n * n,
+        "cofactor_tangent: slices are not n by n"
+    );
     match n {
         0 => return Ok(()),
         1 => out[0] = T::zero(),
@@ -102,7 +105,8 @@ fn tangent_of_large<T: Gemm>(
     out: &mut [T],
     threads: Threads,
 ) -> Result<(), NotConverged> {
-    let [mut u, mut vt, mut s, mut h, mut turned] = [n * n, n * n, n, n * n, n * n].map(|len| vec![T::zero(); len]);
+    let [mut u, mut vt, mut s, mut h, mut turned] =
+        [n * n, n * n, n, n * n, n * n].map(|len| vec![T::zero(); len]);
     let (mut pivots, mut work) = (vec![0; n], Vec::new());
     svd(a, n, n, &mut u, &mut s, &mut vt, &mut work, threads)?;
     let sign = orientation(&u, n, &mut h, &mut pivots, &mut work)

@@ -118,9 +118,8 @@ impl<T: Functions> Rule<T> for LogDetSpd {
 
     /// `a_bar = y_bar a^-1`, symmetric.
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let bar = y_bar[0].map(|y_bar| {
-            over_matrices(y_bar) * symmetric(call.args[0].apply(InverseTransposed {}, &[]))
-        });
+        let bar = y_bar[0]
+            .map(|y_bar| over_matrices(y_bar) * symmetric(call.args[0].apply(InverseTransposed {}, &[])));
         Cotangents::from_elem(bar, 1)
     }
 

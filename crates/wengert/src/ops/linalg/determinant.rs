@@ -16,16 +16,18 @@ impl<T: Functions> Rule<T> for Det {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let n = known_square(x.shape()).1;
-        scratch::with(|Scratch { linalg: Workspace { matrices, work, pivots }, dense: [copy, ..], .. }| {
-            let stack = dense(x, copy);
-            for (i, y) in y[0].slice().iter_mut().enumerate() {
-                let (factors, pivots) = (room(&mut matrices[0], n * n), room(pivots, n));
-                factors.copy_from_slice(&stack[i * n * n..][..n * n]);
-                // A zero pivot is a determinant of zero, not a failure.
-                let _ = linalg::lu(factors, n, pivots, work, threads(n));
-                *y = linalg::determinant(factors, n, pivots);
-            }
-        });
+        scratch::with(
+            |Scratch { linalg: Workspace { matrices, work, pivots }, dense: [copy, ..], .. }| {
+                let stack = dense(x, copy);
+                for (i, y) in y[0].slice().iter_mut().enumerate() {
+                    let (factors, pivots) = (room(&mut matrices[0], n * n), room(pivots, n));
+                    factors.copy_from_slice(&stack[i * n * n..][..n * n]);
+                    // A zero pivot is a determinant of zero, not a failure.
+                    let _ = linalg::lu(factors, n, pivots, work, threads(n));
+                    *y = linalg::determinant(factors, n, pivots);
+                }
+            },
+        );
         Ok(())
     }
 
