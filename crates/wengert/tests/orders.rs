@@ -111,3 +111,21 @@ fn a_pending_sum_cannot_be_told_from_an_eager_one() {
     g.set_value(x, array![1.0, 2.0, 3.0]).unwrap();
     assert_eq!(g.item(late).to_bits(), value.to_bits());
 }
+
+#[test]
+fn operands_of_a_formula_may_depend_on_each_other() {
+    let mut g = Graph::new();
+    let x = g.leaf(array![0.3, -0.7]);
+    let u = g.eval(x.sin());
+    let v = g.exp(u);
+    let y = g.sum(u * v + v.tanh());
+    g.backward(y).unwrap();
+    let recorded = g.gradient(y, &[x]).unwrap()[0];
+    let swept = g.grad(x).unwrap();
+    for (k, x) in [0.3f64, -0.7].into_iter().enumerate() {
+        let (u, v) = (x.sin(), x.sin().exp());
+        let want = x.cos() * (v + u * v + v * (1.0 - v.tanh().powi(2)));
+        assert!((swept[k] - want).abs() < 1e-14, "{} {want}", swept[k]);
+        assert!((g.value(recorded)[k] - want).abs() < 1e-14, "{} {want}", g.value(recorded)[k]);
+    }
+}
