@@ -170,6 +170,8 @@ pub trait Record<T: Real> {
     fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var;
     /// The shape of a node.
     fn shape_of(&self, v: Var) -> Shape;
+    /// The type of a node's elements.
+    fn dtype_of(&self, v: Var) -> Dtype;
     /// The value of a real node.
     fn value_of(&self, v: Var) -> ArrayViewD<'_, T>;
 }

@@ -108,6 +108,13 @@ impl Slab {
         (data, low.unsigned_abs())
     }
 
+    /// `len` elements one behind the other from `place` on.
+    #[inline(always)]
+    pub fn slice<A>(&self, place: Place, len: usize) -> &[A] {
+        // SAFETY: as in `span`, for an array without gaps.
+        unsafe { std::slice::from_raw_parts(place.0.as_ptr().cast(), len) }
+    }
+
     /// The elements at `place` for writing; the exclusive reference says that no view is alive.
     pub fn write<A>(&mut self, place: Place, len: usize) -> &mut [A] {
         // SAFETY: `place` with `len` elements was handed out by this slab (invariant of the tape's arrays).
