@@ -1,5 +1,7 @@
 //! Inputs, values and gradients: how numbers come into a graph and out of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Data, Dimension, IxDyn};
 use smallvec::SmallVec;
 
@@ -189,6 +191,7 @@ impl<T: Functions> Graph<T> {
     }
 
     fn input_view<A>(&self, id: usize) -> ArrayViewD<'_, A> {
+        self.settle(id);
         let tape = self.tape.borrow();
         let node = tape.nodes[id];
         self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(id).layout)
@@ -329,6 +332,7 @@ impl<T: Functions> Graph<T> {
         dtype: Dtype,
         write: impl FnOnce(&mut [A]),
     ) -> Result<()> {
+        self.settle_all();
         let at = self.at.get();
         let refuse = |g: &Self, kind, rule: String| Err(g.error(Refusal::new(kind, rule), what, &[v]));
         let id = self.tape.get_mut().resolve(v);
@@ -413,13 +417,15 @@ impl<T: Functions> Graph<T> {
             let index = tape.nodes[v.id].a;
             let shape = tape.shape(v.id).clone();
             let held = self.sweep.take_input(index);
-            let done = self.overwrite("update", v, None, Dtype::Real, |out: &mut [T]| {
-                let mut w = ArrayViewMutD::from_shape(IxDyn(&shape), out)
-                    .expect("as many elements as the shape says");
-                f(&mut w, held.view(&shape));
-            });
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                self.overwrite("update", v, None, Dtype::Real, |out: &mut [T]| {
+                    let mut w = ArrayViewMutD::from_shape(IxDyn(&shape), out)
+                        .expect("as many elements as the shape says");
+                    f(&mut w, held.view(&shape));
+                })
+            }));
             self.sweep.put_input(index, held);
-            done?;
+            done.unwrap_or_else(|payload| resume_unwind(payload))?;
         }
         Ok(())
     }

@@ -108,6 +108,13 @@ impl Slab {
         (data, low.unsigned_abs())
     }
 
+    /// `len` elements one behind the other from `place` on.
+    #[inline(always)]
+    pub fn slice<A>(&self, place: Place, len: usize) -> &[A] {
+        // SAFETY: as in `span`, for an array without gaps.
+        unsafe { std::slice::from_raw_parts(place.0.as_ptr().cast(), len) }
+    }
+
     /// The elements at `place` for writing; the exclusive reference says that no view is alive.
     pub fn write<A>(&mut self, place: Place, len: usize) -> &mut [A] {
         // SAFETY: `place` with `len` elements was handed out by this slab (invariant of the tape's arrays).
@@ -205,6 +212,10 @@ impl Place {
 
 /// The array of `layout` at `place`. The caller's signature ties `'a` to the owner of the memory.
 pub(super) fn view<'a, A>(place: Place, layout: &Layout) -> ArrayViewD<'a, A> {
+    if layout.len() == 0 {
+        // ndarray wants strides of 0 here: with others an owned copy is refused.
+        return ArrayViewD::from_shape(IxDyn(&layout.shape), &[]).expect("no elements for an empty shape");
+    }
     let mut start = place.0.as_ptr().cast::<A>();
     let mut strides: smallvec::SmallVec<[usize; 4]> = smallvec::SmallVec::new();
     for (&n, &s) in layout.shape.iter().zip(&layout.strides) {
