@@ -9,3 +9,5 @@ mod network;
 mod reduce;
 mod scan;
 mod shape;
+
+pub use loss::ClassOptions;

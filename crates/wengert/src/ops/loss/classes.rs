@@ -75,7 +75,10 @@ impl Classes {
         let axis = class_axis(x.len());
         let rows: Shape = x[..axis].iter().chain(&x[axis + 1..]).copied().collect();
         if rows[..] != *target {
-            let rule = format!("the targets must have shape {:?}: the first argument's without axis {axis}", &rows[..]);
+            let rule = format!(
+                "the targets must have shape {:?}: the first argument's without axis {axis}",
+                &rows[..]
+            );
             return refuse(ErrorKind::ShapeMismatch, rule);
         }
         if let Some(weight) = shapes.get(2)
@@ -105,7 +108,9 @@ impl Classes {
         let (logits, weight) = (row_major(x[0].real()), x.get(2).map(|w| row_major(w.real())));
         let logits = logits.as_slice().expect("row-major");
         let weight = weight.as_ref().map(|w| w.as_slice().expect("row-major"));
-        let [loss, divisor, target, kept, sums @ ..] = y else { unreachable!("as many results as `infer` says") };
+        let [loss, divisor, target, kept, sums @ ..] = y else {
+            unreachable!("as many results as `infer` says")
+        };
         let mut parts: [&[T]; 2] = [&[], &[]];
         if let [largest, log_sum] = sums {
             log_sums(logits, dims, largest.slice(), log_sum.slice());
@@ -203,7 +208,9 @@ impl Classes {
         let hard = T::of(1.0 - self.smoothing);
         if self.logits {
             let (largest, log_sum) = (y[LARGEST].real(), y[LOG_SUM].real());
-            let (Some(largest), Some(log_sum)) = (largest.as_slice(), log_sum.as_slice()) else { return false };
+            let (Some(largest), Some(log_sum)) = (largest.as_slice(), log_sum.as_slice()) else {
+                return false;
+            };
             let soft = T::of(self.smoothing / dims.classes as f64);
             let all = (0..dims.classes).map(w).fold(T::zero(), |sum, w| sum + w);
             let ab = |r: usize| {

@@ -137,9 +137,10 @@ impl PairLoss for SmoothL1 {
         no_batch_mean(self.reduction)?;
         match self.beta >= 0.0 {
             true => Ok(()),
-            false => {
-                refuse(ErrorKind::InvalidAttribute, format!("`beta` must not be negative, but is {}", self.beta))
-            }
+            false => refuse(
+                ErrorKind::InvalidAttribute,
+                format!("`beta` must not be negative, but is {}", self.beta),
+            ),
         }
     }
 }
