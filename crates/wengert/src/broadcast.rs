@@ -2,25 +2,29 @@
 
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
-use crate::shape::{Layout, Shape};
+use crate::shape::{Layout, Shape, broadcast};
 use crate::term::Term;
 
 /// Elements that are worked on at a time: a few arrays of them fit the first-level cache.
 pub const TILE: usize = 1024;
 
 /// `term` summed over the axes along which `shape` was repeated to reach its own shape.
+///
+/// A term that lacks axes or repetitions itself (a partial that does not vary) is repeated first.
 pub fn unbroadcast<'r, T: Functions>(term: Term<'r, T>, shape: &[usize]) -> Term<'r, T> {
     let have = term.shape();
     if &have[..] == shape {
         return term;
     }
-    if have.len() < shape.len() || have.iter().product::<usize>() < shape.iter().product() {
-        return term.broadcast_to(shape);
-    }
-    let lead = have.len() - shape.len();
+    let all = broadcast([&have[..], shape]).expect("a cotangent has the shape its argument was broadcast to");
+    let lead = all.len() - shape.len();
     let repeated: Shape =
-        (0..have.len()).filter(|&k| k < lead || (shape[k - lead] == 1 && have[k] != 1)).collect();
-    term.sum(&repeated, true).reshape(shape)
+        (0..all.len()).filter(|&k| k < lead || (shape[k - lead] == 1 && all[k] != 1)).collect();
+    let term = term.broadcast_to(&all);
+    match repeated.is_empty() {
+        true => term,
+        false => term.sum(&repeated, true).reshape(shape),
+    }
 }
 
 /// Where contributions to a cotangent go: an argument of `shape`, broadcast to the shape of the result.

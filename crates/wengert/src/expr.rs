@@ -8,16 +8,18 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
+use crate::kernel::program::{Slot, Step};
 use crate::op::table::unary_table;
-use crate::op::{Binary, Op, Params, Tuned, Unary};
+use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
 
 /// What a formula is recorded on.
 #[doc(hidden)]
 pub trait Recorder<T: Functions> {
-    fn record_formula_op(&self, op: &Op, args: &[Var]) -> Var;
-    fn record_number(&self, value: f64) -> Var;
-    fn check_handle(&self, v: Var) -> Var;
+    fn unary(&self, op: Unary, x: Var) -> Var;
+    fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var;
+    fn binary(&self, op: Binary, a: Var, b: Var) -> Var;
+    fn number(&self, value: f64) -> Var;
 }
 
 macro_rules! unary_methods {
@@ -109,6 +111,15 @@ pub trait Operand: Copy {
     /// Records what has to be recorded.
     #[doc(hidden)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded;
+    /// Writes the steps of a program.
+    #[doc(hidden)]
+    fn lower(self, program: &mut Lowering) -> Piece;
+    /// Whether one of the handles satisfies `f`.
+    #[doc(hidden)]
+    fn any(self, f: &impl Fn(Var) -> bool) -> bool;
+    /// How many ops.
+    #[doc(hidden)]
+    const OPS: usize;
 }
 
 /// A recorded operand: numbers are not recorded on their own.
@@ -156,75 +167,221 @@ fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
 }
 
 impl Operand for Var {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
-        Recorded::Node(tape.check_handle(self))
+        Recorded::Node(self)
     }
+    fn lower(self, program: &mut Lowering) -> Piece {
+        program.leaf(self)
+    }
+    #[inline(always)]
+    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
+        f(self)
+    }
+    const OPS: usize = 0;
 }
 impl Expr for Var {}
 
 macro_rules! numbers {
     ($($N:ty)*) => { $(impl Operand for $N {
+        #[inline(always)]
         fn record<T: Functions, R: Recorder<T> + ?Sized>(self, _tape: &R) -> Recorded { Recorded::Number(f64::from(self)) }
+        fn lower(self, _program: &mut Lowering) -> Piece { Piece::Number(f64::from(self)) }
+        #[inline(always)]
+        fn any(self, _f: &impl Fn(Var) -> bool) -> bool { false }
+        const OPS: usize = 0;
     })* };
 }
 numbers! { f64 f32 i32 }
 
 impl Recorded {
+    #[inline(always)]
     fn var<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Var {
         match self {
             Recorded::Node(v) => v,
-            Recorded::Number(value) => tape.record_number(value),
+            Recorded::Number(value) => tape.number(value),
         }
     }
 }
 
 /// Records an expression as a node.
+#[inline(always)]
 pub(crate) fn record<T: Functions, R: Recorder<T> + ?Sized>(tape: &R, x: impl Operand) -> Var {
     x.record(tape).var(tape)
 }
 
 impl<X: Operand> Operand for Formula<Map<X>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.record_formula_op(&Op::Unary(self.0.op), &[x]))
+        Recorded::Node(tape.unary(self.0.op, x))
     }
+    fn lower(self, program: &mut Lowering) -> Piece {
+        let x = self.0.x.lower(program);
+        program.unary(self.0.op, x)
+    }
+    #[inline(always)]
+    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
+        self.0.x.any(f)
+    }
+    const OPS: usize = X::OPS + 1;
 }
 
 impl<X: Operand> Operand for Formula<Tune<X>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.record_formula_op(&Op::Tuned(self.0.op, self.0.p), &[x]))
+        Recorded::Node(tape.tuned(self.0.op, self.0.p, x))
     }
+    fn lower(self, program: &mut Lowering) -> Piece {
+        let x = self.0.x.lower(program);
+        program.tuned(self.0.op, self.0.p, x)
+    }
+    #[inline(always)]
+    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
+        self.0.x.any(f)
+    }
+    const OPS: usize = X::OPS + 1;
 }
 
 impl<A: Operand, B: Operand> Operand for Formula<Zip<A, B>> {
+    #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let (a, b) = (self.0.a.record(tape), self.0.b.record(tape));
         Recorded::Node(match (self.0.op.with_number(a, b), a, b) {
-            (Some((op, c, x)), ..) => tape.record_formula_op(&Op::Tuned(op, [c, 0.0]), &[x]),
-            (None, a, b) => tape.record_formula_op(&Op::Binary(self.0.op), &[a.var(tape), b.var(tape)]),
+            (Some((op, c, x)), ..) => tape.tuned(op, [c, 0.0], x),
+            (None, a, b) => tape.binary(self.0.op, a.var(tape), b.var(tape)),
         })
     }
+    fn lower(self, program: &mut Lowering) -> Piece {
+        let (a, b) = (self.0.a.lower(program), self.0.b.lower(program));
+        program.binary(self.0.op, a, b)
+    }
+    #[inline(always)]
+    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
+        self.0.a.any(f) || self.0.b.any(f)
+    }
+    const OPS: usize = A::OPS + B::OPS + 1;
 }
 
 impl Binary {
     /// The op of one argument that this one is where the other is a number.
+    #[inline(always)]
     fn with_number(self, a: Recorded, b: Recorded) -> Option<(Tuned, f64, Var)> {
-        use Recorded::{Node, Number};
-        match (self, a, b) {
-            (Binary::Add, Node(x), Number(c)) | (Binary::Add, Number(c), Node(x)) => {
-                Some((Tuned::Shift, c, x))
-            }
-            (Binary::Sub, Node(x), Number(c)) => Some((Tuned::Shift, -c, x)),
-            (Binary::Sub, Number(c), Node(x)) => Some((Tuned::SubFrom, c, x)),
-            (Binary::Mul, Node(x), Number(c)) | (Binary::Mul, Number(c), Node(x)) => {
-                Some((Tuned::Scale, c, x))
-            }
-            (Binary::Div, Node(x), Number(c)) => Some((Tuned::DivBy, c, x)),
-            (Binary::Div, Number(c), Node(x)) => Some((Tuned::DivInto, c, x)),
-            (Binary::Pow, Node(x), Number(c)) => Some((Tuned::Powf, c, x)),
+        match (a, b) {
+            (Recorded::Node(x), Recorded::Number(c)) => self.number_right(c).map(|(op, c)| (op, c, x)),
+            (Recorded::Number(c), Recorded::Node(x)) => self.number_left().map(|op| (op, c, x)),
             _ => None,
         }
+    }
+
+    #[inline(always)]
+    fn number_right(self, c: f64) -> Option<(Tuned, f64)> {
+        match self {
+            Binary::Add => Some((Tuned::Shift, c)),
+            Binary::Sub => Some((Tuned::Shift, -c)),
+            Binary::Mul => Some((Tuned::Scale, c)),
+            Binary::Div => Some((Tuned::DivBy, c)),
+            Binary::Pow => Some((Tuned::Powf, c)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn number_left(self) -> Option<Tuned> {
+        match self {
+            Binary::Add => Some(Tuned::Shift),
+            Binary::Sub => Some(Tuned::SubFrom),
+            Binary::Mul => Some(Tuned::Scale),
+            Binary::Div => Some(Tuned::DivInto),
+            _ => None,
+        }
+    }
+}
+
+/// A program under construction. Equal steps are written once.
+#[doc(hidden)]
+#[derive(Default)]
+pub struct Lowering {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) leaves: Vec<Var>,
+    pub(crate) numbers: Vec<f64>,
+    /// A number met an op that has no form for it, so that it has to be recorded as a constant.
+    pub(crate) refused: bool,
+}
+
+/// A part of a program under construction.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub enum Piece {
+    Slot(Slot),
+    Number(f64),
+}
+
+impl Lowering {
+    pub(crate) fn clear(&mut self) {
+        self.steps.clear();
+        self.leaves.clear();
+        self.numbers.clear();
+        self.refused = false;
+    }
+
+    fn leaf(&mut self, v: Var) -> Piece {
+        let known = self.leaves.iter().position(|l| *l == v);
+        Piece::Slot(Slot::Leaf(known.unwrap_or_else(|| {
+            self.leaves.push(v);
+            self.leaves.len() - 1
+        }) as u16))
+    }
+
+    fn step(&mut self, step: Step) -> Piece {
+        let known = self.steps.iter().position(|s| *s == step);
+        Piece::Slot(Slot::Step(known.unwrap_or_else(|| {
+            self.steps.push(step);
+            self.steps.len() - 1
+        }) as u16))
+    }
+
+    /// The slot of a part; a bare number where a program has no place for one spoils it.
+    fn slot(&mut self, x: Piece) -> Slot {
+        match x {
+            Piece::Slot(slot) => slot,
+            Piece::Number(_) => {
+                self.refused = true;
+                Slot::Leaf(0)
+            }
+        }
+    }
+
+    fn unary(&mut self, op: Unary, x: Piece) -> Piece {
+        let x = self.slot(x);
+        self.step(Step::Unary(op, x))
+    }
+
+    fn tuned(&mut self, op: Tuned, p: Params, x: Piece) -> Piece {
+        let x = self.slot(x);
+        let same = |s: &Step| matches!(*s, Step::Tuned(o, a, at) if o == op && a == x && self.numbers[at as usize..][..2] == p);
+        if let Some(known) = self.steps.iter().position(same) {
+            return Piece::Slot(Slot::Step(known as u16));
+        }
+        self.numbers.extend(p);
+        self.step(Step::Tuned(op, x, self.numbers.len() as u16 - 2))
+    }
+
+    fn binary(&mut self, op: Binary, a: Piece, b: Piece) -> Piece {
+        match (a, b) {
+            (Piece::Slot(x), Piece::Number(c)) => match op.number_right(c) {
+                Some((op, c)) => return self.tuned(op, [c, 0.0], Piece::Slot(x)),
+                None => self.refused = true,
+            },
+            (Piece::Number(c), Piece::Slot(x)) => match op.number_left() {
+                Some(op) => return self.tuned(op, [c, 0.0], Piece::Slot(x)),
+                None => self.refused = true,
+            },
+            _ => {}
+        }
+        let (a, b) = (self.slot(a), self.slot(b));
+        self.step(Step::Binary(op, a, b))
     }
 }
 

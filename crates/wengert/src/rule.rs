@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::real::Real;
+use crate::memory::{Plain, span_of};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -69,6 +70,16 @@ impl<T> Input<'_, T> {
     pub fn real(&self) -> ArrayViewD<'_, T> {
         match self {
             Input::Real(x) => x.view(),
+            _ => unreachable!("`infer` admits real values only"),
+        }
+    }
+    /// The memory that a real value lies in, and the index of its first element: for kernels that take strides.
+    pub fn span(&self) -> (&[T], usize)
+    where
+        T: Plain,
+    {
+        match self {
+            Input::Real(x) => span_of(x),
             _ => unreachable!("`infer` admits real values only"),
         }
     }
@@ -159,6 +170,8 @@ pub trait Record<T: Real> {
     fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var;
     /// The shape of a node.
     fn shape_of(&self, v: Var) -> Shape;
+    /// The type of a node's elements.
+    fn dtype_of(&self, v: Var) -> Dtype;
     /// The value of a real node.
     fn value_of(&self, v: Var) -> ArrayViewD<'_, T>;
 }

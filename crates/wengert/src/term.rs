@@ -9,7 +9,7 @@ use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::op::table::{tuned_table, unary_table};
 use crate::op::*;
-use crate::rule::{Record, Terms};
+use crate::rule::{Dtype, Record, Terms};
 use crate::shape::{Axes, Shape};
 use crate::var::Var;
 use crate::words::*;
@@ -60,6 +60,13 @@ impl<'r, T: Functions> Term<'r, T> {
         match self.kind {
             Kind::Node(v) => self.tape.shape_of(v),
             Kind::Literal(_) => Shape::new(),
+        }
+    }
+
+    pub fn dtype(self) -> Dtype {
+        match self.kind {
+            Kind::Node(v) => self.tape.dtype_of(v),
+            Kind::Literal(_) => Dtype::Real,
         }
     }
 

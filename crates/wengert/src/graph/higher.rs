@@ -102,8 +102,10 @@ impl<T: Functions> Graph<T> {
     /// Records what the cotangent of node `id` contributes to its parents.
     fn propagate(&self, id: usize, leads: &[bool], cotangents: &mut [Option<Var>]) -> Result<()> {
         let node = self.node(id);
-        if let Kind::Call = node.kind {
-            return self.propagate_call(id, leads, cotangents);
+        match node.kind {
+            Kind::Call => return self.propagate_call(id, leads, cotangents),
+            Kind::Formula => return self.propagate_formula(id, leads, cotangents),
+            _ => {}
         }
         let Some(y_bar) = cotangents[id] else { return Ok(()) };
         let y_bar = Term::new(self, y_bar);
@@ -128,6 +130,20 @@ impl<T: Functions> Graph<T> {
                 }
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// A formula's ops are recorded one by one, so that their derivatives can be differentiated again.
+    fn propagate_formula(&self, id: usize, leads: &[bool], cotangents: &mut [Option<Var>]) -> Result<()> {
+        let Some(y_bar) = cotangents[id] else { return Ok(()) };
+        let equal = self.unfolded(id).var();
+        let parents: SmallVec<[usize; 4]> =
+            self.with_tape(|t| t.parents_of(id)).into_iter().filter(|&p| leads[p]).collect();
+        let handles: SmallVec<[Var; 4]> = parents.iter().map(|&p| self.with_tape(|t| t.handle(p))).collect();
+        let bars = self.gradient_from("gradient", equal, y_bar, &handles)?;
+        for (&parent, bar) in parents.iter().zip(bars) {
+            self.contribute(parent, Term::new(self, bar), cotangents);
         }
         Ok(())
     }
@@ -190,18 +206,23 @@ impl<T: Functions> Graph<T> {
     pub fn tangent(&self, y: Var, along: &[(Var, Var)]) -> Result<Var> {
         self.enter();
         let what = "tangent";
-        let root = self.resolve_all(&[y]).map_err(|refusal| self.error(refusal, what, &[]))?[0];
-        let xs: SmallVec<[Var; 4]> = along.iter().map(|(x, _)| *x).collect();
-        let ids = self.resolve_all(&xs).map_err(|refusal| self.error(refusal, what, &[]))?;
-        let dots: SmallVec<[Var; 4]> = along.iter().map(|(_, x_dot)| *x_dot).collect();
-        self.resolve_all(&dots).map_err(|refusal| self.error(refusal, what, &[]))?;
+        let handles: SmallVec<[Var; 8]> =
+            along.iter().flat_map(|&(x, x_dot)| [x, x_dot]).chain([y]).collect();
+        self.resolve_all(&handles).map_err(|refusal| self.error(refusal, what, &[]))?;
         for &(x, x_dot) in along {
             if self.shape_of(x) != self.shape_of(x_dot) {
                 let rule = "a tangent must have the shape of its primal";
                 return Err(self.error(Refusal::new(ErrorKind::ShapeMismatch, rule), what, &[x, x_dot]));
             }
         }
-        self.check_unmodified(what, y, root)?;
+        self.tangent_along(y, along)
+    }
+
+    fn tangent_along(&self, y: Var, along: &[(Var, Var)]) -> Result<Var> {
+        let root = y.id;
+        let ids: SmallVec<[usize; 4]> = along.iter().map(|(x, _)| x.id).collect();
+        let dots: SmallVec<[Var; 4]> = along.iter().map(|(_, x_dot)| *x_dot).collect();
+        self.check_unmodified("tangent", y, root)?;
         let leads = self.with_tape(|tape| leading_to(tape, root, &ids));
         let mut tangents: Vec<Option<Var>> = vec![None; root + 1];
         for (&id, &x_dot) in ids.iter().zip(&dots).filter(|(id, _)| **id <= root) {
@@ -240,6 +261,17 @@ impl<T: Functions> Graph<T> {
                     (Some(from_a), Some(from_b)) => fit(from_a + from_b),
                     (from_a, from_b) => from_a.or(from_b).map(Term::var),
                 };
+            }
+            Kind::Formula => {
+                let parents = self.with_tape(|t| t.parents_of(id));
+                let along: SmallVec<[(Var, Var); 4]> = parents
+                    .iter()
+                    .filter_map(|&p| Some((self.with_tape(|t| t.handle(p)), tangents[p]?)))
+                    .collect();
+                if !along.is_empty() {
+                    let equal = self.unfolded(id).var();
+                    tangents[id] = Some(self.tangent_along(equal, &along)?);
+                }
             }
             Kind::Call => self.push_forward_call(id, tangents)?,
             Kind::Leaf | Kind::Constant | Kind::Projection => {}

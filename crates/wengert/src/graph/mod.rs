@@ -4,6 +4,7 @@
 //! stay true by the borrow checker's word.
 
 pub mod custom;
+mod formula;
 mod higher;
 mod layouts;
 mod lines;
@@ -20,7 +21,9 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 
 use crate::error::{Error, Refusal};
+use crate::expr::Lowering;
 use crate::kernel::functions::Functions;
+use crate::kernel::program::Scratch;
 use crate::var::Var;
 
 pub use marks::Mark;
@@ -56,6 +59,9 @@ pub struct Graph<T: Functions = f64> {
     no_grad: Cell<u32>,
     /// The line of the user's code that is being served.
     at: Cell<At>,
+    /// The formula being recorded, and tiles to run formulas in: kept so that neither allocates again.
+    lowering: RefCell<Lowering>,
+    scratch: RefCell<Scratch<T>>,
 }
 
 impl Graph<f64> {
@@ -75,6 +81,8 @@ impl<T: Functions> Default for Graph<T> {
             sweep: Sweep::new(),
             no_grad: Cell::new(0),
             at: Cell::new(Location::caller()),
+            lowering: RefCell::default(),
+            scratch: RefCell::default(),
         }
     }
 }

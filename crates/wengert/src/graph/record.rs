@@ -3,6 +3,7 @@
 use crate::broadcast::TILE;
 use crate::error::Refusal;
 use crate::graph::Graph;
+use crate::graph::layouts::Entry;
 use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
@@ -15,12 +16,15 @@ use crate::var::Var;
 
 impl<T: Functions> Graph<T> {
     /// Records `f(x)`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record_map(&self, op: Map, x: Var) -> Result<Var, Refusal> {
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
         let id = tape.resolve(x)?;
         let node = tape.nodes[id];
+        if node.is_pending() {
+            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
+        }
         let (kind, b) = match op {
             Map::Unary(op) => (Kind::Unary(op), 0),
             Map::Tuned(op, p) => {
@@ -36,83 +40,83 @@ impl<T: Functions> Graph<T> {
             let stored = Stored::Lane { slot, rank: node.lane_rank() };
             return Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()));
         }
-        if node.dtype() != Dtype::Real {
-            return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
-        }
-        let entry = tape.entry(id);
-        let len = entry.len;
-        let layout = if entry.contiguous {
-            tape.arrays[node.slot as usize].layout
-        } else {
-            let layout = Layout::contiguous(&entry.layout.shape);
-            tape.layouts.intern(layout)
-        };
-        let mut fresh = self.memory.slab.take::<T>(len);
-        let out = fresh.slice::<T>(len);
-        let entry = tape.entry(id);
-        let x = tape.operand(&self.memory, id, &entry.layout.shape);
-        if x.walk.is_contiguous() {
-            map_forward(op, &x.data[x.first..][..len], out);
-        } else {
-            let mut buffer = [T::zero(); TILE];
-            for start in (0..len).step_by(TILE) {
-                let end = (start + TILE).min(len);
-                map_forward(op, x.load(start, &mut buffer[..end - start]), &mut out[start..end]);
-            }
-        }
-        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
+        let stored = self.map_array(tape, op, id)?;
         Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()))
     }
 
     /// Records `f(a, b)`, broadcast.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record_zip(&self, op: Binary, a: Var, b: Var) -> Result<Var, Refusal> {
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
         let (ia, ib) = (tape.resolve(a)?, tape.resolve(b)?);
         let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
+        if na.is_pending() || nb.is_pending() {
+            [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
+        }
         let marks = self.marks(na.is_differentiable() || nb.is_differentiable());
-        if na.is_lane() && nb.is_lane() {
+        let stored = if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
             let value = zip_scalar(op, lane.get(na.slot as usize), lane.get(nb.slot as usize));
-            let stored =
-                Stored::Lane { slot: lane.push(value) as u32, rank: na.lane_rank().max(nb.lane_rank()) };
-            return Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()));
+            Stored::Lane { slot: lane.push(value) as u32, rank: na.lane_rank().max(nb.lane_rank()) }
+        } else {
+            self.zip_arrays(tape, op, ia, ib)?
+        };
+        Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()))
+    }
+
+    #[inline(never)]
+    fn map_array(&self, tape: &mut Tape<T>, op: Map, id: usize) -> Result<Stored, Refusal> {
+        let node = tape.nodes[id];
+        if node.dtype() != Dtype::Real {
+            return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
         }
+        let Array { place, mut layout, .. } = tape.arrays[node.slot as usize];
+        let Entry { len, contiguous, .. } = *tape.layouts.get(layout);
+        let mut fresh = self.memory.slab.take::<T>(len);
+        let out = fresh.slice::<T>(len);
+        if contiguous {
+            map_forward(op, self.memory.slab.slice(place, len), out);
+        } else {
+            let shape = tape.shape(id).clone();
+            let x = tape.operand(&self.memory, id, &shape);
+            let mut buffer = [T::zero(); TILE];
+            for start in (0..len).step_by(TILE) {
+                let end = (start + TILE).min(len);
+                map_forward(op, x.load(start, &mut buffer[..end - start]), &mut out[start..end]);
+            }
+            layout = tape.layouts.intern(Layout::contiguous(&shape));
+        }
+        Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real))
+    }
+
+    #[inline(never)]
+    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored, Refusal> {
+        let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
         for (k, node) in [na, nb].iter().enumerate() {
             if node.dtype() != Dtype::Real {
                 return Err(dtype_refusal(k, Dtype::Real, node.dtype()));
             }
         }
-        let stored = self.zip_arrays(tape, op, ia, ib)?;
-        Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()))
-    }
-
-    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored, Refusal> {
-        let (ea, eb) = (tape.entry(ia), tape.entry(ib));
-        let alike = std::ptr::eq(ea, eb) && ea.contiguous;
-        let layout = if alike {
-            tape.arrays[tape.nodes[ia].slot as usize].layout
-        } else {
-            let shape = shape::broadcast([&ea.layout.shape[..], &eb.layout.shape])?;
-            tape.layouts.intern(Layout::contiguous(&shape))
-        };
+        if let Some((a, b, layout, len)) = tape.alike(&na, &nb) {
+            let mut fresh = self.memory.slab.take::<T>(len);
+            let slab = &self.memory.slab;
+            zip_forward(op, slab.slice(a, len), slab.slice(b, len), fresh.slice::<T>(len));
+            return Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real));
+        }
+        let shape = shape::broadcast([&tape.shape(ia)[..], tape.shape(ib)])?;
+        let layout = tape.layouts.intern(Layout::contiguous(&shape));
         let len = tape.layouts.get(layout).len;
         let mut fresh = self.memory.slab.take::<T>(len);
         let out = fresh.slice::<T>(len);
-        let shape = &tape.layouts.get(layout).layout.shape;
-        let (a, b) = (tape.operand(&self.memory, ia, shape), tape.operand(&self.memory, ib, shape));
-        if alike {
-            zip_forward(op, &a.data[a.first..][..len], &b.data[b.first..][..len], out);
-        } else {
-            let mut buffers = [[T::zero(); TILE]; 2];
-            let [buffer_a, buffer_b] = &mut buffers;
-            for start in (0..len).step_by(TILE) {
-                let end = (start + TILE).min(len);
-                let a = a.load(start, &mut buffer_a[..end - start]);
-                let b = b.load(start, &mut buffer_b[..end - start]);
-                zip_forward(op, a, b, &mut out[start..end]);
-            }
+        let (a, b) = (tape.operand(&self.memory, ia, &shape), tape.operand(&self.memory, ib, &shape));
+        let mut buffers = [[T::zero(); TILE]; 2];
+        let [buffer_a, buffer_b] = &mut buffers;
+        for start in (0..len).step_by(TILE) {
+            let end = (start + TILE).min(len);
+            let a = a.load(start, &mut buffer_a[..end - start]);
+            let b = b.load(start, &mut buffer_b[..end - start]);
+            zip_forward(op, a, b, &mut out[start..end]);
         }
         Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real))
     }

@@ -165,8 +165,12 @@ impl<T: Functions> Graph<T> {
     }
 
     pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 4]>, Refusal> {
-        let tape = self.tape.borrow();
-        args.iter().map(|&v| tape.resolve(v)).collect()
+        let resolve = |&v: &Var| {
+            let id = self.tape.borrow().resolve(v)?;
+            self.settle(id);
+            Ok(id)
+        };
+        args.iter().map(resolve).collect()
     }
 
     pub(crate) fn arguments(&self, ids: &[usize]) -> SmallVec<[Arg; 4]> {
@@ -291,7 +295,12 @@ impl<T: Functions> Record<T> for Graph<T> {
         self.tape.borrow().shape(v.id).clone()
     }
 
+    fn dtype_of(&self, v: Var) -> Dtype {
+        self.tape.borrow().nodes[v.id].dtype()
+    }
+
     fn value_of(&self, v: Var) -> ArrayViewD<'_, T> {
+        self.settle(v.id);
         let tape = self.tape.borrow();
         let node = tape.nodes[v.id];
         self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(v.id).layout)

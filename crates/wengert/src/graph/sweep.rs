@@ -9,17 +9,20 @@ use smallvec::SmallVec;
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::error::{Error, ErrorKind, Refusal, Result};
 use crate::graph::Graph;
+use crate::graph::layouts::Entry;
 use crate::graph::tape::{Kind, Memory, Node, Operation, Tape};
 use crate::graph::values::Source;
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
-use crate::kernel::walk::{Operand, pairwise_sum, scatter_add};
+use crate::kernel::program::{Into, Scratch, Seed};
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
+use crate::op::Binary;
 use crate::ops;
 use crate::rule::{self, Cotangent, Dtype, Input};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::term::Term;
 use crate::var::Var;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
@@ -43,6 +46,8 @@ pub struct Sweep<T: Functions> {
     reached: Vec<u32>,
     /// The smallest node that a contribution has gone to.
     low: usize,
+    /// Tiles for formulas.
+    scratch: Scratch<T>,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,
 }
@@ -57,6 +62,7 @@ impl<T: Functions> Sweep<T> {
             retained: Vec::new(),
             reached: Vec::new(),
             low: 0,
+            scratch: Scratch::default(),
             dirty: false,
         }
     }
@@ -157,7 +163,8 @@ impl<T: Functions> Sweep<T> {
         self.arrays[node.slot as usize] = Some(loan);
     }
 
-    /// Adds the tiles that `tile(start, buffer)` writes to the cotangent of node `id`, summed back from shape `result`.
+    /// Adds the tiles that `tile(start, buffer, accumulate)` writes to the cotangent of node `id`, summed back from
+    /// shape `result`.
     fn add_tiles(
         &mut self,
         tape: &Tape<T>,
@@ -166,38 +173,41 @@ impl<T: Functions> Sweep<T> {
         mut tile: impl FnMut(usize, &mut [T], bool),
     ) {
         let node = tape.nodes[id];
-        let len: usize = result.iter().product();
-        let mut buffer = [T::zero(); TILE];
-        if node.is_lane() {
-            let mut sum = T::zero();
+        let own = tape.entry(id).len;
+        let target = match node.is_lane() {
+            true => Target::One,
+            false => Target::new(tape.shape(id), result),
+        };
+        let mut one = [T::zero()];
+        let mut array = (!node.is_lane()).then(|| self.buffer(id, &node, own));
+        let (out, held) = match &mut array {
+            Some((loan, held)) => (loan.slice_mut::<T>(own), *held),
+            None => (&mut one[..], false),
+        };
+        if let Target::Same = target {
+            for start in (0..own).step_by(TILE) {
+                let end = (start + TILE).min(own);
+                tile(start, &mut out[start..end], held);
+            }
+        } else {
+            if !held {
+                out.fill(T::zero());
+            }
+            let len: usize = result.iter().product();
+            let mut buffer = [T::zero(); TILE];
             for start in (0..len).step_by(TILE) {
                 let buffer = &mut buffer[..TILE.min(len - start)];
                 tile(start, buffer, false);
-                sum += pairwise_sum(buffer);
-            }
-            return self.add_one(id, &node, sum);
-        }
-        let shape = tape.shape(id);
-        let own = tape.entry(id).len;
-        let (mut loan, held) = self.buffer(id, &node, own);
-        let out = loan.slice_mut::<T>(own);
-        match Target::new(shape, result) {
-            Target::Same => tile(0, out, held),
-            target => {
-                if !held {
-                    out.fill(T::zero());
-                }
-                for start in (0..len).step_by(TILE) {
-                    let buffer = &mut buffer[..TILE.min(len - start)];
-                    tile(start, buffer, false);
-                    match &target {
-                        Target::Repeated(walk) => scatter_add(out, walk, start, buffer),
-                        _ => out[0] += pairwise_sum(buffer),
-                    }
+                match &target {
+                    Target::Repeated(walk) => scatter_add(out, walk, start, buffer),
+                    _ => out[0] += pairwise_sum(buffer),
                 }
             }
         }
-        self.store(&node, loan);
+        match array {
+            Some((loan, _)) => self.store(&node, loan),
+            None => self.add_one(id, &node, one[0]),
+        }
     }
 
     /// Adds an array, of any strides, to the cotangent of node `id`, summed back from `result`.
@@ -216,7 +226,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// The elementwise nodes from `from` down to the next structured one that has a cotangent, which is returned.
-    fn run_down(&mut self, tape: &Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
+    fn run_down(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
         let mut id = from;
         loop {
             let node = tape.nodes[id];
@@ -232,7 +242,7 @@ impl<T: Functions> Sweep<T> {
 
     /// Handles node `id`; `true` if it is a structured op with a cotangent, which is left to the caller.
     #[inline(always)]
-    fn visit(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, node: &Node) -> bool {
+    fn visit(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) -> bool {
         match node.kind {
             Kind::Call => return tape.results_of(id).any(|r| self.is_present(&tape.nodes[r])),
             Kind::Leaf => {
@@ -242,10 +252,11 @@ impl<T: Functions> Sweep<T> {
                 return false;
             }
             Kind::Constant => return false,
+            Kind::Formula => {
+                self.visit_formula(tape, memory, id, node);
+                return false;
+            }
             Kind::Projection => {
-                if node.is_retained() && self.is_present(node) {
-                    self.keep_copy(tape, id, node);
-                }
                 // The cotangent stays where it is until the op itself is reached, which must not be missed.
                 if self.is_present(node) {
                     self.low = self.low.min(node.a as usize);
@@ -261,20 +272,15 @@ impl<T: Functions> Sweep<T> {
             }
             let y_bar = std::mem::replace(cell, T::ABSENT);
             if node.is_retained() {
-                self.keep_one(id, y_bar);
+                self.keep(id, Held::One(y_bar));
             }
             self.visit_one(tape, memory, node, y_bar);
         } else if let Some(y_bar) = self.arrays[node.slot as usize].take() {
             if node.is_retained() {
-                self.arrays[node.slot as usize] = Some(y_bar);
-                self.keep_copy(tape, id, node);
-                let y_bar = self.arrays[node.slot as usize].take().expect("just put there");
-                self.visit_array(tape, memory, id, node, &y_bar);
-                self.pool.give_back(y_bar);
-            } else {
-                self.visit_array(tape, memory, id, node, &y_bar);
-                self.pool.give_back(y_bar);
+                self.keep_copy(tape.entry(id).len, id, &y_bar);
             }
+            self.visit_array(tape, memory, id, node, &y_bar);
+            self.pool.give_back(y_bar);
         }
         false
     }
@@ -318,78 +324,143 @@ impl<T: Functions> Sweep<T> {
     }
 
     fn visit_array(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, node: &Node, y_bar: &Loan) {
-        let entry = tape.entry(id);
-        let (shape, len) = (&entry.layout.shape, entry.len);
+        let len = tape.entry(id).len;
         let y_bar = y_bar.slice::<T>(len);
-        let y = tape.operand(memory, id, shape);
-        let y = &y.data[y.first..][..len];
-        let mut spare = [[T::zero(); TILE]; 2];
+        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, len);
         match node.kind {
-            Kind::Unary(_) | Kind::Tuned(_) => {
-                let op = match node.kind {
-                    Kind::Tuned(op) => Map::Tuned(op, tape.params[node.b as usize]),
-                    Kind::Unary(op) => Map::Unary(op),
-                    _ => unreachable!(),
-                };
-                let x = tape.operand(memory, node.a as usize, shape);
-                let whole = x.walk.is_contiguous();
-                self.add_tiles(tape, node.a as usize, shape, |from, out, accumulate| {
-                    for start in (from..from + out.len()).step_by(if whole { len.max(1) } else { TILE }) {
-                        let range = start..(start + if whole { len } else { TILE }).min(from + out.len());
-                        let x = match whole {
-                            true => &x.data[x.first..][range.clone()],
-                            false => x.load(start, &mut spare[0][..range.len()]),
-                        };
-                        let local = range.start - from..range.end - from;
-                        map_vjp(op, x, &y[range.clone()], &y_bar[range], &mut out[local], accumulate);
-                    }
-                });
+            Kind::Unary(op) => self.visit_map(tape, memory, Map::Unary(op), node.a as usize, id, y, y_bar),
+            Kind::Tuned(op) => {
+                let op = Map::Tuned(op, tape.params[node.b as usize]);
+                self.visit_map(tape, memory, op, node.a as usize, id, y, y_bar);
             }
-            Kind::Binary(op) => {
-                let parents = [node.a as usize, node.b as usize];
-                let [a, b] = parents.map(|p| tape.operand(memory, p, shape));
-                let whole = a.walk.is_contiguous() && b.walk.is_contiguous();
-                let step = if whole { len.max(1) } else { TILE };
-                for (k, &parent) in parents.iter().enumerate() {
-                    if !tape.nodes[parent].is_differentiable() {
-                        continue;
-                    }
-                    let [spare_a, spare_b] = &mut spare;
-                    self.add_tiles(tape, parent, shape, |from, out, accumulate| {
-                        for start in (from..from + out.len()).step_by(step) {
-                            let range = start..(start + step).min(from + out.len());
-                            let (a, b) = match whole {
-                                true => {
-                                    (&a.data[a.first..][range.clone()], &b.data[b.first..][range.clone()])
-                                }
-                                false => {
-                                    let n = range.len();
-                                    (a.load(start, &mut spare_a[..n]), b.load(start, &mut spare_b[..n]))
-                                }
-                            };
-                            let local = range.start - from..range.end - from;
-                            let (y, y_bar) = (&y[range.clone()], &y_bar[range]);
-                            zip_vjp(op, k, [a, b], y, y_bar, &mut out[local], accumulate);
-                        }
-                    });
-                }
-            }
+            Kind::Binary(op) => self.visit_zip(tape, memory, op, id, y, y_bar),
             _ => unreachable!("structured ops are left to the caller"),
         }
     }
 
-    fn keep_one(&mut self, id: usize, value: T) {
-        self.keep(id, Held::One(value));
+    /// One pass over the tiles of a formula: the cotangents of its arguments, and its total if that is still pending.
+    #[inline(never)]
+    fn visit_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
+        let Some(y_bar) = self.take(node) else { return };
+        let formula = tape.formulas[node.a as usize];
+        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
+        let result_len = if formula.total.is_some() { 1 } else { *len };
+        if node.is_retained() {
+            self.keep_copy(result_len, id, &y_bar);
+        }
+        let parents = tape.formula_parents(node.a);
+        let mut ones: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), parents.len());
+        let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
+        for &parent in parents {
+            let node = tape.nodes[parent as usize];
+            let array = node.is_differentiable() && !node.is_lane();
+            loans.push(array.then(|| self.buffer(parent as usize, &node, tape.entry(parent as usize).len)));
+        }
+        let mut into: SmallVec<[Into<'_, T>; 8]> = SmallVec::new();
+        for ((&parent, loan), one) in parents.iter().zip(&mut loans).zip(&mut ones) {
+            let (node, own) = (tape.nodes[parent as usize], tape.entry(parent as usize));
+            let walk = || Walk::new(shape, &Layout::contiguous(&own.layout.shape).broadcast_strides(shape));
+            into.push(match loan {
+                None if !node.is_differentiable() => Into::Nowhere,
+                None => Into::Repeated { out: std::slice::from_mut(one), walk: walk() },
+                Some((loan, held)) => {
+                    let out = loan.slice_mut::<T>(own.len);
+                    if own.layout.shape == *shape {
+                        Into::Same { out, held: *held }
+                    } else {
+                        if !*held {
+                            out.fill(T::zero());
+                        }
+                        Into::Repeated { out, walk: walk() }
+                    }
+                }
+            });
+        }
+        let leaves = tape.formula_leaves(memory, &formula);
+        let seed = match formula.total {
+            Some(total) => Seed::Each(total.scale(y_bar.slice::<T>(1)[0], *len)),
+            None => Seed::Array(y_bar.slice::<T>(*len)),
+        };
+        let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into);
+        drop((into, leaves));
+        for (k, loan) in loans.into_iter().enumerate() {
+            let parent = tape.formula_parents(node.a)[k] as usize;
+            let node = tape.nodes[parent];
+            match loan {
+                Some((loan, _)) => self.store(&node, loan),
+                None if node.is_differentiable() => self.add_one(parent, &node, ones[k]),
+                None => {}
+            }
+        }
+        if node.is_pending() {
+            tape.put_total(memory, id, sum);
+        }
+        self.pool.give_back(y_bar);
     }
 
-    fn keep_copy(&mut self, tape: &Tape<T>, id: usize, node: &Node) {
-        if node.is_lane() {
-            return self.keep_one(id, self.lane[node.slot as usize]);
+    fn visit_map(
+        &mut self,
+        tape: &Tape<T>,
+        memory: &Memory<T>,
+        op: Map,
+        parent: usize,
+        id: usize,
+        y: &[T],
+        y_bar: &[T],
+    ) {
+        let node = tape.nodes[parent];
+        let array = tape.arrays[node.slot as usize];
+        if tape.layouts.get(array.layout).contiguous {
+            let x = memory.slab.slice::<T>(array.place, y.len());
+            let (mut loan, held) = self.buffer(parent, &node, y.len());
+            map_vjp(op, x, y, y_bar, loan.slice_mut(y.len()), held);
+            return self.store(&node, loan);
         }
-        let len = tape.entry(id).len;
+        let shape = tape.shape(id);
+        let x = tape.operand(memory, parent, shape);
+        let mut spare = [T::zero(); TILE];
+        self.add_tiles(tape, parent, shape, |start, out, accumulate| {
+            let range = start..start + out.len();
+            let x = x.load(start, &mut spare[..out.len()]);
+            map_vjp(op, x, &y[range.clone()], &y_bar[range], out, accumulate);
+        });
+    }
+
+    fn visit_zip(&mut self, tape: &Tape<T>, memory: &Memory<T>, op: Binary, id: usize, y: &[T], y_bar: &[T]) {
+        let node = tape.nodes[id];
+        let parents = [node.a as usize, node.b as usize];
+        let [na, nb] = parents.map(|p| tape.nodes[p]);
+        if let Some((a, b, _, len)) = tape.alike(&na, &nb) {
+            let ab = [memory.slab.slice::<T>(a, len), memory.slab.slice::<T>(b, len)];
+            for (k, (parent, node)) in parents.into_iter().zip([na, nb]).enumerate() {
+                if node.is_differentiable() {
+                    let (mut loan, held) = self.buffer(parent, &node, len);
+                    zip_vjp(op, k, ab, y, y_bar, loan.slice_mut(len), held);
+                    self.store(&node, loan);
+                }
+            }
+            return;
+        }
+        let shape = tape.shape(id);
+        let [a, b] = parents.map(|p| tape.operand(memory, p, shape));
+        let mut spare = [[T::zero(); TILE]; 2];
+        for (k, &parent) in parents.iter().enumerate() {
+            if !tape.nodes[parent].is_differentiable() {
+                continue;
+            }
+            let [spare_a, spare_b] = &mut spare;
+            self.add_tiles(tape, parent, shape, |start, out, accumulate| {
+                let (n, range) = (out.len(), start..start + out.len());
+                let ab = [a.load(start, &mut spare_a[..n]), b.load(start, &mut spare_b[..n])];
+                zip_vjp(op, k, ab, &y[range.clone()], &y_bar[range], out, accumulate);
+            });
+        }
+    }
+
+    /// Keeps a copy of the cotangent of an array, or of a number in a buffer.
+    fn keep_copy(&mut self, len: usize, id: usize, y_bar: &Loan) {
         let mut copy = self.pool.lend::<T>(len);
-        let from = self.arrays[node.slot as usize].as_ref().expect("has a cotangent");
-        copy.slice_mut::<T>(len).copy_from_slice(from.slice(len));
+        copy.slice_mut::<T>(len).copy_from_slice(y_bar.slice(len));
         self.keep(id, Held::Array(copy));
     }
 
@@ -575,6 +646,7 @@ impl<T: Functions> Graph<T> {
             Kind::Unary(Unary::Neg) | Kind::Binary(Binary::Add | Binary::Sub) | Kind::Projection => {
                 SmallVec::new()
             }
+            Kind::Formula => parents.into(),
             Kind::Tuned(Tuned::Shift | Tuned::Scale | Tuned::SubFrom | Tuned::DivBy) => SmallVec::new(),
             Kind::Binary(Binary::Mul) => {
                 let needs = |k: usize| tape.nodes[parents[1 - k]].is_differentiable();
@@ -601,10 +673,11 @@ impl<T: Functions> Graph<T> {
         let mut y_bars: SmallVec<[Option<Loan>; 4]> = SmallVec::new();
         for &result in &results {
             let node = tape.nodes[result];
-            if results.len() == 1 && node.is_retained() && result == id {
-                self.sweep.keep_copy(tape, id, &node);
+            let y_bar = self.sweep.take(&node);
+            if let Some(y_bar) = y_bar.as_ref().filter(|_| node.is_retained()) {
+                self.sweep.keep_copy(tape.entry(result).len, result, y_bar);
             }
-            y_bars.push(self.sweep.take(tape, &node));
+            y_bars.push(y_bar);
         }
         let shapes: SmallVec<[Shape; 4]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
         let done = match &operation {
@@ -771,14 +844,13 @@ impl<T: Functions> Graph<T> {
 
 impl<T: Functions> Sweep<T> {
     /// Takes the cotangent of a node out, as a buffer.
-    fn take(&mut self, tape: &Tape<T>, node: &Node) -> Option<Loan> {
+    fn take(&mut self, node: &Node) -> Option<Loan> {
         if !self.is_present(node) {
             return None;
         }
         if !node.is_lane() {
             return self.arrays[node.slot as usize].take();
         }
-        let _ = tape;
         let mut loan = self.pool.lend::<T>(1);
         loan.slice_mut::<T>(1)[0] = std::mem::replace(&mut self.lane[node.slot as usize], T::ABSENT);
         Some(loan)

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::graph::custom::Custom;
+use crate::graph::formula::{Formula, Programs, Total};
 use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
 use crate::graph::lines::{At, Lines};
 use crate::graph::segments::Segments;
@@ -33,6 +34,8 @@ pub enum Kind {
     Tuned(Tuned),
     /// An elementwise op of nodes `a` and `b`.
     Binary(Binary),
+    /// Several elementwise ops as one: `formulas[a]`.
+    Formula,
     /// A structured op: `calls[a]`.
     Call,
     /// Result `b` of the op at node `a`.
@@ -60,6 +63,7 @@ const NO_GRAD: u16 = 1 << 6;
 const INDEX: u16 = 1 << 7;
 const MASK: u16 = 1 << 8;
 const NO_VALUE: u16 = 1 << 9;
+const PENDING: u16 = 1 << 10;
 
 impl Node {
     #[inline(always)]
@@ -82,6 +86,14 @@ impl Node {
     /// Recorded under `no_grad`, from something differentiable.
     pub fn is_cut(&self) -> bool {
         self.flags & NO_GRAD != 0
+    }
+    /// Whether the value of a number has not been computed yet.
+    #[inline(always)]
+    pub fn is_pending(&self) -> bool {
+        self.flags & PENDING != 0
+    }
+    pub fn set_pending(&mut self, pending: bool) {
+        self.flags = if pending { self.flags | PENDING } else { self.flags & !PENDING };
     }
     /// Whether the node has a value of its own (an op of several results has not).
     pub fn has_value(&self) -> bool {
@@ -172,6 +184,9 @@ pub struct Lengths {
     arrays: usize,
     layouts: usize,
     calls: usize,
+    formulas: usize,
+    numbers: usize,
+    pending: usize,
     parents: usize,
     params: usize,
     pub inputs: usize,
@@ -183,7 +198,13 @@ pub struct Tape<T: Functions> {
     pub arrays: Vec<Array>,
     pub layouts: Layouts,
     pub calls: Vec<Call<T>>,
-    parents: Vec<u32>,
+    pub formulas: Vec<Formula>,
+    /// The numbers in formulas.
+    pub numbers: Vec<f64>,
+    pub programs: Programs,
+    /// Sums of formulas whose value has not been computed when they were recorded.
+    pub pending: Vec<u32>,
+    pub parents: Vec<u32>,
     pub params: Vec<Params>,
     pub inputs: Vec<Source>,
     pub lines: Lines,
@@ -197,6 +218,10 @@ impl<T: Functions> Tape<T> {
             arrays: Vec::new(),
             layouts: Layouts::new(),
             calls: Vec::new(),
+            formulas: Vec::new(),
+            numbers: Vec::new(),
+            programs: Programs::default(),
+            pending: Vec::new(),
             parents: Vec::new(),
             params: Vec::new(),
             inputs: Vec::new(),
@@ -287,6 +312,12 @@ impl<T: Functions> Tape<T> {
         &self.parents[first as usize..][..len as usize]
     }
 
+    /// The ids of the arguments of a formula.
+    pub fn formula_parents(&self, formula: u32) -> &[u32] {
+        let (first, len) = self.formulas[formula as usize].leaves;
+        &self.parents[first as usize..][..len as usize]
+    }
+
     /// The parents of a node, as ids.
     pub fn parents_of(&self, id: usize) -> SmallVec<[usize; 4]> {
         let node = self.nodes[id];
@@ -295,6 +326,7 @@ impl<T: Functions> Tape<T> {
             Kind::Unary(_) | Kind::Tuned(_) | Kind::Projection => SmallVec::from_slice(&[node.a as usize]),
             Kind::Binary(_) => SmallVec::from_slice(&[node.a as usize, node.b as usize]),
             Kind::Call => self.call_parents(node.a).iter().map(|&p| p as usize).collect(),
+            Kind::Formula => self.formula_parents(node.a).iter().map(|&p| p as usize).collect(),
         }
     }
 
@@ -332,6 +364,7 @@ impl<T: Functions> Tape<T> {
             Kind::Tuned(op) => op.name(),
             Kind::Binary(op) => op.name(),
             Kind::Call => self.calls[node.a as usize].op.name(),
+            Kind::Formula => self.formulas[node.a as usize].total.map_or("formula", Total::name),
             Kind::Projection => self.op_name(node.a as usize),
         }
     }
@@ -368,6 +401,17 @@ impl<T: Functions> Tape<T> {
         }
     }
 
+    /// Where two arrays of one layout without gaps lie, that layout, and their length.
+    #[inline(always)]
+    pub fn alike(&self, a: &Node, b: &Node) -> Option<(Place, Place, u32, usize)> {
+        if a.is_lane() || b.is_lane() {
+            return None;
+        }
+        let (a, b) = (self.arrays[a.slot as usize], self.arrays[b.slot as usize]);
+        let entry = self.layouts.get(a.layout);
+        (a.layout == b.layout && entry.contiguous).then_some((a.place, b.place, a.layout, entry.len))
+    }
+
     /// The input whose buffer node `id` reads, if any.
     pub fn source_of(&self, id: usize) -> Option<&Source> {
         let node = self.nodes[id];
@@ -390,6 +434,9 @@ impl<T: Functions> Tape<T> {
             arrays: self.arrays.len(),
             layouts: self.layouts.len(),
             calls: self.calls.len(),
+            formulas: self.formulas.len(),
+            numbers: self.numbers.len(),
+            pending: self.pending.len(),
             parents: self.parents.len(),
             params: self.params.len(),
             inputs: self.inputs.len(),
@@ -404,6 +451,9 @@ impl<T: Functions> Tape<T> {
         self.arrays.truncate(to.arrays);
         self.layouts.truncate(to.layouts);
         self.calls.truncate(to.calls);
+        self.formulas.truncate(to.formulas);
+        self.numbers.truncate(to.numbers);
+        self.pending.truncate(to.pending);
         self.parents.truncate(to.parents);
         self.params.truncate(to.params);
         self.inputs.truncate(to.inputs);

@@ -189,6 +189,7 @@ impl<T: Functions> Graph<T> {
     }
 
     fn input_view<A>(&self, id: usize) -> ArrayViewD<'_, A> {
+        self.settle(id);
         let tape = self.tape.borrow();
         let node = tape.nodes[id];
         self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(id).layout)
@@ -329,6 +330,7 @@ impl<T: Functions> Graph<T> {
         dtype: Dtype,
         write: impl FnOnce(&mut [A]),
     ) -> Result<()> {
+        self.settle_all();
         let at = self.at.get();
         let refuse = |g: &Self, kind, rule: String| Err(g.error(Refusal::new(kind, rule), what, &[v]));
         let id = self.tape.get_mut().resolve(v);

@@ -3,16 +3,16 @@
 use std::sync::OnceLock;
 
 /// A set of vector instructions that kernels are compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Level {
     /// Whatever every machine of the target has.
     Plain,
-    /// AVX2 and fused multiply-add.
+    /// AVX2 and fused multiply-add; the token says that the machine has them.
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(pulp::x86::V3),
     /// AVX-512.
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(pulp::x86::V4),
 }
 
 /// One number at a time: the functions of the standard library serve.
@@ -31,54 +31,59 @@ pub trait Kernel {
     fn call<const MODE: u8>(self) -> Self::Output;
 }
 
+impl Level {
+    /// The name that `WENGERT_LEVEL` uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Plain => "plain",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => "avx512",
+        }
+    }
+}
+
 /// The level in use: the best the machine has, or the one that `WENGERT_LEVEL` (`plain`, `avx2`, `avx512`) names.
+#[inline(always)]
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let best = available().last().copied().unwrap_or(Level::Plain);
-        let Ok(wanted) = std::env::var("WENGERT_LEVEL") else { return best };
-        let named = available().iter().find(|l| format!("{l:?}").eq_ignore_ascii_case(&wanted));
-        *named.unwrap_or_else(|| panic!("WENGERT_LEVEL={wanted}: this machine has {:?}", available()))
+        let Ok(wanted) = std::env::var("WENGERT_LEVEL") else {
+            return available().last().expect("plain is always there");
+        };
+        available()
+            .find(|l| l.name() == wanted)
+            .unwrap_or_else(|| panic!("WENGERT_LEVEL={wanted}: not on this machine"))
     })
 }
 
 /// The levels this machine has, ascending.
-pub fn available() -> &'static [Level] {
+pub fn available() -> impl Iterator<Item = Level> {
+    let plain = std::iter::once(Level::Plain);
     #[cfg(target_arch = "x86_64")]
-    {
-        use Level::*;
-        return match (pulp::x86::V3::try_new(), pulp::x86::V4::try_new()) {
-            (Some(_), Some(_)) => &[Plain, Avx2, Avx512],
-            (Some(_), None) => &[Plain, Avx2],
-            _ => &[Plain],
-        };
-    }
-    #[allow(unreachable_code)]
-    &[Level::Plain]
+    let plain = plain
+        .chain(pulp::x86::V3::try_new().map(Level::Avx2))
+        .chain(pulp::x86::V4::try_new().map(Level::Avx512));
+    plain
 }
 
 /// Runs `kernel` at the level in use.
-#[inline]
+#[inline(always)]
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
     run_at(level(), kernel)
 }
 
-/// Runs `kernel` at `level`, which the machine must have.
-#[inline]
+/// Runs `kernel` at `level`.
+#[inline(always)]
 pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         // Targets other than x86-64 have their multiply-add in the base set.
         Level::Plain => kernel.call::<BASE>(),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
-            let simd = pulp::x86::V3::try_new().expect("a level the machine has");
-            pulp::Simd::vectorize(simd, Adapter(kernel))
-        }
+        Level::Avx2(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => {
-            let simd = pulp::x86::V4::try_new().expect("a level the machine has");
-            pulp::Simd::vectorize(simd, Adapter(kernel))
-        }
+        Level::Avx512(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
     }
 }
 

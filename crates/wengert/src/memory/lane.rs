@@ -59,6 +59,13 @@ impl<T: Copy> Lane<T> {
         unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) = value };
     }
 
+    /// Writes the number that was pending at `index`; nobody has seen the cell, whose readers ask for it first.
+    pub fn fill_in(&self, index: usize, value: T) {
+        assert!(index < self.len());
+        // SAFETY: as in `get`; a view of a pending cell is made only after this.
+        unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) = value };
+    }
+
     /// Takes back everything from `len` on; shared for recordings that failed and have no handle.
     pub fn truncate(&self, len: usize) {
         debug_assert!(len <= self.len());

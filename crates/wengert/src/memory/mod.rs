@@ -7,7 +7,9 @@
 //! 1. through a shared reference memory is only handed out, never written again: a [`Fresh`] piece is written once, by
 //!    whoever took it, before its address is stored in a node;
 //! 2. whatever overwrites or takes back (set, rewind, drop) takes the owner by `&mut`, so no view can be alive; the one
-//!    exception, `Slab::retract`, takes back what was handed out to a recording that failed and has no handle.
+//!    exception, `Slab::retract`, takes back what was handed out to a recording that failed and has no handle;
+//! 3. the views that rules get of values and of finished cotangents are of such memory, so that the gaps between their
+//!    elements may be read as well (`span_of`).
 
 #![allow(unsafe_code)]
 
@@ -17,4 +19,4 @@ mod slab;
 
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
-pub use slab::{Fresh, Place, Plain, Slab, SlabMark};
+pub use slab::{Fresh, Place, Plain, Slab, SlabMark, span_of};

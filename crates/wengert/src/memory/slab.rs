@@ -108,6 +108,13 @@ impl Slab {
         (data, low.unsigned_abs())
     }
 
+    /// `len` elements one behind the other from `place` on.
+    #[inline(always)]
+    pub fn slice<A>(&self, place: Place, len: usize) -> &[A] {
+        // SAFETY: as in `span`, for an array without gaps.
+        unsafe { std::slice::from_raw_parts(place.0.as_ptr().cast(), len) }
+    }
+
     /// The elements at `place` for writing; the exclusive reference says that no view is alive.
     pub fn write<A>(&mut self, place: Place, len: usize) -> &mut [A] {
         // SAFETY: `place` with `len` elements was handed out by this slab (invariant of the tape's arrays).
@@ -160,6 +167,25 @@ impl<'a> Fresh<'a> {
     }
 }
 
+/// The memory from the lowest to the highest element of a value's view, gaps included, and the index of the first.
+///
+/// Only for views of values (invariant 3 of this folder); every other view may have a writer in its gaps.
+pub fn span_of<'a, A: Plain>(view: &ArrayViewD<'a, A>) -> (&'a [A], usize) {
+    if view.is_empty() {
+        return (&[], 0);
+    }
+    let (mut low, mut high) = (0, 0);
+    for (&n, &s) in view.shape().iter().zip(view.strides()) {
+        let reach = s * (n as isize - 1);
+        low += reach.min(0);
+        high += reach.max(0);
+    }
+    // SAFETY: both ends are elements of the view, so all between lies in one array; nobody writes to the array of a value
+    // while it is viewed (invariant 1 of this folder), and all of it holds numbers.
+    let data = unsafe { std::slice::from_raw_parts(view.as_ptr().offset(low), (high - low) as usize + 1) };
+    (data, low.unsigned_abs())
+}
+
 /// Element types of arrays.
 pub trait Plain: Copy {
     /// Whether only some bit patterns are valid.
@@ -186,6 +212,10 @@ impl Place {
 
 /// The array of `layout` at `place`. The caller's signature ties `'a` to the owner of the memory.
 pub(super) fn view<'a, A>(place: Place, layout: &Layout) -> ArrayViewD<'a, A> {
+    if layout.len() == 0 {
+        // ndarray wants strides of 0 here: with others an owned copy is refused.
+        return ArrayViewD::from_shape(IxDyn(&layout.shape), &[]).expect("no elements for an empty shape");
+    }
     let mut start = place.0.as_ptr().cast::<A>();
     let mut strides: smallvec::SmallVec<[usize; 4]> = smallvec::SmallVec::new();
     for (&n, &s) in layout.shape.iter().zip(&layout.strides) {

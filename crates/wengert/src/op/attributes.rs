@@ -115,6 +115,12 @@ attributes! {
     Triu { k: isize = 0 }
     /// A vector on diagonal `k` of a square matrix, or the diagonal `k` of a matrix.
     Diag { k: isize = 0 }
+    /// The diagonal of two axes of equal length, as a new last axis.
+    Diagonal { axis0: usize = 0, axis1: usize = 1 }
+    /// Zeros with the argument's last axis on the diagonal of two axes, at these places of the result: the adjoint of `Diagonal`.
+    DiagonalInto { axis0: usize = 0, axis1: usize = 1 }
+    /// Zeros of `shape` (a matrix) with a vector on diagonal `k`: the adjoint of `Diag` of a matrix.
+    DiagInto { shape: Shape = Shape::new(), k: isize = 0 }
     /// Sum of the main diagonal of a matrix.
     Trace {}
     /// Repeats the whole array, as `numpy.tile`.
@@ -179,10 +185,20 @@ attributes! {
     /// The adjoint of `Conv`.
     ConvTranspose { rank: usize = 2, stride: Axes = Axes::new(), padding: Axes = Axes::new(), dilation: Axes = Axes::new(),
         output_padding: Axes = Axes::new(), groups: usize = 1 }
+    /// The weight cotangent of `Conv` from its argument and the cotangent of its result; `kernel` is the weight's size.
+    ConvWeight { rank: usize = 2, kernel: Spatial = Spatial::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+        dilation: Axes = Axes::new(), groups: usize = 1 }
     /// Largest value of each window.
     MaxPool { rank: usize = 2, kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), dilation: Axes = Axes::new() }
+    /// Zeros of `size` with the entries of `args[0]` added at the positions `args[1]` of their plane: the adjoint of `PoolGather`.
+    PoolScatter { size: Spatial = Spatial::new() }
+    /// The entries of each plane of `args[0]` at the positions `args[1]`.
+    PoolGather {}
     /// Mean of each window.
     AvgPool { kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
+    /// The adjoint of `AvgPool`, from planes of `size`.
+    AvgPoolAdjoint { size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+        count_include_pad: bool = true }
     /// `softmax(q k^T scale + mask) v`.
     Attention { is_causal: bool = false, scale: Option<f64> = None }
     /// One step of an LSTM.

@@ -2,11 +2,13 @@
 
 mod assemble;
 mod conv;
+mod diagonal;
 mod einsum;
 mod index;
 mod linalg;
 mod loss;
 mod matmul;
+mod moving;
 mod network;
 mod norm;
 mod pending;

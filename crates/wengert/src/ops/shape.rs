@@ -1,15 +1,16 @@
-//! Ops that only move elements about: strided views wherever one serves.
+//! Ops that only lay the axes of an array anew: strided views wherever one serves, of elements of every type.
 
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+
+use super::moving::{every_dtype, moved, pour_back, single, viewed};
+use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::walk::{Operand, Walk};
 use crate::op::{BroadcastTo, Permute, Reshape, Squeeze, Transpose, Unsqueeze};
 use crate::rule::*;
 use crate::shape::{Layout, Shape, axes, axis};
 use crate::term::Term;
-
-fn real(args: &[Arg]) -> Result<&[usize], Refusal> {
-    Ok(expect(args, &[Dtype::Real])?[0])
-}
 
 fn swapped(ndim: usize, a: usize, b: usize) -> Shape {
     let mut order: Shape = (0..ndim).collect();
@@ -20,6 +21,24 @@ fn swapped(ndim: usize, a: usize, b: usize) -> Shape {
 fn permuted(x: &Layout, order: &[usize]) -> Layout {
     let shape = order.iter().map(|&k| x.shape[k]).collect();
     Layout { shape, strides: order.iter().map(|&k| x.strides[k]).collect() }
+}
+
+/// The vjp of an op that leaves the row-major order alone.
+fn reshape_back<'r, T: Functions>(
+    call: &Call<'_, 'r, T>,
+    y_bar: &[Option<Term<'r, T>>],
+) -> Cotangents<'r, T> {
+    Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
+}
+
+fn reshape_back_kernel<T: Functions>(
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    let shape: Shape = y_bar[0].as_ref().map_or(Shape::new(), |y_bar| y_bar.shape().into());
+    pour_back(y_bar, x_bar, true, |x_bar| {
+        x_bar.into_shape_with_order(IxDyn(&shape)).expect("cotangents lie row-major without gaps")
+    })
 }
 
 impl Permute {
@@ -35,8 +54,8 @@ impl Permute {
 
 impl<T: Functions> Rule<T> for Permute {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let shape = real(args)?;
-        one(self.order(shape.len())?.iter().map(|&k| shape[k]).collect())
+        let (shape, dtype) = single(args)?;
+        moved(self.order(shape.len())?.iter().map(|&k| shape[k]).collect(), dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         Some((permuted(x, &self.order(x.ndim()).ok()?), 0))
@@ -47,6 +66,16 @@ impl<T: Functions> Rule<T> for Permute {
         order.iter().enumerate().for_each(|(k, &from)| inverse[from] = k);
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.permute(&inverse)), 1)
     }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let order = self.order(y[0].real().ndim()).expect("axes have passed `infer`");
+        pour_back(y_bar, x_bar, true, |x_bar| x_bar.permuted_axes(IxDyn(&order)))
+    }
     fn is_linear(&self) -> bool {
         true
     }
@@ -54,9 +83,9 @@ impl<T: Functions> Rule<T> for Permute {
 
 impl<T: Functions> Rule<T> for Transpose {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let shape = real(args)?;
+        let (shape, dtype) = single(args)?;
         let (a, b) = (axis(self.axis0, shape.len())?, axis(self.axis1, shape.len())?);
-        one(swapped(shape.len(), a, b).iter().map(|&k| shape[k]).collect())
+        moved(swapped(shape.len(), a, b).iter().map(|&k| shape[k]).collect(), dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         let (a, b) = (axis(self.axis0, x.ndim()).ok()?, axis(self.axis1, x.ndim()).ok()?);
@@ -64,6 +93,20 @@ impl<T: Functions> Rule<T> for Transpose {
     }
     fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let count = |a: isize| axis(a, y[0].real().ndim()).expect("axes have passed `infer`");
+        let (a, b) = (count(self.axis0), count(self.axis1));
+        pour_back(y_bar, x_bar, true, |mut x_bar| {
+            x_bar.swap_axes(a, b);
+            x_bar
+        })
     }
     fn is_linear(&self) -> bool {
         true
@@ -78,30 +121,51 @@ impl Reshape {
             let rule = format!("the shape {:?} has an entry below -1, or more than one -1", &self.shape[..]);
             return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
         }
-        let known: usize = self.shape.iter().filter(|&&n| n >= 0).map(|&n| n as usize).product();
-        let fits = if open == 0 { known == len } else { known > 0 && len.is_multiple_of(known) };
-        if !fits {
-            let rule = format!("{len} elements do not fill the shape {:?}", &self.shape[..]);
-            return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
-        }
-        Ok(self.shape.iter().map(|&n| if n == -1 { len / known } else { n as usize }).collect())
+        let given = || self.shape.iter().filter(|&&n| n >= 0).map(|&n| n as usize);
+        // Lengths whose product overflows fit no array, but in company of a 0.
+        let known = if given().any(|n| n == 0) { Some(0) } else { given().try_fold(1, usize::checked_mul) };
+        let open_length = match known {
+            Some(known) if open == 0 && known == len => 0,
+            Some(known) if open == 1 && known > 0 && len.is_multiple_of(known) => len / known,
+            _ => {
+                let rule = format!("{len} elements do not fill the shape {:?}", &self.shape[..]);
+                return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+            }
+        };
+        Ok(self.shape.iter().map(|&n| if n == -1 { open_length } else { n as usize }).collect())
     }
+}
+
+/// Copies `x` in row-major order into `y` of another shape.
+fn refill<A: Copy>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
+    let y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
+    x.assign_to(y);
 }
 
 impl<T: Functions> Rule<T> for Reshape {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        one(self.lengths(real(args)?.iter().product())?)
+        let (shape, dtype) = single(args)?;
+        moved(self.lengths(shape.iter().product())?, dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         let shape = self.lengths(x.len()).ok()?;
         x.is_contiguous().then(|| (Layout::contiguous(&shape), 0))
     }
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        y[0].slice().iter_mut().zip(x[0].real()).for_each(|(y, x)| *y = *x);
+        every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
         Ok(())
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
+        reshape_back(call, y_bar)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        reshape_back_kernel(y_bar, x_bar)
     }
     fn is_linear(&self) -> bool {
         true
@@ -110,7 +174,7 @@ impl<T: Functions> Rule<T> for Reshape {
 
 impl<T: Functions> Rule<T> for BroadcastTo {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let shape = real(args)?;
+        let (shape, dtype) = single(args)?;
         let lead = self.shape.len().wrapping_sub(shape.len());
         let fits = shape.len() <= self.shape.len()
             && shape.iter().zip(&self.shape[lead..]).all(|(&have, &want)| have == want || have == 1);
@@ -118,7 +182,7 @@ impl<T: Functions> Rule<T> for BroadcastTo {
             let rule = format!("{shape:?} does not broadcast to {:?}", &self.shape[..]);
             return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
         }
-        one(self.shape.clone())
+        moved(self.shape.clone(), dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         Some((Layout { shape: self.shape.clone(), strides: x.broadcast_strides(&self.shape) }, 0))
@@ -126,6 +190,21 @@ impl<T: Functions> Rule<T> for BroadcastTo {
     /// The cotangent as it is: whoever called sums it back to the argument's shape.
     fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         Cotangents::from_elem(y_bar[0], 1)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let Some(data) = y_bar.as_slice() else { return false };
+        let target = Target::new(x_bar.array.shape(), y_bar.shape());
+        let operand = Operand { data, first: 0, walk: Walk::new(&[data.len()], &[1]) };
+        let accumulate = x_bar.accumulate;
+        unbroadcast_into(&operand, data.len(), &target, x_bar.slice(), accumulate);
+        true
     }
     fn is_linear(&self) -> bool {
         true
@@ -151,9 +230,9 @@ impl Squeeze {
 
 impl<T: Functions> Rule<T> for Squeeze {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let shape = real(args)?;
+        let (shape, dtype) = single(args)?;
         let dropped = self.dropped(shape)?;
-        one((0..shape.len()).filter(|k| !dropped.contains(k)).map(|k| shape[k]).collect())
+        moved((0..shape.len()).filter(|k| !dropped.contains(k)).map(|k| shape[k]).collect(), dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         let dropped = self.dropped(&x.shape).ok()?;
@@ -161,7 +240,16 @@ impl<T: Functions> Rule<T> for Squeeze {
         Some((permuted(x, &kept), 0))
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
+        reshape_back(call, y_bar)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        reshape_back_kernel(y_bar, x_bar)
     }
     fn is_linear(&self) -> bool {
         true
@@ -170,19 +258,29 @@ impl<T: Functions> Rule<T> for Squeeze {
 
 impl<T: Functions> Rule<T> for Unsqueeze {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let mut shape = Shape::from_slice(real(args)?);
-        shape.insert(axis(self.axis, shape.len() + 1)?, 1);
-        one(shape)
+        let (shape, dtype) = single(args)?;
+        let mut longer = Shape::from_slice(shape);
+        longer.insert(axis(self.axis, shape.len() + 1)?, 1);
+        moved(longer, dtype)
     }
     fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
         let at = axis(self.axis, x.ndim() + 1).ok()?;
         let mut layout = x.clone();
         layout.shape.insert(at, 1);
         layout.strides.insert(at, 0);
-        Some((layout, 0))
+        viewed(layout, 0)
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
+        reshape_back(call, y_bar)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        reshape_back_kernel(y_bar, x_bar)
     }
     fn is_linear(&self) -> bool {
         true

@@ -1,7 +1,9 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
-use crate::expr::{self, Expr, Operand, Recorder};
+use crate::error::Refusal;
+use crate::expr::{Expr, Operand, Recorder};
 use crate::graph::Graph;
+use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::op::table::unary_table;
 use crate::op::*;
@@ -9,21 +11,28 @@ use crate::rule::Record;
 use crate::var::Var;
 
 impl<T: Functions> Recorder<T> for Graph<T> {
-    fn record_formula_op(&self, op: &Op, args: &[Var]) -> Var {
-        self.must(op, args)
+    #[inline(always)]
+    fn unary(&self, op: Unary, x: Var) -> Var {
+        self.record_map(Map::Unary(op), x).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[x]))
     }
-    fn record_number(&self, value: f64) -> Var {
+    #[inline(always)]
+    fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var {
+        self.record_map(Map::Tuned(op, p), x).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[x]))
+    }
+    #[inline(always)]
+    fn binary(&self, op: Binary, a: Var, b: Var) -> Var {
+        self.record_zip(op, a, b).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[a, b]))
+    }
+    fn number(&self, value: f64) -> Var {
         self.full(&[], value)
-    }
-    fn check_handle(&self, v: Var) -> Var {
-        v
     }
 }
 
 impl<T: Functions> Graph<T> {
-    /// Records an argument of the op whose method has noted the line.
-    pub(crate) fn arg(&self, x: impl Operand) -> Var {
-        expr::record(self, x)
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Var {
+        panic!("{}", self.error(refusal, op, args))
     }
 
     /// Records a formula.
@@ -70,7 +79,7 @@ macro_rules! unary_methods {
             pub fn $name(&self, x: impl Expr) -> Var {
                 self.enter();
                 let x = self.arg(x);
-                self.must(&Op::Unary(Unary::$Variant), &[x])
+                Recorder::unary(self, Unary::$Variant, x)
             }
         )* }
     };
@@ -84,8 +93,8 @@ macro_rules! binary_methods {
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
                 self.enter();
-                let args = [self.arg(a), self.arg(b)];
-                self.must(&Op::Binary(Binary::$Variant), &args)
+                let (a, b) = (self.arg(a), self.arg(b));
+                Recorder::binary(self, Binary::$Variant, a, b)
             }
         )* }
     };
@@ -115,7 +124,7 @@ macro_rules! tuned_methods {
             pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {
                 self.enter();
                 let x = self.arg(x);
-                self.must(&Op::Tuned(Tuned::$Variant, [$p0, $p1]), &[x])
+                Recorder::tuned(self, Tuned::$Variant, [$p0, $p1], x)
             }
         )* }
     };

@@ -2,6 +2,7 @@
 
 use crate::expr::Expr;
 use crate::graph::Graph;
+use crate::graph::formula::Total;
 use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
@@ -31,6 +32,9 @@ impl<T: Functions> Graph<T> {
     #[track_caller]
     pub fn sum(&self, x: impl Expr) -> Var {
         self.enter();
+        if let Some(total) = self.total(x, Total::Sum) {
+            return total;
+        }
         let x = self.arg(x);
         self.must(&Sum::default().into(), &[x])
     }

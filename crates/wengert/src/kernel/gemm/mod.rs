@@ -12,14 +12,12 @@
 //! - scratch is one vector a thread and type, kept between calls.
 //!
 //! Absent on purpose: complex numbers, integer types, fused epilogues.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)] // until the ops use all of it
 
 mod batch;
 mod choose;
 mod raw;
 mod solve;
-#[cfg(test)]
-pub(crate) mod speed;
 #[cfg(test)]
 mod tests;
 mod within;

@@ -11,6 +11,8 @@ use super::{Place, Spot, Strided, StridedMut};
 
 mod check;
 mod element;
+#[cfg(test)]
+mod levels;
 mod solve;
 mod tile;
 

@@ -19,6 +19,8 @@ impl Triangle {
     pub const UPPER: Triangle = Triangle { lower: false, unit: false };
     /// The lower triangle with ones on the diagonal.
     pub const UNIT_LOWER: Triangle = Triangle { lower: true, unit: true };
+    /// The upper triangle with ones on the diagonal.
+    pub const UNIT_UPPER: Triangle = Triangle { lower: false, unit: true };
 }
 
 /// Rows that substitution handles without a product in between.

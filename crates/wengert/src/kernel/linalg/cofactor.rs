@@ -47,7 +47,7 @@ fn large<T: Gemm>(a: &[T], n: usize, out: &mut [T], threads: Threads) -> Result<
     let (low, high) = sizes.fold((f64::INFINITY, 0.0), |(low, high), x| (x.min(low), x.max(high)));
     let det = determinant(&factors, n, &pivots);
     if regular && low > WELL * high && det.is_finite() && det.abs() > T::min_positive_value() {
-        inverse(&factors, n, &pivots, &mut work_matrix(&mut work, n), threads);
+        inverse(&factors, n, &pivots, work_matrix(&mut work, n), threads);
         for i in 0..n {
             for j in 0..n {
                 out[i * n + j] = det * work[j * n + i];
@@ -80,4 +80,50 @@ fn orientation<T: Gemm>(q: &[T], n: usize, factors: &mut [T], pivots: &mut [usiz
     factors.copy_from_slice(q);
     let _ = lu(factors, n, pivots, work, Threads::ONE);
     determinant(factors, n, pivots).signum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::linalg::testing::Random;
+
+    /// Signed minors by cofactor expansion.
+    fn minors(a: &[f64], n: usize) -> Vec<f64> {
+        fn det(a: &[f64], n: usize) -> f64 {
+            if n == 0 {
+                return 1.0;
+            }
+            (0..n)
+                .map(|j| if j % 2 == 0 { 1.0 } else { -1.0 } * a[j] * det(&without(a, n, 0, j), n - 1))
+                .sum()
+        }
+        fn without(a: &[f64], n: usize, i: usize, j: usize) -> Vec<f64> {
+            (0..n * n).filter(|x| x / n != i && x % n != j).map(|x| a[x]).collect()
+        }
+        let sign = |i: usize| if (i / n + i % n).is_multiple_of(2) { 1.0 } else { -1.0 };
+        (0..n * n).map(|i| sign(i) * det(&without(a, n, i / n, i % n), n - 1)).collect()
+    }
+
+    #[test]
+    fn cofactors_of_regular_and_singular_matrices() {
+        for n in [1, 2, 3, 4, 5, 6] {
+            for lost in 0..=3 {
+                let mut random = Random::new(n as u64);
+                let mut a: Vec<f64> = random.vector(n * n);
+                match lost {
+                    1 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j]),
+                    2 if n > 1 => {
+                        (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j] + 1e-9 * a[(n - 1) * n + j])
+                    }
+                    3 => a.fill(0.0),
+                    _ => {}
+                }
+                let mut c = vec![f64::NAN; n * n];
+                cofactor(&a, n, &mut c, Threads::ONE).unwrap();
+                let want = minors(&a, n);
+                let off = c.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+                assert!(off < 1e-14 * n as f64, "n = {n}, kind {lost}: off by {off}");
+            }
+        }
+    }
 }

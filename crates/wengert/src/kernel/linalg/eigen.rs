@@ -107,7 +107,6 @@ fn tridiagonalise<T: Gemm>(
         }
         let left = Strided::rows(pair, 2);
         let right = Strided { data: pair, offset: 1, row_stride: -1, col_stride: 2 };
-        // Rows of [w v]^T: contiguous copies would cost more than they save for two of them.
         gemm_within(
             a,
             n,

@@ -162,17 +162,19 @@ pub fn solve_factored<T: Gemm>(
     cols: usize,
     threads: Threads,
 ) {
+    let exchange = |b: &mut [T], (i, &p): (usize, &usize)| swap_rows(b, cols, i, p);
     let l = Strided::rows(factors, n);
-    let mut step = |shape, l| solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
-    if transposed {
-        step(Triangle::LOWER, l.t());
-        step(Triangle { lower: false, unit: true }, l.t());
-        pivots.iter().enumerate().rev().for_each(|(i, &p)| swap_rows(b, cols, i, p));
+    let steps = if transposed {
+        [(Triangle::LOWER, l.t()), (Triangle::UNIT_UPPER, l.t())]
     } else {
-        pivots.iter().enumerate().for_each(|(i, &p)| swap_rows(b, cols, i, p));
-        let mut step = |shape, l| solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
-        step(Triangle::UNIT_LOWER, l);
-        step(Triangle::UPPER, l);
+        pivots.iter().enumerate().for_each(|x| exchange(b, x));
+        [(Triangle::UNIT_LOWER, l), (Triangle::UPPER, l)]
+    };
+    for (shape, l) in steps {
+        solve_triangular(n, cols, shape, l, StridedMut::rows(b, cols), threads);
+    }
+    if transposed {
+        pivots.iter().enumerate().rev().for_each(|x| exchange(b, x));
     }
 }
 

@@ -6,7 +6,7 @@
 //! are mistakes of the caller in this crate and panic.
 //!
 //! Absent on purpose: complex matrices, leading batch axes (the caller's loop), derivatives (rules of the ops).
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)] // until the ops use all of it
 
 mod cholesky;
 mod cofactor;
@@ -16,8 +16,6 @@ mod lu;
 mod qr;
 mod reflect;
 mod scaled;
-#[cfg(test)]
-mod speed;
 mod svd;
 #[cfg(test)]
 pub(crate) mod testing;

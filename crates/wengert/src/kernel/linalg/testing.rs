@@ -36,3 +36,22 @@ pub(crate) fn multiply<T: Real>([m, n, k]: [usize; 3], a: Strided<'_, T>, b: Str
 pub(crate) fn norm_of<T: Real>(a: &[T]) -> f64 {
     a.iter().map(|x| x.as_f64() * x.as_f64()).sum::<f64>().sqrt()
 }
+
+/// `|a - b| / (n eps |scale|)` in the Frobenius norm.
+pub(crate) fn residual<T: Real>(a: &[T], b: &[T], n: usize, scale: &[T]) -> f64 {
+    let difference: Vec<T> = a.iter().zip(b).map(|(&a, &b)| a - b).collect();
+    let size = norm_of(scale).max(f64::MIN_POSITIVE) * T::epsilon().as_f64() * n.max(1) as f64;
+    norm_of(&difference) / size
+}
+
+/// The identity matrix.
+pub(crate) fn identity<T: Real>(n: usize) -> Vec<T> {
+    (0..n * n).map(|i| if i % (n + 1) == 0 { T::one() } else { T::zero() }).collect()
+}
+
+/// Runs a check on every size, each with its own seed.
+pub(crate) fn both(check: impl Fn(&mut Random, usize), sizes: &[usize]) {
+    for (seed, &n) in sizes.iter().enumerate() {
+        check(&mut Random::new(seed as u64 + 1), n);
+    }
+}

@@ -1,21 +1,10 @@
 //! Residuals, orthogonality, conventions and errors, in both types and over sizes that meet every code path.
 
-use super::testing::{Random, multiply, norm_of};
+use super::testing::{Random, both, identity, multiply, norm_of, residual};
 use super::*;
 use crate::kernel::gemm::{Gemm, Strided, Threads, Triangle};
 
 const SIZES: [usize; 12] = [0, 1, 2, 3, 5, 8, 17, 33, 49, 64, 65, 130];
-
-/// `|a - b| / (n eps |scale|)` in the Frobenius norm.
-fn residual<T: Gemm>(a: &[T], b: &[T], n: usize, scale: &[T]) -> f64 {
-    let difference: Vec<T> = a.iter().zip(b).map(|(&a, &b)| a - b).collect();
-    let size = norm_of(scale).max(f64::MIN_POSITIVE) * T::epsilon().as_f64() * n.max(1) as f64;
-    norm_of(&difference) / size
-}
-
-fn identity<T: Gemm>(n: usize) -> Vec<T> {
-    (0..n * n).map(|i| if i % (n + 1) == 0 { T::one() } else { T::zero() }).collect()
-}
 
 fn orthonormal<T: Gemm>(q: &[T], m: usize, n: usize) -> f64 {
     let gram = multiply([n, n, m], Strided::rows(q, n).t(), Strided::rows(q, n));
@@ -27,12 +16,6 @@ fn positive<T: Gemm>(n: usize, random: &mut Random) -> Vec<T> {
     let mut s = multiply([n, n, n], Strided::rows(&b, n), Strided::rows(&b, n).t());
     (0..n).for_each(|i| s[i * n + i] += T::of(0.1 * n as f64));
     s
-}
-
-fn both(check: impl Fn(&mut Random, usize), sizes: &[usize]) {
-    for (seed, &n) in sizes.iter().enumerate() {
-        check(&mut Random::new(seed as u64 + 1), n);
-    }
 }
 
 #[test]
@@ -271,76 +254,6 @@ fn small_singular_values_keep_their_digits() {
     let (_, log) = log_determinant(&f, n, &p);
     let sum: f64 = s.iter().map(|x| x.ln()).sum();
     assert!((sum - log).abs() < 1e-12, "{sum} {log}");
-}
-
-/// Signed minors by cofactor expansion.
-fn minors(a: &[f64], n: usize) -> Vec<f64> {
-    fn det(a: &[f64], n: usize) -> f64 {
-        if n == 0 {
-            return 1.0;
-        }
-        (0..n).map(|j| if j % 2 == 0 { 1.0 } else { -1.0 } * a[j] * det(&without(a, n, 0, j), n - 1)).sum()
-    }
-    fn without(a: &[f64], n: usize, i: usize, j: usize) -> Vec<f64> {
-        (0..n * n).filter(|x| x / n != i && x % n != j).map(|x| a[x]).collect()
-    }
-    let sign = |i: usize| if (i / n + i % n) % 2 == 0 { 1.0 } else { -1.0 };
-    (0..n * n).map(|i| sign(i) * det(&without(a, n, i / n, i % n), n - 1)).collect()
-}
-
-#[test]
-fn cofactors_of_regular_and_singular_matrices() {
-    for n in [1, 2, 3, 4, 5, 6] {
-        for lost in 0..=3 {
-            let mut random = Random::new(n as u64);
-            let mut a: Vec<f64> = random.vector(n * n);
-            match lost {
-                1 if n > 1 => (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j]),
-                2 if n > 1 => {
-                    (0..n).for_each(|j| a[(n - 1) * n + j] = 2.0 * a[j] + 1e-9 * a[(n - 1) * n + j])
-                }
-                3 => a.fill(0.0),
-                _ => {}
-            }
-            let mut c = vec![f64::NAN; n * n];
-            cofactor(&a, n, &mut c, Threads::ONE).unwrap();
-            let want = minors(&a, n);
-            let off = c.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
-            assert!(off < 1e-14 * n as f64, "n = {n}, kind {lost}: off by {off}");
-        }
-    }
-}
-
-#[test]
-fn exponentials() {
-    fn check<T: Gemm>(random: &mut Random, n: usize) {
-        for size in [0.0, 0.01, 0.2, 0.8, 2.0, 5.0, 30.0] {
-            let mut a: Vec<T> = random.vector(n * n);
-            let norm = norm_of(&a).max(1e-300);
-            a.iter_mut().for_each(|x| *x *= T::of(size / norm));
-            let minus: Vec<T> = a.iter().map(|x| -*x).collect();
-            let (mut e, mut f, mut work) = (vec![T::nan(); n * n], vec![T::nan(); n * n], Vec::new());
-            exponential(&a, n, &mut e, &mut work, Threads::ONE);
-            exponential(&minus, n, &mut f, &mut work, Threads::ONE);
-            let one = multiply([n, n, n], Strided::rows(&e, n), Strided::rows(&f, n));
-            let scale = T::of(norm_of(&e) * norm_of(&f));
-            assert!(residual(&one, &identity(n), n.max(4), &[scale]) < 10.0, "n = {n}, norm {size}");
-        }
-    }
-    both(check::<f64>, &[0, 1, 2, 3, 8, 33]);
-    both(check::<f32>, &[0, 1, 2, 3, 8, 33]);
-    for size in [0.01, 0.2, 0.9, 2.0, 5.0, 40.0] {
-        // A rotation, a nilpotent matrix and a number have known exponentials.
-        let mut e = [0.0; 4];
-        exponential(&[0.0, -size, size, 0.0], 2, &mut e, &mut Vec::new(), Threads::ONE);
-        let (s, c) = f64::sin_cos(size);
-        assert!([c, -s, s, c].iter().zip(e).all(|(x, y)| (x - y).abs() < 3e-14), "{size}: {e:?}");
-        exponential(&[0.0, size, 0.0, 0.0], 2, &mut e, &mut Vec::new(), Threads::ONE);
-        assert!([1.0, size, 0.0, 1.0].iter().zip(e).all(|(x, y)| (x - y).abs() < 1e-14 * (1.0 + size)));
-        let mut e = [0.0];
-        exponential(&[-size], 1, &mut e, &mut Vec::new(), Threads::ONE);
-        assert!((e[0] / (-size).exp() - 1.0).abs() < 1e-13);
-    }
 }
 
 #[test]

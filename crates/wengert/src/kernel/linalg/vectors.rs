@@ -18,7 +18,7 @@ pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for q in 0..width {
-            sums[q] = sums[q] + sums[q + width];
+            sums[q] += sums[q + width];
         }
         width /= 2;
     }

@@ -31,7 +31,7 @@ pub fn max_pool<T: Real>(
     x: &[T],
     work: &mut Workspace<T>,
     y: &mut [T],
-    positions: &mut [i32],
+    positions: &mut [i64],
 ) {
     let (plane, _) = windows.check(x, y);
     assert_eq!(positions.len(), y.len());
@@ -50,7 +50,7 @@ pub fn max_pool<T: Real>(
     }
 }
 
-type Arguments<'a, T> = (&'a Windows, &'a [T], &'a mut Workspace<T>, &'a mut [T], &'a mut [i32]);
+type Arguments<'a, T> = (&'a Windows, &'a [T], &'a mut Workspace<T>, &'a mut [T], &'a mut [i64]);
 
 #[inline(always)]
 fn pool_windows<T: Real>((windows, x, work, y, positions): Arguments<'_, T>) {
@@ -73,7 +73,7 @@ fn wins<T: Real>(x: T, best: T) -> bool {
 
 /// Windows of 2 x 2 at stride 2, straight from x.
 #[inline(always)]
-fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &mut [i32])) {
+fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &mut [i64])) {
     let ([height, width], [rows, columns]) = (windows.input, windows.output());
     for row in 0..windows.planes * rows {
         let in_plane = 2 * (row % rows) * width;
@@ -87,7 +87,7 @@ fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &
                     [start, start + width].map(|start| x[start..].first_chunk().expect("room"));
                 let (best, at) = halves(above, below, width as i32, first);
                 y[place..][..CHUNK].copy_from_slice(&best);
-                positions[place..][..CHUNK].copy_from_slice(&at);
+                widen(&at, &mut positions[place..][..CHUNK]);
             } else {
                 let count = CHUNK.min(columns - column);
                 let [above, below] = [start, start + width].map(|start| {
@@ -97,10 +97,16 @@ fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &
                 });
                 let (best, at) = halves(&above, &below, width as i32, first);
                 y[place..][..count].copy_from_slice(&best[..count]);
-                positions[place..][..count].copy_from_slice(&at[..count]);
+                widen(&at[..count], &mut positions[place..][..count]);
             }
         }
     }
+}
+
+/// Positions are found in `i32`, of which a register holds as many as of `f32`.
+#[inline(always)]
+fn widen(at: &[i32], positions: &mut [i64]) {
+    positions.iter_mut().zip(at).for_each(|(position, &at)| *position = i64::from(at));
 }
 
 #[inline(always)]
@@ -173,7 +179,7 @@ impl<T: Real> Workspace<T> {
 
     /// Copies the results of a plane to their places and turns offsets into positions.
     #[inline(always)]
-    fn finish(&self, windows: &Windows, pitch: usize, x: &[T], y: &mut [T], positions: &mut [i32]) {
+    fn finish(&self, windows: &Windows, pitch: usize, x: &[T], y: &mut [T], positions: &mut [i64]) {
         let [_, columns] = windows.output();
         let &Windows { input, stride, padding, .. } = windows;
         let results = y.chunks_exact_mut(columns).zip(positions.chunks_exact_mut(columns));
@@ -184,7 +190,7 @@ impl<T: Real> Workspace<T> {
             let mut empty = false;
             for (column, (position, &offset)) in positions.iter_mut().zip(offsets).enumerate() {
                 empty |= offset == NONE;
-                *position = start.wrapping_add((column * stride[1]) as i32).wrapping_add(offset);
+                *position = i64::from(start.wrapping_add((column * stride[1]) as i32).wrapping_add(offset));
             }
             if empty {
                 let lost =
@@ -199,35 +205,32 @@ impl<T: Real> Workspace<T> {
 }
 
 /// The first position of a window that is not padding: where a window of -infinities has its maximum.
-fn first_valid(windows: &Windows, row: usize, column: usize) -> i32 {
+fn first_valid(windows: &Windows, row: usize, column: usize) -> i64 {
     let first = |axis: usize, o| (0..windows.kernel[axis]).find_map(|k| windows.position(axis, o, k));
     match (first(0, row), first(1, column)) {
-        (Some(i), Some(j)) => (i * windows.input[1] + j) as i32,
+        (Some(i), Some(j)) => (i * windows.input[1] + j) as i64,
         _ => -1,
     }
 }
 
-/// Adjoint of [`max_pool`]: each cotangent goes to the position that won.
+/// Adjoint of [`gather_positions`], and so of [`max_pool`]: each cotangent goes to the position that won.
 ///
-/// y_bar and positions `[planes, Ho, Wo] ->` x_bar `[planes, H, W]`; with `accumulate` it is added to `x_bar`.
+/// y_bar and positions `[planes, out] ->` x_bar `[planes, plane]`; with `accumulate` it is added to `x_bar`. A position
+/// of -1 drops its cotangent.
 ///
 /// # Panics
-/// If a slice has not the length that the geometry says, or a position lies outside its plane.
+/// If a slice has not the length that the others say, or a position lies outside its plane.
 pub fn max_pool_cotangent<T: Real>(
-    windows: &Windows,
+    planes: usize,
     y_bar: &[T],
-    positions: &[i32],
+    positions: &[i64],
     accumulate: bool,
     x_bar: &mut [T],
 ) {
-    let (plane, out) = windows.check(x_bar, y_bar);
-    assert_eq!(positions.len(), y_bar.len());
     if !accumulate {
         x_bar.fill(T::zero());
     }
-    if out == 0 || plane == 0 {
-        return;
-    }
+    let Some((plane, out)) = lengths(planes, x_bar, y_bar, positions) else { return };
     let cotangents = y_bar.chunks_exact(out).zip(positions.chunks_exact(out));
     for (x_bar, (y_bar, positions)) in x_bar.chunks_exact_mut(plane).zip(cotangents) {
         for (&y_bar, &position) in y_bar.iter().zip(positions) {
@@ -236,4 +239,33 @@ pub fn max_pool_cotangent<T: Real>(
             }
         }
     }
+}
+
+/// The elements of x at positions as [`max_pool`] finds them; 0 for a position of -1.
+///
+/// x `[planes, plane]`, positions `[planes, out] ->` y `[planes, out]`.
+///
+/// # Panics
+/// If a slice has not the length that the others say, or a position lies outside its plane.
+pub fn gather_positions<T: Real>(planes: usize, x: &[T], positions: &[i64], y: &mut [T]) {
+    y.fill(T::zero());
+    let Some((plane, out)) = lengths(planes, x, y, positions) else { return };
+    let results = y.chunks_exact_mut(out).zip(positions.chunks_exact(out));
+    for (x, (y, positions)) in x.chunks_exact(plane).zip(results) {
+        for (y, &position) in y.iter_mut().zip(positions) {
+            if position >= 0 {
+                *y = x[position as usize];
+            }
+        }
+    }
+}
+
+/// Elements of a plane of x and of y, if there are any.
+fn lengths<T>(planes: usize, x: &[T], y: &[T], positions: &[i64]) -> Option<(usize, usize)> {
+    assert_eq!(positions.len(), y.len());
+    if x.is_empty() || y.is_empty() {
+        return None;
+    }
+    assert!(x.len().is_multiple_of(planes) && y.len().is_multiple_of(planes));
+    Some((x.len() / planes, y.len() / planes))
 }

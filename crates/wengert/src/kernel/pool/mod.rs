@@ -11,7 +11,7 @@ mod max;
 mod tests;
 
 pub use average::{average_pool, average_pool_cotangent};
-pub use max::{Workspace, max_pool, max_pool_cotangent};
+pub use max::{Workspace, gather_positions, max_pool, max_pool_cotangent};
 
 /// Windows over `planes` planes (batch times channels) of `input` elements. Pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

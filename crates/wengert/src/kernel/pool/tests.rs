@@ -55,7 +55,7 @@ fn check_max<T: Real>(w: &Windows, x: &[T]) {
     let (mut best, mut at) = (vec![T::neg_infinity(); len], vec![-1; len]);
     for_each_tap(w, |window, position, i| {
         if at[window] < 0 || x[i] > best[window] || x[i].is_nan() {
-            (best[window], at[window]) = (x[i], position as i32);
+            (best[window], at[window]) = (x[i], position as i64);
         }
     });
     assert_eq!(positions, at, "{w:?}");
@@ -63,15 +63,21 @@ fn check_max<T: Real>(w: &Windows, x: &[T]) {
 
     let y_bar = random::<T>(7, len);
     let mut x_bar = vec![T::one(); x.len()];
-    max_pool_cotangent(w, &y_bar, &positions, true, &mut x_bar);
+    max_pool_cotangent(w.planes, &y_bar, &positions, true, &mut x_bar);
     let mut expected = vec![T::one(); x.len()];
     let mut done = vec![false; len];
     for_each_tap(w, |window, position, i| {
-        if at[window] == position as i32 && !std::mem::replace(&mut done[window], true) {
+        if at[window] == position as i64 && !std::mem::replace(&mut done[window], true) {
             expected[i] += y_bar[window];
         }
     });
     assert_eq!(x_bar, expected, "{w:?}");
+
+    let mut again = vec![T::one(); len];
+    gather_positions(w.planes, x, &positions, &mut again);
+    let held = |(at, x): (&i64, T)| if *at < 0 { T::zero() } else { x };
+    let expected: Vec<T> = at.iter().zip(y).map(held).collect();
+    assert!(again.iter().zip(&expected).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())), "{w:?}");
 }
 
 #[test]
@@ -132,7 +138,7 @@ fn speed() {
                 max_pool(&w, &x, &mut work, &mut y, &mut positions);
                 best[0] = best[0].min(start.elapsed().as_secs_f64());
                 let start = std::time::Instant::now();
-                max_pool_cotangent(&w, &y, &positions, false, &mut x_bar);
+                max_pool_cotangent(w.planes, &y, &positions, false, &mut x_bar);
                 best[1] = best[1].min(start.elapsed().as_secs_f64());
             }
             println!("{kernel:?} on {input:?}: {:.3} ms and {:.3} ms", best[0] * 1e3, best[1] * 1e3);

@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use super::check::{at, distinct, inside, place};
 use super::element::Gemm;
+use super::tile::panel;
 use super::{At, Product};
 use crate::kernel::gemm::{Place, Spot, Strided, StridedMut, Triangle};
 
@@ -117,25 +118,26 @@ impl<'a, T: Gemm> Solve<'a, T> {
     }
 }
 
-/// Registers in a row of a tile of right sides.
-const VECS: usize = 3;
-/// Rows of a tile.
+/// Rows of a tile. More would lengthen the chain from pivot to pivot.
 const ROWS: usize = 4;
 
 impl<T: Gemm> WithSimd for Solve<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let panel = VECS * T::lanes::<S>();
+        let panel = panel::<S>() * T::lanes::<S>();
         for col in (0..self.cols).step_by(panel) {
             let cols = panel.min(self.cols - col);
             let part = Solve { cols, b: At { ptr: self.b.ptr.wrapping_add(col), ..self.b }, ..self };
             // SAFETY: columns `col .. col + cols` of a checked system with contiguous rows.
             unsafe {
-                match cols.div_ceil(T::lanes::<S>()) {
-                    1 => part.panel::<S, 1>(s),
-                    2 => part.panel::<S, 2>(s),
-                    _ => part.panel::<S, VECS>(s),
+                match (cols.div_ceil(T::lanes::<S>()), cols.is_multiple_of(T::lanes::<S>())) {
+                    (1, true) => part.panel::<S, 1, false>(s),
+                    (1, false) => part.panel::<S, 1, true>(s),
+                    (2, true) => part.panel::<S, 2, false>(s),
+                    (2, false) => part.panel::<S, 2, true>(s),
+                    (_, true) => part.panel::<S, 3, false>(s),
+                    (_, false) => part.panel::<S, 3, true>(s),
                 }
             }
         }
@@ -144,17 +146,17 @@ impl<T: Gemm> WithSimd for Solve<'_, T> {
 
 impl<T: Gemm> Solve<'_, T> {
     #[inline(always)]
-    unsafe fn panel<S: Simd, const V: usize>(self, s: S) {
+    unsafe fn panel<S: Simd, const V: usize, const MASK: bool>(self, s: S) {
         let mask = T::mask(s, self.cols - (V - 1) * T::lanes::<S>());
         let mut row = 0;
         // SAFETY: rows `row .. row + R` are within `n` at each call.
         unsafe {
             while row + ROWS <= self.n {
-                self.tile::<S, ROWS, V>(s, row, mask);
+                self.tile::<S, ROWS, V, MASK>(s, row, mask);
                 row += ROWS;
             }
             while row < self.n {
-                self.tile::<S, 1, V>(s, row, mask);
+                self.tile::<S, 1, V, MASK>(s, row, mask);
                 row += 1;
             }
         }
@@ -162,7 +164,12 @@ impl<T: Gemm> Solve<'_, T> {
 
     /// Rows `row .. row + R` of the solution, given those above.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const V: usize>(&self, s: S, row: usize, mask: T::Mask<S>) {
+    unsafe fn tile<S: Simd, const R: usize, const V: usize, const MASK: bool>(
+        &self,
+        s: S,
+        row: usize,
+        mask: T::Mask<S>,
+    ) {
         let lanes = T::lanes::<S>();
         let zero = T::splat(s, T::zero());
         let l =
@@ -175,7 +182,7 @@ impl<T: Gemm> Solve<'_, T> {
             for p in 0..row {
                 let mut x = [zero; V];
                 for v in 0..V {
-                    x[v] = load::<S, T>(s, v + 1 == V, mask, b(p, v));
+                    x[v] = load::<S, T>(s, MASK && v + 1 == V, mask, b(p, v));
                 }
                 for r in 0..R {
                     let y = T::splat(s, *l(row + r, p));
@@ -191,13 +198,13 @@ impl<T: Gemm> Solve<'_, T> {
                 let exact = V == 1 || !inverse.is_finite();
                 let (pivot, inverse) = (T::splat(s, pivot), T::splat(s, inverse));
                 for v in 0..V {
-                    let mut x = load::<S, T>(s, v + 1 == V, mask, b(row + r, v));
+                    let mut x = load::<S, T>(s, MASK && v + 1 == V, mask, b(row + r, v));
                     x = T::v_mul_add(s, minus, acc[r][v], x);
                     if !self.unit {
                         x = if exact { T::v_div(s, x, pivot) } else { T::v_mul(s, x, inverse) };
                     }
                     acc[r][v] = x;
-                    if v + 1 == V {
+                    if MASK && v + 1 == V {
                         T::store_masked(s, mask, b(row + r, v), x);
                     } else {
                         b(row + r, v).cast::<T::V<S>>().write_unaligned(x);

@@ -4,11 +4,14 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::Product;
 use super::element::Gemm;
-use super::{At, Product};
 
-/// Registers in a panel's width.
-const PANEL: usize = 3;
+/// Registers in a panel's width: with 8 rows of 3, or 6 of 2, the sums of a tile just fit the register file.
+#[inline(always)]
+pub(super) fn panel<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { 3 } else { 2 }
+}
 
 /// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
 pub(super) struct Direct<'a, T>(pub Product<'a, T>);
@@ -19,9 +22,10 @@ impl<T: Gemm> WithSimd for Direct<'_, T> {
     fn with_simd<S: Simd>(self, s: S) {
         let (p, lanes) = (self.0, T::lanes::<S>());
         debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
-        for col in (0..p.n).step_by(PANEL * lanes) {
+        let width = panel::<S>() * lanes;
+        for col in (0..p.n).step_by(width) {
             // SAFETY: the module's invariant, and the assertion above.
-            unsafe { columns(s, p.columns(col, (p.n - col).min(PANEL * lanes))) };
+            unsafe { columns(s, p.columns(col, (p.n - col).min(width))) };
         }
     }
 }
@@ -43,10 +47,8 @@ unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
             (2, false) if many => rows::<S, T, 8, 2, true>(s, p),
             (_, true) if many => rows::<S, T, 8, 3, false>(s, p),
             (_, false) if many => rows::<S, T, 8, 3, true>(s, p),
-            (2, true) => rows::<S, T, 4, 2, false>(s, p),
-            (2, false) => rows::<S, T, 4, 2, true>(s, p),
-            (_, true) => rows::<S, T, 4, 3, false>(s, p),
-            (_, false) => rows::<S, T, 4, 3, true>(s, p),
+            (_, true) => rows::<S, T, 6, 2, false>(s, p),
+            (_, false) => rows::<S, T, 6, 2, true>(s, p),
         }
     }
 }

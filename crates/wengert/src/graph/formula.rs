@@ -1,0 +1,341 @@
+//! Formulas of several ops as one node: one pass over memory each way, and none of their own for a sum that is only
+//! differentiated.
+//!
+//! A formula keeps the id of its program, so that `gradient` and `tangent` can record its ops one by one, and any order
+//! works. A sum (or mean) of a formula over all elements stays *pending*: its number is computed when somebody asks for it,
+//! or on the way of the sweep that needs the same tiles. Nobody can tell: the bits are the same, and an input is
+//! overwritten only after everything pending has been computed.
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Refusal};
+use crate::expr::{Expr, Lowering};
+use crate::graph::Graph;
+use crate::graph::tape::{Array, Kind, Memory, Stored, Tape};
+use crate::kernel::functions::Functions;
+use crate::kernel::program::{LONGEST, Run, Scratch, Slot, Step, params};
+use crate::kernel::walk::Operand;
+use crate::op::Op;
+use crate::rule::{Dtype, Record, dtype_refusal};
+use crate::shape::{Layout, Shape, broadcast};
+use crate::term::Term;
+use crate::var::Var;
+
+/// One use of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Formula {
+    pub program: u32,
+    /// First and count among `parents`.
+    pub leaves: (u32, u32),
+    /// First of its numbers.
+    pub numbers: u32,
+    /// The layout of the elementwise result, which a total sums up.
+    pub layout: u32,
+    pub total: Option<Total>,
+}
+
+/// How the elements of a formula are joined to one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    Sum,
+    Mean,
+}
+
+impl Total {
+    pub fn name(self) -> &'static str {
+        match self {
+            Total::Sum => "sum",
+            Total::Mean => "mean",
+        }
+    }
+
+    /// What one element contributes, times `y_bar`.
+    pub fn scale<T: Functions>(self, y_bar: T, len: usize) -> T {
+        match self {
+            Total::Sum => y_bar,
+            Total::Mean => y_bar / T::of(len as f64),
+        }
+    }
+}
+
+/// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
+#[derive(Default)]
+pub struct Programs {
+    all: Vec<Box<[Step]>>,
+    recent: [u32; 32],
+}
+
+impl Programs {
+    fn intern(&mut self, steps: &[Step]) -> u32 {
+        let mix = |h: usize, step: &Step| {
+            (h ^ fingerprint(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+        };
+        let home = steps.iter().fold(steps.len(), mix) % self.recent.len();
+        let recent = self.recent[home];
+        if self.all.get(recent as usize).is_some_and(|known| **known == *steps) {
+            return recent;
+        }
+        let known = self.all.iter().position(|known| **known == *steps);
+        let index = known.unwrap_or_else(|| {
+            self.all.push(steps.into());
+            self.all.len() - 1
+        });
+        self.recent[home] = index as u32;
+        index as u32
+    }
+
+    pub fn get(&self, program: u32) -> &[Step] {
+        &self.all[program as usize]
+    }
+}
+
+fn fingerprint(step: &Step) -> usize {
+    let slot = |s: Slot| match s {
+        Slot::Leaf(k) => 2 * k as usize,
+        Slot::Step(k) => 2 * k as usize + 1,
+    };
+    match *step {
+        Step::Unary(op, a) => op as usize + (slot(a) << 8),
+        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
+        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
+    }
+}
+
+impl<T: Functions> Tape<T> {
+    /// A formula's arguments, ready to run.
+    pub fn formula_leaves<'m>(
+        &self,
+        memory: &'m Memory<T>,
+        formula: &Formula,
+    ) -> SmallVec<[Operand<'m, T>; 8]> {
+        let shape = &self.layouts.get(formula.layout).layout.shape;
+        let (first, len) = formula.leaves;
+        let ids = &self.parents[first as usize..][..len as usize];
+        ids.iter().map(|&id| self.operand(memory, id as usize, shape)).collect()
+    }
+
+    /// A formula with its arguments, ready to run.
+    pub fn run<'a>(&'a self, formula: &Formula, leaves: &'a [Operand<'a, T>]) -> Run<'a, T> {
+        Run {
+            steps: self.programs.get(formula.program),
+            numbers: &self.numbers[formula.numbers as usize..],
+            leaves,
+            len: self.layouts.get(formula.layout).len,
+        }
+    }
+
+    /// Computes the pending number at node `id`.
+    pub fn settle(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, id: usize) {
+        if !self.nodes[id].is_pending() {
+            return;
+        }
+        let node = self.nodes[id];
+        let formula = self.formulas[node.a as usize];
+        let leaves = self.formula_leaves(memory, &formula);
+        let run = self.run(&formula, &leaves);
+        let sum = run.sum(scratch);
+        self.put_total(memory, id, sum);
+    }
+
+    /// Stores the sum that a pending node was waiting for.
+    pub fn put_total(&mut self, memory: &Memory<T>, id: usize, sum: T) {
+        let node = self.nodes[id];
+        let formula = self.formulas[node.a as usize];
+        let len = self.layouts.get(formula.layout).len;
+        let total = formula.total.expect("only totals wait");
+        memory.lane.fill_in(node.slot as usize, total.scale(sum, len));
+        self.nodes[id].set_pending(false);
+    }
+}
+
+impl<T: Functions> Graph<T> {
+    /// Records an argument: a handle as it is, numbers op by op, arrays as one node.
+    #[inline(always)]
+    pub(crate) fn arg(&self, x: impl crate::expr::Operand) -> Var {
+        if self.fuses(x) { self.record_formula(x, None) } else { crate::expr::record(self, x) }
+    }
+
+    /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
+    pub(crate) fn total(&self, x: impl Expr, total: Total) -> Option<Var> {
+        (self.fuses(x) || (self.has_array(x) && single(x))).then(|| self.record_formula(x, Some(total)))
+    }
+
+    #[inline(always)]
+    fn fuses<E: crate::expr::Operand>(&self, x: E) -> bool {
+        E::OPS > 1 && E::OPS <= LONGEST && self.has_array(x)
+    }
+
+    fn has_array(&self, x: impl crate::expr::Operand) -> bool {
+        let tape = self.tape.borrow();
+        x.any(&|v: Var| tape.resolve(v).is_ok_and(|id| !tape.nodes[id].is_lane()))
+    }
+
+    fn record_formula(&self, x: impl crate::expr::Operand, total: Option<Total>) -> Var {
+        let mut program = self.lowering.take();
+        program.clear();
+        x.lower(&mut program);
+        let recorded = match program.refused {
+            true => Ok(None),
+            false => self.push_formula(&program, total).map(Some),
+        };
+        self.lowering.replace(program);
+        match recorded {
+            Ok(Some(v)) => v,
+            Ok(None) => {
+                let x = crate::expr::record(self, x);
+                match total {
+                    None => x,
+                    Some(Total::Sum) => self.must(&crate::op::Sum::default().into(), &[x]),
+                    Some(Total::Mean) => self.must(&crate::op::Mean::default().into(), &[x]),
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn push_formula(&self, program: &Lowering, total: Option<Total>) -> Result<Var, Error> {
+        let at = self.at.get();
+        let mut tape = self.tape.borrow_mut();
+        let tape = &mut *tape;
+        let mut ids: SmallVec<[usize; 8]> = SmallVec::new();
+        for (k, &v) in program.leaves.iter().enumerate() {
+            let id = tape.resolve(v).map_err(|refusal| tape.error(refusal, "formula", &[], at))?;
+            if tape.nodes[id].dtype() != Dtype::Real {
+                let refusal = dtype_refusal(k, Dtype::Real, tape.nodes[id].dtype());
+                return Err(tape.error(refusal, "formula", &program.leaves, at));
+            }
+            ids.push(id);
+        }
+        let layout = tape.formula_layout(program, &ids, at)?;
+        let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
+        let first = tape.parents.len() as u32;
+        tape.parents.extend(ids.iter().map(|&id| id as u32));
+        let formula = Formula {
+            program: tape.programs.intern(&program.steps),
+            leaves: (first, ids.len() as u32),
+            numbers: tape.numbers.len() as u32,
+            layout,
+            total,
+        };
+        tape.numbers.extend_from_slice(&program.numbers);
+        for &id in &ids {
+            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
+        }
+        let stored = match total {
+            Some(_) => Stored::Lane { slot: self.memory.lane.push(T::zero()) as u32, rank: 0 },
+            None => {
+                let len = tape.layouts.get(layout).len;
+                let mut fresh = self.memory.slab.take::<T>(len);
+                let leaves = tape.formula_leaves(&self.memory, &formula);
+                let run = tape.run(&formula, &leaves);
+                run.forward(&mut self.scratch.borrow_mut(), fresh.slice(len));
+                Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
+            }
+        };
+        tape.formulas.push(formula);
+        let v = tape.push(
+            Kind::Formula,
+            tape.formulas.len() as u32 - 1,
+            0,
+            stored,
+            self.marks(differentiable),
+            at,
+        );
+        if total.is_some() {
+            tape.nodes[v.id].set_pending(true);
+            tape.pending.push(v.id as u32);
+        }
+        Ok(v)
+    }
+
+    /// Makes sure that the number at node `id` has been computed.
+    #[inline]
+    pub(crate) fn settle(&self, id: usize) {
+        let pending = self.tape.borrow().nodes[id].is_pending();
+        if pending {
+            self.tape.borrow_mut().settle(&self.memory, &mut self.scratch.borrow_mut(), id);
+        }
+    }
+
+    /// Computes everything pending, before an input changes.
+    pub(crate) fn settle_all(&mut self) {
+        let tape = self.tape.get_mut();
+        while let Some(id) = tape.pending.pop() {
+            tape.settle(&self.memory, self.scratch.get_mut(), id as usize);
+        }
+    }
+
+    /// The steps of the formula at node `id`, recorded one by one: the handle of each step's result.
+    pub(crate) fn replay(&self, id: usize) -> SmallVec<[Var; 16]> {
+        let (steps, numbers, leaves) = self.with_tape(|tape| {
+            let formula = tape.formulas[tape.nodes[id].a as usize];
+            let steps: SmallVec<[Step; 16]> = tape.programs.get(formula.program).into();
+            let numbers: SmallVec<[f64; 16]> = tape.numbers[formula.numbers as usize..].into();
+            (steps, numbers, tape.parents_of(id))
+        });
+        let mut done: SmallVec<[Var; 16]> = SmallVec::new();
+        for step in steps {
+            let find = |slot: Slot| match slot {
+                Slot::Leaf(l) => self.with_tape(|tape| tape.handle(leaves[l as usize])),
+                Slot::Step(k) => done[k as usize],
+            };
+            let v = match step {
+                Step::Unary(op, a) => self.apply(&Op::Unary(op), &[find(a)])[0],
+                Step::Tuned(op, a, at) => self.apply(&Op::Tuned(op, params(&numbers, at)), &[find(a)])[0],
+                Step::Binary(op, a, b) => self.apply(&Op::Binary(op), &[find(a), find(b)])[0],
+            };
+            done.push(v);
+        }
+        done
+    }
+
+    /// The last step of the formula at node `id`, recorded anew, and its total if it has one: an equal of the node that
+    /// ops by ops lead to.
+    pub(crate) fn unfolded(&self, id: usize) -> Term<'_, T> {
+        let steps = self.replay(id);
+        let last = Term::new(self, steps[steps.len() - 1]);
+        match self.with_tape(|tape| tape.formulas[tape.nodes[id].a as usize].total) {
+            None => last,
+            Some(Total::Sum) => last.sum_all(),
+            Some(Total::Mean) => last.apply(crate::op::Mean::default(), &[]),
+        }
+    }
+}
+
+fn single<E: Expr>(_: E) -> bool {
+    E::OPS == 1
+}
+
+impl<T: Functions> Tape<T> {
+    /// The layout of a formula's result, or which of its ops does not fit.
+    fn formula_layout(
+        &mut self,
+        program: &Lowering,
+        ids: &[usize],
+        at: crate::graph::lines::At,
+    ) -> Result<u32, Error> {
+        let mut arrays = ids.iter().filter(|&&id| !self.nodes[id].is_lane());
+        let first = *arrays.next().expect("a formula of arrays");
+        let entry = self.entry(first);
+        let rank = entry.layout.ndim();
+        let alike = arrays.all(|&id| std::ptr::eq(self.entry(id), entry))
+            && ids.iter().all(|&id| self.shape(id).len() <= rank);
+        if alike && entry.contiguous {
+            return Ok(self.arrays[self.nodes[first].slot as usize].layout);
+        }
+        let mut shapes: SmallVec<[Shape; 16]> = SmallVec::new();
+        for step in &program.steps {
+            let find = |slot: &Slot| match slot {
+                Slot::Leaf(l) => self.shape(ids[*l as usize]),
+                Slot::Step(k) => &shapes[*k as usize],
+            };
+            let parts: SmallVec<[Shape; 2]> = step.slots().iter().map(find).cloned().collect();
+            let shape = broadcast(parts.iter().map(|s| &s[..]));
+            let shape =
+                shape.map_err(|refusal: Refusal| Error::new(refusal, step.name(), parts, Some(at)))?;
+            shapes.push(shape);
+        }
+        let last = shapes.pop().expect("at least one op");
+        Ok(self.layouts.intern(Layout::contiguous(&last)))
+    }
+}

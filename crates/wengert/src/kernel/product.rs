@@ -1,0 +1,195 @@
+//! Products of stacks of matrices that broadcast against each other, on strided slices.
+//!
+//! Invariant: nothing is copied. Batch axes are merged where one step serves all three operands, the innermost goes to
+//! the batched GEMM (which makes one product of it where the strides allow), the others are walked.
+
+use smallvec::SmallVec;
+
+use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm_batched};
+use crate::shape::Layout;
+
+type Steps = SmallVec<[isize; 4]>;
+
+/// Multiply-adds from which more than one thread may pay.
+const THREADED: usize = 1 << 20;
+
+/// Matrices to read: the step along each batch axis (0 where it is broadcast), along rows and along columns.
+#[derive(Clone, Debug)]
+pub struct Stack<'a, T> {
+    data: &'a [T],
+    first: usize,
+    steps: Steps,
+    row: isize,
+    col: isize,
+}
+
+/// Matrices to write, row-major one behind the other. Where a batch axis is broadcast, products are added up.
+#[derive(Debug)]
+pub struct StackMut<'a, T> {
+    data: &'a mut [T],
+    steps: Steps,
+    row: isize,
+    col: isize,
+}
+
+/// The steps of a layout of rank >= 2 whose leading axes are broadcast to `batch`.
+fn steps(layout: &Layout, batch: &[usize]) -> (Steps, isize, isize) {
+    let lead = layout.ndim() - 2;
+    let leading = Layout { shape: layout.shape[..lead].into(), strides: layout.strides[..lead].into() };
+    (leading.broadcast_strides(batch), layout.strides[lead], layout.strides[lead + 1])
+}
+
+impl<'a, T> Stack<'a, T> {
+    /// The array of `layout` (rank >= 2) whose first element is `data[first]`.
+    pub fn new(data: &'a [T], first: usize, layout: &Layout, batch: &[usize]) -> Self {
+        let (steps, row, col) = steps(layout, batch);
+        Stack { data, first, steps, row, col }
+    }
+
+    /// A row-major array of `shape` (rank >= 2).
+    pub fn rows(data: &'a [T], shape: &[usize], batch: &[usize]) -> Self {
+        Stack::new(data, 0, &Layout::contiguous(shape), batch)
+    }
+
+    /// The first matrix after `step` elements.
+    fn at(&self, step: isize) -> Strided<'a, T> {
+        let offset = self.first.wrapping_add_signed(step);
+        Strided { data: self.data, offset, row_stride: self.row, col_stride: self.col }
+    }
+
+    /// The transposes.
+    pub fn t(self) -> Self {
+        Stack { row: self.col, col: self.row, ..self }
+    }
+}
+
+impl<'a, T> StackMut<'a, T> {
+    /// A row-major array of `shape` (rank >= 2).
+    pub fn rows(data: &'a mut [T], shape: &[usize], batch: &[usize]) -> Self {
+        let (steps, row, col) = steps(&Layout::contiguous(shape), batch);
+        StackMut { data, steps, row, col }
+    }
+}
+
+/// `c = a b` for every matrix of the batch, or `c += a b`; sizes as `[m, n, k]`. O(batch m n k).
+pub fn multiply<T: Gemm>(
+    batch: &[usize],
+    size: [usize; 3],
+    a: &Stack<'_, T>,
+    b: &Stack<'_, T>,
+    c: StackMut<'_, T>,
+    accumulate: bool,
+) {
+    if batch.contains(&0) {
+        if !accumulate {
+            c.data.fill(T::zero());
+        }
+        return;
+    }
+    let mut axes = merged(batch, [&a.steps, &b.steps, &c.steps]);
+    let (count, inner) = match axes.last() {
+        Some(&(n, steps)) if steps.iter().all(|&s| s >= 0) => {
+            axes.pop();
+            (n, steps.map(isize::unsigned_abs))
+        }
+        _ => (1, [0; 3]),
+    };
+    let rounds: usize = axes.iter().map(|(n, _)| n).product();
+    let threads = threads(count.saturating_mul(size[0]).saturating_mul(size[1]).saturating_mul(size[2]));
+    for round in 0..rounds {
+        let (mut offsets, mut rest, mut first) = ([0; 3], round, true);
+        for &(n, steps) in axes.iter().rev() {
+            let at = rest % n;
+            rest /= n;
+            first &= at == 0 || steps[2] != 0;
+            (0..3).for_each(|k| offsets[k] += at as isize * steps[k]);
+        }
+        let [a, b] = [(a, 0), (b, 1)].map(|(x, k)| Batched { first: x.at(offsets[k]), stride: inner[k] });
+        let (data, offset) = (&mut c.data[..], offsets[2].unsigned_abs());
+        let target = StridedMut { data, offset, row_stride: c.row, col_stride: c.col };
+        let beta = if accumulate || !first { T::one() } else { T::zero() };
+        let target = BatchedMut { first: target, stride: inner[2] };
+        gemm_batched(count, size, T::one(), a, b, beta, target, threads);
+    }
+}
+
+/// The batch axes with their steps in the three operands, merged where one step serves.
+fn merged(batch: &[usize], steps: [&[isize]; 3]) -> SmallVec<[(usize, [isize; 3]); 4]> {
+    let mut axes: SmallVec<[(usize, [isize; 3]); 4]> = SmallVec::new();
+    for (axis, &n) in batch.iter().enumerate().filter(|(_, n)| **n != 1) {
+        let inner = steps.map(|s| s[axis]);
+        match axes.last_mut() {
+            Some((outer, step)) if (0..3).all(|k| step[k] == inner[k] * n as isize) => {
+                (*outer, *step) = (*outer * n, inner);
+            }
+            _ => axes.push((n, inner)),
+        }
+    }
+    axes
+}
+
+fn threads(work: usize) -> Threads {
+    match work {
+        #[cfg(feature = "rayon")]
+        THREADED.. => Threads(rayon::current_num_threads()),
+        _ => Threads::ONE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(len: usize) -> Vec<f64> {
+        (0..len).map(|i| ((i * 37) % 19) as f64 - 9.0).collect()
+    }
+
+    /// Every way to broadcast three batch axes, transposed operands included, against plain loops.
+    #[test]
+    fn broadcast_batches_equal_plain_loops() {
+        let (batch, [m, n, k]) = ([2, 3, 2], [2, 3, 4]);
+        let choose = |bits: usize| -> Vec<usize> {
+            (0..3).map(|axis| if bits >> axis & 1 == 1 { batch[axis] } else { 1 }).collect()
+        };
+        for bits in 0..512 {
+            let lead = [bits & 7, bits >> 3 & 7, bits >> 6].map(choose);
+            let shape = |k: usize, rows, cols| [&lead[k][..], &[rows, cols]].concat();
+            let (sa, sb, sc) = (shape(0, m, k), shape(1, n, k), shape(2, m, n));
+            let [a, b, c] = [&sa, &sb, &sc].map(|s| numbers(s.iter().product()));
+            let at = |s: &[usize], index: [usize; 5]| {
+                s.iter().zip(index).fold(0, |at, (&n, i)| at * n + if n == 1 { 0 } else { i })
+            };
+            for accumulate in [false, true] {
+                let mut want = if accumulate { c.clone() } else { vec![0.0; c.len()] };
+                for i in 0..batch.iter().product::<usize>() * m * n * k {
+                    let (q, j, l) = (i / k, i / k % n, i % k);
+                    let (row, q) = (q / n % m, q / n / m);
+                    let (x, y, z) = (q / 6, q / 2 % 3, q % 2);
+                    want[at(&sc, [x, y, z, row, j])] +=
+                        a[at(&sa, [x, y, z, row, l])] * b[at(&sb, [x, y, z, j, l])];
+                }
+                let mut have = c.clone();
+                let (left, right) = (Stack::rows(&a, &sa, &batch), Stack::rows(&b, &sb, &batch).t());
+                multiply(
+                    &batch,
+                    [m, n, k],
+                    &left,
+                    &right,
+                    StackMut::rows(&mut have, &sc, &batch),
+                    accumulate,
+                );
+                assert_eq!(have, want, "{sa:?} {sb:?} {sc:?} {accumulate}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_to_add_up_is_zero() {
+        let mut c = [7.0; 4];
+        let (a, b) = (Stack::rows(&[], &[0, 2, 3], &[0]), Stack::rows(&[1.0; 6], &[3, 2], &[0]));
+        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[2, 2], &[0]), true);
+        assert_eq!(c, [7.0; 4]);
+        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[2, 2], &[0]), false);
+        assert_eq!(c, [0.0; 4]);
+    }
+}

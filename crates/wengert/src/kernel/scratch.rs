@@ -1,0 +1,81 @@
+//! Memory that kernels reuse from call to call: one set a thread and element type.
+//!
+//! It grows to what the largest call so far needed (a prepared image, a packed weight, a copy of an operand that does not
+//! lie row-major) and is never given back, so that steady-state training allocates nothing here. It holds no state: what
+//! a call finds in it is old numbers.
+
+use std::any::Any;
+use std::cell::RefCell;
+
+use ndarray::{ArrayViewD, ArrayViewMutD};
+
+use crate::kernel::conv;
+use crate::kernel::pool;
+use crate::kernel::real::Real;
+
+/// The reused memory.
+#[derive(Default)]
+pub struct Scratch<T> {
+    pub conv: conv::Workspace<T>,
+    pub pool: pool::Workspace<T>,
+    /// Room for copies of operands, see [`dense`].
+    pub dense: [Vec<T>; 3],
+}
+
+thread_local! {
+    static SCRATCH: RefCell<(Scratch<f32>, Scratch<f64>)> = RefCell::default();
+}
+
+/// Runs `f` with the memory of this thread; a call within `f` finds fresh, empty memory.
+pub fn with<T: Real, R>(f: impl FnOnce(&mut Scratch<T>) -> R) -> R {
+    SCRATCH.with(|cell| {
+        let mut scratch = std::mem::take(of::<T>(&mut cell.borrow_mut()));
+        let result = f(&mut scratch);
+        *of::<T>(&mut cell.borrow_mut()) = scratch;
+        result
+    })
+}
+
+fn of<T: Real>((narrow, wide): &mut (Scratch<f32>, Scratch<f64>)) -> &mut Scratch<T> {
+    let found = match (narrow as &mut dyn Any).downcast_mut::<Scratch<T>>() {
+        Some(scratch) => Some(scratch),
+        None => (wide as &mut dyn Any).downcast_mut(),
+    };
+    found.expect("elements are f32 or f64")
+}
+
+/// The elements of `x` in row-major order: borrowed where they lie so, else copied to `room`.
+pub fn dense<'a, T: Real>(x: ArrayViewD<'a, T>, room: &'a mut Vec<T>) -> &'a [T] {
+    if let Some(slice) = x.to_slice() {
+        return slice;
+    }
+    room.clear();
+    room.resize(x.len(), T::zero());
+    let mut copy = ArrayViewMutD::from_shape(x.raw_dim(), room).expect("as many elements as the shape says");
+    copy.assign(&x);
+    room
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_stays_and_calls_may_nest() {
+        with(|outer: &mut Scratch<f32>| {
+            outer.dense[0].resize(100, 1.0);
+            with(|inner: &mut Scratch<f32>| assert!(inner.dense[0].is_empty()));
+            with(|other: &mut Scratch<f64>| assert!(other.dense[0].is_empty()));
+        });
+        with(|again: &mut Scratch<f32>| assert_eq!(again.dense[0].len(), 100));
+    }
+
+    #[test]
+    fn strided_operands_are_copied() {
+        let x = ndarray::array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]].into_dyn();
+        let mut room = Vec::new();
+        assert_eq!(dense(x.view(), &mut room), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!(room.is_empty());
+        assert_eq!(dense(x.t(), &mut room), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    }
+}

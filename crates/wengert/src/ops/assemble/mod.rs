@@ -1,0 +1,9 @@
+//! Ops that take arrays apart and put them together.
+
+mod join;
+mod matrix;
+mod pad;
+mod repeat;
+mod slice;
+#[cfg(test)]
+mod tests;

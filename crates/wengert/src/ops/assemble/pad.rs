@@ -1,0 +1,139 @@
+//! Padding and circular shifts.
+
+use ndarray::{ArrayBase, ArrayViewD, Axis, IxDyn, RawData, Slice as Range};
+use smallvec::SmallVec;
+
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::op::{Concat, IndexSelect, Pad, PadMode, Permute, Roll};
+use crate::ops::moving::{moved, pour, single};
+use crate::rule::*;
+use crate::shape::{Shape, axis};
+use crate::term::{Term, signed};
+
+impl Pad {
+    /// The part of the padded array that is the argument.
+    fn middle<S: RawData>(&self, mut y: ArrayBase<S, IxDyn>) -> ArrayBase<S, IxDyn> {
+        for (k, &(before, after)) in self.widths.iter().enumerate() {
+            let stop = y.shape()[k] as isize - after;
+            y.slice_axis_inplace(Axis(k), Range::new(before, Some(stop), 1));
+        }
+        y
+    }
+
+    /// Which positions of an axis of length `n` the padded axis shows.
+    fn source(&self, n: usize, (before, after): (isize, isize)) -> Vec<i64> {
+        let last = n as isize - 1;
+        let fold = |at: isize| match self.mode {
+            PadMode::Reflect if last > 0 => last - (at.rem_euclid(2 * last) - last).abs(),
+            _ => at.clamp(0, last),
+        };
+        (-before..n as isize + after).map(|at| fold(at) as i64).collect()
+    }
+}
+
+impl<T: Functions> Rule<T> for Pad {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shape = expect(args, &[Dtype::Real])?[0];
+        let invalid = |rule: String| Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
+        if self.widths.len() != shape.len() {
+            return invalid(format!(
+                "{} pairs of widths are given for {} axes",
+                self.widths.len(),
+                shape.len()
+            ));
+        }
+        let mut padded = Shape::new();
+        for (k, (&n, &(before, after))) in shape.iter().zip(&self.widths).enumerate() {
+            if before < 0 || after < 0 {
+                return invalid(format!("axis {k} has the negative width {}", before.min(after)));
+            }
+            if n == 0 && before.max(after) > 0 && self.mode != PadMode::Constant {
+                return invalid(format!("axis {k} has no element to be continued"));
+            }
+            padded.push(n.saturating_add(before as usize).saturating_add(after as usize));
+        }
+        moved(padded, Dtype::Real)
+    }
+
+    /// The modes that repeat elements pick them, axis by axis.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        if self.mode == PadMode::Constant {
+            return None;
+        }
+        let mut x = args[0].permute(&(0..args[0].ndim()).collect::<Shape>());
+        for (k, &width) in self.widths.iter().enumerate().filter(|(_, w)| **w != (0, 0)) {
+            let source = self.source(x.shape()[k], width);
+            let index = Term::new(x.tape(), x.tape().indices_of(ndarray::aview1(&source).into_dyn()));
+            x = x.apply(IndexSelect { axis: k as isize }, &[index]);
+        }
+        Some(Terms::from_elem(x, 1))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        y[0].slice().fill(T::of(self.value));
+        pour(self.middle(y[0].real()), x[0].real(), false);
+        Ok(())
+    }
+
+    /// The middle of `y_bar`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let shape = call.args[0].shape();
+        let cut = |y_bar: Term<'r, T>, k: usize| match self.widths[k] {
+            (0, 0) => y_bar,
+            (before, _) => y_bar.slice(k, before as usize, before as usize + shape[k]),
+        };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| (0..shape.len()).fold(y_bar, cut)), 1)
+    }
+
+    fn jvp<'r>(&self, _call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let zeros = Pad { value: 0.0, ..self.clone() };
+        Some(Terms::from_elem(x_dot[0]?.apply(zeros, &[]), 1))
+    }
+
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        pour(x_bar.array.view_mut(), self.middle(y_bar.view()), x_bar.accumulate);
+        true
+    }
+
+    /// Around zeros it is; around another constant only affine.
+    fn is_linear(&self) -> bool {
+        self.value == 0.0
+    }
+}
+
+impl<T: Functions> Rule<T> for Roll {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let (shape, dtype) = single(args)?;
+        if self.shifts.len() != self.axes.len() {
+            let rule = format!("{} shifts are given for {} axes", self.shifts.len(), self.axes.len());
+            return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
+        }
+        self.axes.iter().try_for_each(|&a| axis(a, shape.len()).map(drop))?;
+        moved(shape.into(), dtype)
+    }
+
+    /// The end of each axis in front of its beginning.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let shape = args[0].shape();
+        let mut turns: SmallVec<[usize; 4]> = SmallVec::from_elem(0, shape.len());
+        for (&shift, &named) in self.shifts.iter().zip(&self.axes) {
+            let k = axis(named, shape.len()).expect("has passed `infer`");
+            let n = shape[k].max(1);
+            turns[k] = (turns[k] + shift.rem_euclid(n as isize) as usize) % n;
+        }
+        let mut x = args[0].apply(Permute { axes: signed(&(0..shape.len()).collect::<Shape>()) }, &[]);
+        for (k, &turn) in turns.iter().enumerate().filter(|(_, turn)| **turn != 0) {
+            let (n, middle) = (shape[k], shape[k] - turn);
+            x = x.slice(k, middle, n).apply(Concat { axis: k as isize }, &[x.slice(k, 0, middle)]);
+        }
+        Some(Terms::from_elem(x, 1))
+    }
+}

@@ -1,3 +1,0 @@
-//! conv
-
-super::pending::pending! { Conv ConvTranspose MaxPool AvgPool }

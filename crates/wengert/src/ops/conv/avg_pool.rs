@@ -1,0 +1,111 @@
+//! `avg_pool2d` and its adjoint.
+
+use super::max_pool::windows;
+use super::window::{joined, lengths, spatial};
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::pool::{Windows, average_pool, average_pool_cotangent};
+use crate::kernel::scratch::{self, Scratch, dense};
+use crate::op::{AvgPool, AvgPoolAdjoint};
+use crate::rule::*;
+use crate::shape::Axes;
+use crate::term::Term;
+
+const RANK: usize = 2;
+
+impl AvgPool {
+    fn windows(&self, x: &[usize]) -> Result<Windows, Refusal> {
+        windows(x, RANK, &self.kernel, &self.stride, &self.padding, &Axes::new())
+    }
+}
+
+impl AvgPoolAdjoint {
+    fn pool(&self) -> AvgPool {
+        let AvgPoolAdjoint { kernel, stride, padding, count_include_pad, .. } = self.clone();
+        AvgPool { kernel, stride, padding, count_include_pad }
+    }
+
+    /// The windows on planes of `size`, of which y `[N, C, ..]` must be the results.
+    fn windows(&self, y: &[usize]) -> Result<Windows, Refusal> {
+        let mismatch = || {
+            let rule = format!("{y:?} are not the results of planes of {:?}", &self.size[..]);
+            Refusal::new(ErrorKind::ShapeMismatch, rule)
+        };
+        if y.len() != RANK + 2 || self.size.len() != RANK {
+            return Err(mismatch());
+        }
+        let windows = self.pool().windows(&joined(y[0], y[1], lengths(&self.size, RANK), RANK))?;
+        if windows.output() == lengths(y, RANK) { Ok(windows) } else { Err(mismatch()) }
+    }
+}
+
+impl<T: Functions> Rule<T> for AvgPool {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let x = expect(args, &[Dtype::Real])?[0];
+        let windows = self.windows(x)?;
+        one(joined(x[0], x[1], windows.output(), RANK))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let x = x[0].real();
+        let windows = self.windows(x.shape())?;
+        scratch::with(|Scratch { dense: [a, ..], .. }| {
+            average_pool(&windows, self.count_include_pad, dense(x, a), y[0].slice());
+        });
+        Ok(())
+    }
+
+    /// The cotangent of each window, shared equally among its entries.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let size = spatial(lengths(&call.args[0].shape(), RANK), RANK);
+        let AvgPool { kernel, stride, padding, count_include_pad } = self.clone();
+        let adjoint = AvgPoolAdjoint { size, kernel, stride, padding, count_include_pad };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
+    }
+
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let Ok(windows) = self.windows(x[0].real().shape()) else { return false };
+        let accumulate = bar.accumulate;
+        scratch::with(|Scratch { dense: [a, ..], .. }| {
+            let y_bar = dense(y_bar.view(), a);
+            average_pool_cotangent(&windows, self.count_include_pad, y_bar, accumulate, bar.slice());
+        });
+        true
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Rule<T> for AvgPoolAdjoint {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let y = expect(args, &[Dtype::Real])?[0];
+        let windows = self.windows(y)?;
+        one(joined(y[0], y[1], windows.input, RANK))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let y_bar = x[0].real();
+        let windows = self.windows(y_bar.shape())?;
+        scratch::with(|Scratch { dense: [a, ..], .. }| {
+            average_pool_cotangent(&windows, self.count_include_pad, dense(y_bar, a), false, y[0].slice());
+        });
+        Ok(())
+    }
+
+    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.pool(), &[])), 1)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}

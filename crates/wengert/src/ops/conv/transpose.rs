@@ -1,0 +1,167 @@
+//! `conv_transpose1d` and `conv_transpose2d`: the argument's cotangent of a convolution, as an op.
+
+use smallvec::SmallVec;
+
+use super::correlate::{check_bias, check_groups, geometry};
+use super::window::{Window, check_axes, joined, lengths, pair, spatial};
+use super::{bilinear_jvp, over_channels, sum_to_channels};
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::conv::{self, Geometry};
+use crate::kernel::functions::Functions;
+use crate::kernel::scratch::{self, Scratch, dense};
+use crate::op::{Conv, ConvTranspose, ConvWeight, Pad};
+use crate::rule::*;
+use crate::term::{Term, signed};
+
+impl ConvTranspose {
+    fn window(&self, kernel: [usize; 2]) -> Result<Window, Refusal> {
+        Window::new(self.rank, kernel, &self.stride, &self.padding, &self.dilation)
+    }
+
+    /// Rows and columns added behind the result.
+    fn output_padding(&self, window: &Window) -> Result<[usize; 2], Refusal> {
+        let added = pair("output_padding", &self.output_padding, self.rank, 0, [0, 0])?;
+        for axis in 0..2 {
+            let limit = window.stride[axis].max(window.dilation[axis]);
+            if added[axis] >= limit {
+                let rule = format!(
+                    "output_padding {} must be less than the larger of stride and dilation, {limit}",
+                    added[axis]
+                );
+                return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
+            }
+        }
+        Ok(added)
+    }
+
+    /// The geometry of the convolution whose argument has the size of this one's result: x `[N, Ci, ..]` is the cotangent
+    /// of its result, w `[Ci, Co / groups, ..]` its weight. Output padding of a stride or more is left out: see `excess`.
+    fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry, Refusal> {
+        check_axes("the input", x, self.rank)?;
+        check_axes("the weight", w, self.rank)?;
+        let window = self.window(lengths(w, self.rank))?;
+        check_groups(self.groups, "input", x[1])?;
+        if x[1] != w[0] {
+            let rule = format!("the input has {} channels, the weight takes {}", x[1], w[0]);
+            return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+        }
+        let (from, added) = (lengths(x, self.rank), self.output_padding(&window)?);
+        let mut size = [0; 2];
+        for axis in 0..2 {
+            let steps = from[axis].checked_sub(1).and_then(|n| n.checked_mul(window.stride[axis]));
+            let steps = steps.ok_or_else(|| {
+                let rule = format!("an input of length {} has no transposed convolution", from[axis]);
+                Refusal::new(ErrorKind::ShapeMismatch, rule)
+            })?;
+            let full = steps + window.reach(axis) + added[axis].min(window.stride[axis] - 1);
+            size[axis] = full.checked_sub(2 * window.padding[axis]).ok_or_else(|| {
+                let rule = format!("padding {} on both sides of {full} leaves nothing", window.padding[axis]);
+                Refusal::new(ErrorKind::ShapeMismatch, rule)
+            })?;
+        }
+        let channels = [x[0], w[1] * self.groups, w[0]];
+        Ok(geometry(window.fitted(size)?, channels, self.groups, size))
+    }
+
+    /// Output padding that no window of the convolution would reach: that many rows and columns of zeros and bias.
+    fn excess(&self, kernel: [usize; 2]) -> Result<[usize; 2], Refusal> {
+        let window = self.window(kernel)?;
+        let added = self.output_padding(&window)?;
+        Ok([0, 1].map(|axis| added[axis].saturating_sub(window.stride[axis] - 1)))
+    }
+}
+
+const REAL: [Dtype; 3] = [Dtype::Real; 3];
+
+impl<T: Functions> Rule<T> for ConvTranspose {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect_optional(args, &REAL, 2)?;
+        let geometry = self.geometry(shapes[0], shapes[1])?;
+        check_bias(shapes.get(2), geometry.in_channels)?;
+        let excess = self.excess(geometry.kernel)?;
+        let size = [0, 1].map(|axis| geometry.input[axis] + excess[axis]);
+        one(joined(geometry.batch, geometry.in_channels, size, self.rank))
+    }
+
+    /// Only where the output padding reaches a stride, which takes a dilation beyond it.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let (x, w) = (args[0], args[1]);
+        let kernel = lengths(&w.shape(), self.rank);
+        let excess = self.excess(kernel).ok()?;
+        if excess == [0, 0] {
+            return None;
+        }
+        let added = self.output_padding(&self.window(kernel).ok()?).ok()?;
+        let kept = [0, 1].map(|axis| added[axis] - excess[axis]);
+        let inner = ConvTranspose { output_padding: signed(&spatial(kept, self.rank)), ..self.clone() };
+        let mut widths: SmallVec<[(isize, isize); 4]> = SmallVec::from_elem((0, 0), 2);
+        widths.extend(spatial(excess, self.rank).into_iter().map(|n| (0, n as isize)));
+        let y = x.apply(inner, &[w]).apply(Pad { widths, ..Pad::default() }, &[]);
+        let y = args.get(2).map_or(y, |&bias| y + over_channels(bias, x.ndim()));
+        Some(Terms::from_elem(y, 1))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (image, w) = (x[0].real(), x[1].real());
+        let geometry = self.geometry(image.shape(), w.shape())?;
+        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
+            let bias = x.get(2).map(|bias| dense(bias.real(), c));
+            conv::input_cotangent(&geometry, dense(image, a), dense(w, b), bias, false, work, y[0].slice());
+        });
+        Ok(())
+    }
+
+    /// `x_bar = conv(y_bar, w)`, `w_bar = conv_weight(y_bar, x)`, `b_bar` the sums over all but the channels.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (x, w, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
+        let ConvTranspose { rank, stride, padding, dilation, groups, .. } = self.clone();
+        let conv = Conv {
+            rank,
+            stride: stride.clone(),
+            padding: padding.clone(),
+            dilation: dilation.clone(),
+            groups,
+        };
+        let kernel = spatial(lengths(&w.shape(), rank), rank);
+        let weight = ConvWeight { rank, kernel, stride, padding, dilation, groups };
+        let mut bars = Cotangents::new();
+        bars.push(call.needs[0].then(|| y_bar.apply(conv, &[w])));
+        bars.push(call.needs[1].then(|| y_bar.apply(weight, &[x])));
+        bars.extend(call.needs.get(2).map(|needed| needed.then(|| sum_to_channels(y_bar))));
+        bars
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        bilinear_jvp(self.clone().into(), call, x_dot)
+    }
+
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (image, w) = (x[0].real(), x[1].real());
+        let (Some(y_bar), Ok(geometry)) = (&y_bar[0], self.geometry(image.shape(), w.shape())) else {
+            return false;
+        };
+        let [height, width] = geometry.input;
+        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
+            let y_bar = dense(y_bar.view(), c);
+            if let Some(bar) = &mut x_bar[0] {
+                let accumulate = bar.accumulate;
+                conv::forward(&geometry, y_bar, dense(w, b), None, accumulate, work, bar.slice());
+            }
+            if let Some(bar) = &mut x_bar[1] {
+                let accumulate = bar.accumulate;
+                conv::weight_cotangent(&geometry, y_bar, dense(image, a), accumulate, work, bar.slice());
+            }
+            if let Some(Some(bar)) = x_bar.get_mut(2) {
+                let accumulate = bar.accumulate;
+                conv::bias_cotangent(y_bar, height * width, accumulate, bar.slice());
+            }
+        });
+        true
+    }
+}

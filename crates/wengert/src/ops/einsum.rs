@@ -1,3 +1,0 @@
-//! einsum
-
-super::pending::pending! { Einsum }

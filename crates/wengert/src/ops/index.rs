@@ -1,3 +1,0 @@
-//! index
-
-super::pending::pending! { IndexSelect IndexAdd Gather ScatterAdd Embedding }

@@ -1,3 +1,0 @@
-//! matmul
-
-super::pending::pending! { MatMul Dot Outer Linear }

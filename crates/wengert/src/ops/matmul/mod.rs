@@ -1,0 +1,227 @@
+//! Products of matrices and vectors.
+//!
+//! Forward and both cotangent products hand the operands' strides to the GEMM as they are: transposes, slices and
+//! broadcast batches are never copied, and cotangents are accumulated in place, summed over broadcast batch axes.
+
+mod linear;
+#[cfg(test)]
+mod tests;
+
+use ndarray::ArrayViewD;
+
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::product::{Stack, StackMut, multiply};
+use crate::op::{Dot, MatMul, Outer};
+use crate::rule::*;
+use crate::shape::{Layout, Shape, broadcast};
+use crate::term::Term;
+
+/// Which factor an argument is: a vector becomes one row on the left, one column on the right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Side {
+    /// Where a vector gets its axis of length 1.
+    fn axis(self) -> usize {
+        match self {
+            Side::Left => 0,
+            Side::Right => 1,
+        }
+    }
+
+    fn matrix_shape(self, shape: &[usize]) -> Shape {
+        let mut shape = Shape::from_slice(shape);
+        if shape.len() == 1 {
+            shape.insert(self.axis(), 1);
+        }
+        shape
+    }
+
+    fn stack<'a, T: Functions>(self, x: &'a Input<'_, T>, batch: &[usize]) -> Stack<'a, T> {
+        let (data, first) = x.span();
+        let view = x.real();
+        let mut layout = Layout { shape: view.shape().into(), strides: view.strides().into() };
+        if view.ndim() == 1 {
+            layout.shape.insert(self.axis(), 1);
+            layout.strides.insert(self.axis(), 0);
+        }
+        Stack::new(data, first, &layout, batch)
+    }
+}
+
+/// How two arguments multiply: the common batch, and the product's sizes `[m, n, k]`.
+struct Fit {
+    batch: Shape,
+    size: [usize; 3],
+}
+
+impl Fit {
+    fn new(a: &[usize], b: &[usize]) -> Result<Self, Refusal> {
+        if a.is_empty() || b.is_empty() {
+            let rule = "a number is no factor of a matrix product; scale with `*`";
+            return Err(Refusal::new(ErrorKind::RankMismatch, rule));
+        }
+        let (a, b) = (Side::Left.matrix_shape(a), Side::Right.matrix_shape(b));
+        let ([lead_a @ .., m, k], [lead_b @ .., inner, n]) = (&a[..], &b[..]) else {
+            unreachable!("both have two axes at least")
+        };
+        inner_dimensions(*k, *inner)?;
+        let batch = broadcast([lead_a, lead_b]).map_err(|refusal| Refusal {
+            rule: format!("the batches do not fit: {}", refusal.rule),
+            ..refusal
+        })?;
+        Ok(Fit { batch, size: [*m, *n, *k] })
+    }
+
+    fn known(a: &[usize], b: &[usize]) -> Self {
+        Fit::new(a, b).expect("shapes have passed `infer`")
+    }
+
+    /// The product as if neither argument were a vector.
+    fn whole(&self) -> Shape {
+        let [m, n, _] = self.size;
+        self.batch.iter().copied().chain([m, n]).collect()
+    }
+}
+
+fn inner_dimensions(k: usize, inner: usize) -> Result<(), Refusal> {
+    if k == inner {
+        return Ok(());
+    }
+    Err(Refusal::new(ErrorKind::ShapeMismatch, format!("inner dimensions {k} and {inner} differ")))
+}
+
+/// The elements of a cotangent that came down the sweep.
+fn elements<'a, T>(y_bar: &'a ArrayViewD<'_, T>) -> &'a [T] {
+    y_bar.as_slice().expect("cotangents lie row-major without gaps")
+}
+
+impl<T: Functions> Rule<T> for MatMul {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect(args, &[Dtype::Real; 2])?;
+        let (a, b) = (shapes[0], shapes[1]);
+        let fit = Fit::new(a, b)?;
+        let mut shape = fit.batch;
+        shape.extend((a.len() > 1).then_some(fit.size[0]));
+        shape.extend((b.len() > 1).then_some(fit.size[1]));
+        one(shape)
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let fit = Fit::new(x[0].real().shape(), x[1].real().shape())?;
+        let (a, b) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch));
+        let y = StackMut::rows(y[0].slice(), &fit.whole(), &fit.batch);
+        multiply(&fit.batch, fit.size, &a, &b, y, false);
+        Ok(())
+    }
+
+    /// `a_bar = y_bar b^T`, `b_bar = a^T y_bar`, a vector being a matrix of one row or column.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, b, mut y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
+        let (is_row, is_column) = (a.ndim() == 1, b.ndim() == 1);
+        if is_row && is_column {
+            return (0..2).map(|k| call.needs[k].then(|| y_bar * call.args[1 - k])).collect();
+        }
+        let Fit { batch, size: [m, n, k] } = Fit::known(&a.shape(), &b.shape());
+        let (a, b) = (if is_row { a.unsqueeze(0) } else { a }, if is_column { b.unsqueeze(1) } else { b });
+        if is_row {
+            y_bar = y_bar.unsqueeze(y_bar.ndim() - 1);
+        }
+        if is_column {
+            y_bar = y_bar.unsqueeze(y_bar.ndim());
+        }
+        let vector = |x_bar: Term<'r, T>| {
+            let lead = x_bar.ndim() - 2;
+            x_bar.reshape(&[&x_bar.shape()[..lead], &[k]].concat())
+        };
+        let a_bar = || {
+            let a_bar = y_bar.matmul(b.t());
+            if is_row { vector(a_bar) } else { a_bar }
+        };
+        let b_bar = || {
+            let b_bar = if b.ndim() == 2 && !batch.is_empty() {
+                // One matrix for the whole batch: summed inside of one product.
+                let rows = batch.iter().product::<usize>() * m;
+                a.reshape(&[rows, k]).t().matmul(y_bar.reshape(&[rows, n]))
+            } else {
+                a.t().matmul(y_bar)
+            };
+            if is_column { vector(b_bar) } else { b_bar }
+        };
+        [call.needs[0].then(a_bar), call.needs[1].then(b_bar)].into_iter().collect()
+    }
+
+    /// `y_dot = a_dot b + a b_dot`
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let (a, b) = (call.args[0], call.args[1]);
+        sum([x_dot[0].map(|a_dot| a_dot.matmul(b)), x_dot[1].map(|b_dot| a.matmul(b_dot))])
+    }
+
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let Some(y_bar) = &y_bar[0] else { return false };
+        let fit = Fit::known(x[0].real().shape(), x[1].real().shape());
+        let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
+        let y_bar = Stack::rows(elements(y_bar), &fit.whole(), batch);
+        let (a_bar, b_bar) = x_bar.split_at_mut(1);
+        if let Some(a_bar) = &mut a_bar[0] {
+            let (shape, accumulate) = (Side::Left.matrix_shape(a_bar.array.shape()), a_bar.accumulate);
+            let b = Side::Right.stack(&x[1], batch).t();
+            let a_bar = StackMut::rows(a_bar.slice(), &shape, batch);
+            multiply(batch, [m, k, n], &y_bar, &b, a_bar, accumulate);
+        }
+        if let Some(b_bar) = &mut b_bar[0] {
+            let (shape, accumulate) = (Side::Right.matrix_shape(b_bar.array.shape()), b_bar.accumulate);
+            let a = Side::Left.stack(&x[0], batch).t();
+            let b_bar = StackMut::rows(b_bar.slice(), &shape, batch);
+            multiply(batch, [k, n, m], &a, &y_bar, b_bar, accumulate);
+        }
+        true
+    }
+}
+
+/// The sum of those parts of a tangent that there are.
+fn sum<'r, T: Functions, const N: usize>(parts: [Option<Term<'r, T>>; N]) -> Option<Terms<'r, T>> {
+    let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part)?;
+    Some(Terms::from_elem(sum, 1))
+}
+
+/// The lengths of two arguments that must be vectors.
+fn vectors(args: &[Arg]) -> Result<[usize; 2], Refusal> {
+    let shapes = expect(args, &[Dtype::Real; 2])?;
+    match (shapes[0], shapes[1]) {
+        ([a], [b]) => Ok([*a, *b]),
+        _ => Err(Refusal::new(ErrorKind::RankMismatch, "both arguments must have exactly one axis")),
+    }
+}
+
+impl<T: Functions> Rule<T> for Dot {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let [a, b] = vectors(args)?;
+        inner_dimensions(a, b)?;
+        one(Shape::new())
+    }
+
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        Some(Terms::from_elem(args[0].matmul(args[1]), 1))
+    }
+}
+
+impl<T: Functions> Rule<T> for Outer {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(vectors(args)?.into_iter().collect())
+    }
+
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        Some(Terms::from_elem(args[0].unsqueeze(1) * args[1], 1))
+    }
+}

@@ -1,3 +1,0 @@
-//! norm
-
-super::pending::pending! { LayerNorm RmsNorm BatchNorm GroupNorm }

@@ -1,0 +1,191 @@
+//! `layer_norm` and `rms_norm`, over trailing axes.
+//!
+//! With the mean m of a row (0 for RMS norm) and `r = 1 / sqrt(mean((x - m)^2) + eps)`, both are `y = z w + b` with
+//! `z = (x - m) r`. The Jacobian of z is symmetric, `r (1 - 11^T/n - z z^T/n)` without the middle term for RMS norm, so
+//! that one function, [`Rows::project`], is the vjp and the jvp alike. Recorded, it computes m and r anew from x: the
+//! second derivative passes through them. The fused kernels use those that the forward has kept.
+
+use ndarray::ArrayViewD;
+
+use super::{check_eps, check_scale};
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::rows::norm::{self, Moments, norm, norm_cotangent};
+use crate::kernel::scratch::{self, Scratch, dense};
+use crate::op::{LayerNorm, RmsNorm};
+use crate::rule::*;
+use crate::shape::Shape;
+use crate::term::Term;
+use crate::words::UnaryWords;
+
+/// What the two ops share.
+struct Rows<'a> {
+    /// The lengths of a row's axes.
+    row: &'a [usize],
+    eps: f64,
+    centred: bool,
+}
+
+impl Rows<'_> {
+    /// y, and hidden, the mean (layer norm only) and the reciprocal deviation of each row.
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes =
+            expect_optional(args, if self.centred { &[Dtype::Real; 3] } else { &[Dtype::Real; 2] }, 1)?;
+        let x = shapes[0];
+        check_eps(self.eps)?;
+        if self.row.is_empty() || self.row.len() > x.len() {
+            let rule = format!("normalized_shape {:?} names no trailing axes of {} axes", self.row, x.len());
+            return Err(Refusal::new(ErrorKind::RankMismatch, rule));
+        }
+        let (outer, row) = x.split_at(x.len() - self.row.len());
+        if row != self.row {
+            let rule = format!("the trailing axes are {row:?}, normalized_shape is {:?}", self.row);
+            return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+        }
+        check_scale("weight", shapes.get(1), row)?;
+        check_scale("bias", shapes.get(2), row)?;
+        let moments = if self.centred { 2 } else { 1 };
+        let hidden = std::iter::repeat_n(Spec::real(outer.into()), moments);
+        Ok(std::iter::once(Spec::real(x.into())).chain(hidden).collect())
+    }
+
+    fn forward<T: Functions>(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+        let n = self.row.iter().product();
+        let Some((y, moments)) = y.split_first_mut() else { unreachable!("`infer` promised results") };
+        let Some((scale, mean)) = moments.split_last_mut() else { unreachable!("`infer` promised moments") };
+        let mean = mean.first_mut().map_or(&mut [][..], Output::slice);
+        scratch::with(|Scratch { dense: [a, b, c], .. }| {
+            let weight = x.get(1).map(|weight| dense(weight.real(), b));
+            let bias = x.get(2).map(|bias| dense(bias.real(), c));
+            let moments = Moments { mean, scale: scale.slice() };
+            norm(dense(x[0].real(), a), n, T::of(self.eps), weight, bias, y.slice(), moments);
+        });
+    }
+
+    fn axes(&self, ndim: usize) -> Shape {
+        (ndim - self.row.len()..ndim).collect()
+    }
+
+    /// z and r, recorded.
+    fn normalised<'r, T: Functions>(&self, x: Term<'r, T>) -> (Term<'r, T>, Term<'r, T>) {
+        let centred = if self.centred { x - self.mean(x) } else { x };
+        let r = (self.mean(centred.square()) + x_literal(x, self.eps)).rsqrt();
+        (centred * r, r)
+    }
+
+    /// The mean of each row, its axes kept.
+    fn mean<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+        let n: usize = self.row.iter().product();
+        x.sum(&self.axes(x.ndim()), true) / x_literal(x, n as f64)
+    }
+
+    /// The Jacobian of z times `u`.
+    fn project<'r, T: Functions>(&self, (z, r): (Term<'r, T>, Term<'r, T>), u: Term<'r, T>) -> Term<'r, T> {
+        let rest = u - z * self.mean(u * z);
+        r * if self.centred { rest - self.mean(u) } else { rest }
+    }
+
+    /// `x_bar = J (y_bar w)`, `w_bar = y_bar z` and `b_bar = y_bar`, summed over the rows by whoever called.
+    fn vjp<'r, T: Functions>(&self, call: &Call<'_, 'r, T>, y_bar: Term<'r, T>) -> Cotangents<'r, T> {
+        let moments = self.normalised(call.args[0]);
+        let weighted = call.args.get(1).map_or(y_bar, |&w| y_bar * w);
+        let bars = [self.project(moments, weighted), y_bar * moments.0, y_bar];
+        bars.into_iter().zip(call.needs).map(|(bar, &needed)| needed.then_some(bar)).collect()
+    }
+
+    fn jvp<'r, T: Functions>(
+        &self,
+        call: &Call<'_, 'r, T>,
+        x_dot: &[Option<Term<'r, T>>],
+    ) -> Option<Terms<'r, T>> {
+        let moments = self.normalised(call.args[0]);
+        let dot = |k: usize| x_dot.get(k).copied().flatten();
+        let through = |x_dot| {
+            let z_dot = self.project(moments, x_dot);
+            call.args.get(1).map_or(z_dot, |&w| z_dot * w)
+        };
+        let parts = [dot(0).map(through), dot(1).map(|w_dot| moments.0 * w_dot), dot(2)];
+        let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part)?;
+        Some(Terms::from_elem(sum, 1))
+    }
+
+    fn vjp_kernel<T: Functions>(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &ArrayViewD<'_, T>,
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (mean, scale) = (self.centred.then(|| y[1].real()), y[y.len() - 1].real());
+        let (Some(mean), Some(scale)) =
+            (mean.as_ref().map_or(Some(&[][..]), |m| m.as_slice()), scale.as_slice())
+        else {
+            return false;
+        };
+        let accumulate = x_bar[0].as_ref().is_some_and(|bar| bar.accumulate);
+        let mut slices = x_bar.iter_mut().enumerate().map(|(k, bar)| {
+            let bar = bar.as_mut()?;
+            // The kernel adds to the cotangents of weight and bias, row by row.
+            if k > 0 && !bar.accumulate {
+                bar.array.fill(T::zero());
+            }
+            Some(bar.slice())
+        });
+        let mut next = || slices.next().flatten();
+        let out = norm::Cotangents { x: next(), accumulate, weight: next(), bias: next() };
+        scratch::with(|Scratch { dense: [a, b, c], .. }| {
+            let weight = x.get(1).map(|weight| dense(weight.real(), b));
+            let n = self.row.iter().product();
+            norm_cotangent(dense(x[0].real(), a), n, mean, scale, weight, dense(y_bar.view(), c), out);
+        });
+        true
+    }
+}
+
+/// A number to compute with beside `x`.
+fn x_literal<T: Functions>(x: Term<'_, T>, value: f64) -> Term<'_, T> {
+    crate::words::Words::lit(x, value)
+}
+
+impl LayerNorm {
+    fn rows(&self) -> Rows<'_> {
+        Rows { row: &self.normalized_shape, eps: self.eps, centred: true }
+    }
+}
+
+impl RmsNorm {
+    fn rows(&self) -> Rows<'_> {
+        Rows { row: &self.normalized_shape, eps: self.eps, centred: false }
+    }
+}
+
+macro_rules! row_norms {
+    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            self.rows().infer(args)
+        }
+        fn visible(&self) -> usize {
+            1
+        }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            self.rows().forward(x, y);
+            Ok(())
+        }
+        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+            self.rows().vjp(call, y_bar[0].expect("one visible result"))
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+            self.rows().jvp(call, x_dot)
+        }
+        fn vjp_kernel(
+            &self,
+            x: &[Input<'_, T>],
+            y: &[Input<'_, T>],
+            y_bar: &[Option<ArrayViewD<'_, T>>],
+            x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool {
+            y_bar[0].as_ref().is_some_and(|y_bar| self.rows().vjp_kernel(x, y, y_bar, x_bar))
+        }
+    })* };
+}
+row_norms! { LayerNorm RmsNorm }
