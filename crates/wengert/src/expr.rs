@@ -168,7 +168,7 @@ fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
 
 impl Operand for Var {
     #[inline(always)]
-    fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
+    fn record<T: Functions, R: Recorder<T> + ?Sized>(self, _tape: &R) -> Recorded {
         Recorded::Node(self)
     }
     fn lower(self, program: &mut Lowering) -> Piece {

@@ -58,6 +58,14 @@ pub fn level() -> Level {
     })
 }
 
+/// The `MODE` that [`run`] calls kernels with.
+pub fn mode() -> u8 {
+    match level() {
+        Level::Plain => BASE,
+        _ => FUSED,
+    }
+}
+
 /// The levels this machine has, ascending.
 pub fn available() -> impl Iterator<Item = Level> {
     let plain = std::iter::once(Level::Plain);

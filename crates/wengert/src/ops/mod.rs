@@ -4,6 +4,7 @@ mod assemble;
 mod conv;
 mod diagonal;
 mod einsum;
+mod gates;
 mod index;
 mod linalg;
 mod loss;

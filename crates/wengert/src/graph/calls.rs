@@ -1,0 +1,200 @@
+//! Structured ops in a sweep: by their own kernels, or by their rules recorded behind the tape, read off and forgotten.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use ndarray::ArrayViewD;
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::graph::tape::Operation;
+use crate::kernel::functions::Functions;
+use crate::memory::Loan;
+use crate::ops;
+use crate::rule::{self, Cotangent, Input};
+use crate::shape::Shape;
+use crate::term::Term;
+use crate::var::Var;
+
+impl<T: Functions> Graph<T> {
+    /// Propagates the cotangents of the structured op at node `id` to its arguments.
+    pub(crate) fn sweep_call(&mut self, id: usize) -> Result<()> {
+        let tape = self.tape.get_mut();
+        let node = tape.nodes[id];
+        let operation = tape.calls[node.a as usize].op.clone();
+        let parents: SmallVec<[usize; 4]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
+        let results: SmallVec<[usize; 4]> = tape.results_of(id).collect();
+        let needs: SmallVec<[bool; 4]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();
+        let mut y_bars: SmallVec<[Option<Loan>; 4]> = SmallVec::new();
+        for &result in &results {
+            let node = tape.nodes[result];
+            let y_bar = self.sweep.take(&node);
+            if let Some(y_bar) = y_bar.as_ref().filter(|_| node.is_retained()) {
+                self.sweep.keep_copy(tape.entry(result).len, result, y_bar);
+            }
+            y_bars.push(y_bar);
+        }
+        let shapes: SmallVec<[Shape; 4]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
+        let done = match &operation {
+            Operation::Op(op) if !repeats(&parents) => {
+                let rule = ops::rule::<T>(op);
+                self.sweep_kernel(rule, &parents, &results, &needs, &y_bars, &shapes)
+            }
+            _ => false,
+        };
+        let outcome = match &operation {
+            _ if done => Ok(()),
+            Operation::Checkpoint(part) => {
+                let y_bar = y_bars[0].as_ref().expect("one result, reached");
+                self.sweep_checkpoint(&**part, id, &parents, y_bar, &shapes[0])
+            }
+            _ => self.sweep_recorded(&operation, id, &parents, &results, &needs, &y_bars, &shapes),
+        };
+        y_bars.into_iter().flatten().for_each(|loan| self.sweep.pool.give_back(loan));
+        outcome
+    }
+
+    /// The direct kernel of a rule, where it has one.
+    fn sweep_kernel(
+        &mut self,
+        rule: &dyn rule::Rule<T>,
+        parents: &[usize],
+        results: &[usize],
+        needs: &[bool],
+        y_bars: &[Option<Loan>],
+        shapes: &[Shape],
+    ) -> bool {
+        let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
+        let x: SmallVec<[Input<'_, T>; 4]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
+        let y: SmallVec<[Input<'_, T>; 4]> = results.iter().map(|&r| tape.input(memory, r)).collect();
+        let views: SmallVec<[Option<ArrayViewD<'_, T>>; 4]> =
+            y_bars.iter().zip(shapes).map(|(loan, shape)| loan.as_ref().map(|l| l.view(shape))).collect();
+        let mut loans: SmallVec<[Option<(Loan, bool)>; 4]> = SmallVec::new();
+        for (&parent, &needed) in parents.iter().zip(needs) {
+            let node = tape.nodes[parent];
+            let len = tape.entry(parent).len;
+            loans.push(match needed {
+                false => None,
+                true if node.is_lane() => Some((sweep.pool.lend::<T>(1), false)),
+                true => Some(sweep.buffer(parent, &node, len)),
+            });
+        }
+        let done = {
+            let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 4]> = SmallVec::new();
+            for (slot, &parent) in loans.iter_mut().zip(parents) {
+                x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
+                    array: loan.view_mut(tape.shape(parent)),
+                    accumulate: *held,
+                }));
+            }
+            rule.vjp_kernel(&x, &y, &views, &mut x_bar)
+        };
+        for (slot, &parent) in loans.into_iter().zip(parents) {
+            let node = tape.nodes[parent];
+            match slot {
+                Some((loan, _)) if node.is_lane() => {
+                    if done {
+                        sweep.add_one(parent, &node, loan.slice::<T>(1)[0]);
+                    }
+                    sweep.pool.give_back(loan);
+                }
+                Some((loan, held)) if done || held => sweep.store(&node, loan),
+                Some((loan, _)) => sweep.pool.give_back(loan),
+                None => {}
+            }
+        }
+        done
+    }
+
+    /// The vjp of an op, recorded behind the tape without gradients, read off and forgotten.
+    fn sweep_recorded(
+        &mut self,
+        operation: &Operation<T>,
+        id: usize,
+        parents: &[usize],
+        results: &[usize],
+        needs: &[bool],
+        y_bars: &[Option<Loan>],
+        shapes: &[Shape],
+    ) -> Result<()> {
+        // Our own rules leak no handle, so only a user's op needs stamps that end with the sweep.
+        let to = match operation {
+            Operation::Op(_) => self.with_tape(|tape| tape.lengths(&self.memory)),
+            _ => self.begin_part(),
+        };
+        let at = self.at.replace(self.tape.borrow().line(id));
+        let recorded = catch_unwind(AssertUnwindSafe(|| {
+            self.no_grad(|g| {
+                let y_bars: SmallVec<[Option<Var>; 4]> = y_bars
+                    .iter()
+                    .zip(shapes)
+                    .map(|(loan, shape)| loan.as_ref().map(|loan| g.lend_node(loan, shape)))
+                    .collect();
+                g.record_vjp(operation, parents, results, needs, &y_bars)
+            })
+        }));
+        self.at.set(at);
+        let tape = self.tape.get_mut();
+        if let Ok(Ok(cotangents)) = &recorded {
+            for (&parent, cotangent) in parents.iter().zip(cotangents) {
+                if let Some(v) = cotangent.filter(|_| tape.nodes[parent].is_differentiable()) {
+                    let shape = tape.shape(v.id).clone();
+                    let value = tape.operand(&self.memory, v.id, &shape);
+                    self.sweep.add_array(tape, parent, &value, &shape);
+                }
+            }
+        }
+        match operation {
+            Operation::Op(_) => tape.truncate(&self.memory, &to),
+            _ => self.end_part(&to),
+        }
+        recorded.unwrap_or_else(|payload| resume_unwind(payload)).map(|_| ())
+    }
+
+    /// A lent cotangent as a constant node.
+    fn lend_node(&self, loan: &Loan, shape: &[usize]) -> Var {
+        if crate::graph::tape::in_lane(shape) {
+            return self.push_number(loan.slice::<T>(1)[0], shape.len() as u16);
+        }
+        self.push_alias(loan.place(), shape)
+    }
+
+    /// The cotangents of an op's arguments, recorded; errors carry the op's line.
+    pub(crate) fn record_vjp(
+        &self,
+        operation: &Operation<T>,
+        parents: &[usize],
+        results: &[usize],
+        needs: &[bool],
+        y_bars: &[Option<Var>],
+    ) -> Result<SmallVec<[Option<Var>; 4]>, Error> {
+        let handles = |ids: &[usize]| -> SmallVec<[Var; 4]> {
+            let tape = self.tape.borrow();
+            ids.iter().map(|&id| tape.handle(id)).collect()
+        };
+        let (args, ys) = (handles(parents), handles(results));
+        match operation {
+            Operation::Op(op) => {
+                let terms = |vars: &[Var]| -> SmallVec<[Term<'_, T>; 4]> {
+                    vars.iter().map(|&v| Term::new(self, v)).collect()
+                };
+                let (args, results) = (terms(&args), terms(&ys));
+                let y_bar: SmallVec<[Option<Term<'_, T>>; 4]> =
+                    y_bars.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
+                let call = rule::Call { args: &args, results: &results, needs };
+                let cotangents = ops::rule::<T>(op).vjp(&call, &y_bar);
+                Ok(cotangents.into_iter().map(|term| term.map(Term::var)).collect())
+            }
+            Operation::Custom(op) => {
+                self.custom_vjp(&**op, &args, ys[0], y_bars[0].expect("one result, reached"))
+            }
+            Operation::Checkpoint(part) => {
+                self.checkpoint_vjp(&**part, &args, needs, ys[0], y_bars[0].expect("one result, reached"))
+            }
+        }
+    }
+}
+
+fn repeats(ids: &[usize]) -> bool {
+    ids.iter().enumerate().any(|(k, id)| ids[..k].contains(id))
+}
