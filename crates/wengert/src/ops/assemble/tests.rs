@@ -43,6 +43,7 @@ fn slices_are_those_of_python() {
 }
 
 #[test]
+#[allow(clippy::reversed_empty_ranges)]
 fn ranges_of_rust_are_slices() {
     let g = Graph::new();
     let x = g.leaf(array![0.0, 1.0, 2.0, 3.0, 4.0]);

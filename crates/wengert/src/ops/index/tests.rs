@@ -25,9 +25,10 @@ fn positions(shape: &[usize], n: i64) -> ArrayD<i64> {
 
 /// Where the elements of `y = op(x, index)` come from: the picked place for a place of the result.
 type Source = fn(&ArrayD<i64>, &[usize]) -> Vec<usize>;
+type Axes = &'static [usize];
 
 #[rustfmt::skip]
-fn picks() -> Vec<(Op, &'static [usize], &'static [usize], &'static [usize], Source)> {
+fn picks() -> Vec<(Op, Axes, Axes, Axes, Source)> {
     let select = |axis| Op::from(IndexSelect { axis });
     let gather = |axis| Op::from(Gather { axis });
     vec![
