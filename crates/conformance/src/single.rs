@@ -11,14 +11,15 @@ const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 const RUNS: u64 = 4;
 /// Allowed multiple of the largest movement seen.
 const MOVEMENTS: f64 = 8.0;
-/// Allowed roundings of the largest magnitude in the part.
-const ROUNDINGS: f64 = 32.0;
+/// Allowed roundings of the largest magnitude in the part: some, and some more for each instruction.
+const ROUNDINGS: [f64; 2] = [16.0, 2.0];
 /// A case that agrees, but whose condition allows more than this share of its magnitude, says nothing in `f32`.
 const HOPELESS: f64 = 0.25;
 
 /// What is held against what under `--f32`, for people.
 pub const RULE: &str = "f32: inputs rounded to f32, results held against the stored f64 values.
-allowed = f64 tolerance of the case + 8 d + 32 u m (all of it ten times for hvp), with u = 2^-24.
+allowed = f64 tolerance of the case + 8 d + (16 + 2 n) u m (all of it ten times for hvp), with u = 2^-24 and n the
+number of instructions.
 m: the largest magnitude in the output; for derivatives, whose terms may cancel, that in all expected derivatives,
 the cotangent and the directions of the case.
 d: the largest movement of the element over 5 runs in f64, on inputs rounded to f32, and (away from kinks) 4 times
@@ -111,7 +112,8 @@ fn compare(
             vague.get_or_insert_with(|| format!("{}: moves by {d:.1e} of {m:.1e}", part.part));
         }
         // Below the smallest normal number f32 has no relative accuracy.
-        let floor = ROUNDINGS * ROUNDING * m + f64::from(f32::MIN_POSITIVE);
+        let roundings = ROUNDINGS[0] + ROUNDINGS[1] * case.program.len() as f64;
+        let floor = roundings * ROUNDING * m + f64::from(f32::MIN_POSITIVE);
         let slack = |k: usize| part.factor * (MOVEMENTS * movement(k) + floor);
         wrong.extend(disagreement(part, values.tolerance, case.has_flag("signed_zero"), &slack));
     }
