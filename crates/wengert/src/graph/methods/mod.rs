@@ -1,5 +1,7 @@
 //! The public ops, one method an op: each notes the caller's line, records its arguments and then itself.
 
+mod convolution;
+mod custom;
 mod elementwise;
 mod index;
 mod linalg;
