@@ -33,6 +33,7 @@ use crate::kernel::program::Scratch;
 use crate::var::Var;
 
 pub use marks::Mark;
+pub use methods::ClassOptions;
 pub use values::Source;
 
 use lines::At;

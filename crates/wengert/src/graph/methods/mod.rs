@@ -11,3 +11,5 @@ mod network;
 mod reduce;
 mod scan;
 mod shape;
+
+pub use loss::ClassOptions;
