@@ -6,11 +6,24 @@ use wengert_benches::{Mlp, chain, data};
 
 fn chains(c: &mut Criterion) {
     let mut group = c.benchmark_group("backward_throughput");
-    for (name, len, ops) in [("scalar", 1, 1_000), ("scalar", 1, 1_000_000), ("length_64", 64, 1_000), ("length_1e6", 1_000_000, 10)] {
+    for (name, len, ops) in [
+        ("scalar", 1, 1_000),
+        ("scalar", 1, 1_000_000),
+        ("length_64", 64, 1_000),
+        ("length_1e6", 1_000_000, 10),
+    ] {
         let mut g = Graph::new();
-        let leaves = [g.leaf(data::<f64>(1, &[len], 1.0)), g.leaf(data::<f64>(2, &[len], 0.999)), g.leaf(data::<f64>(3, &[len], 0.01))];
+        let leaves = [
+            g.leaf(data::<f64>(1, &[len], 1.0)),
+            g.leaf(data::<f64>(2, &[len], 0.999)),
+            g.leaf(data::<f64>(3, &[len], 0.01)),
+        ];
         let base = g.mark();
-        let work = if len == 1_000_000 { Throughput::Elements((ops * len) as u64) } else { Throughput::Elements(ops as u64) };
+        let work = if len == 1_000_000 {
+            Throughput::Elements((ops * len) as u64)
+        } else {
+            Throughput::Elements(ops as u64)
+        };
         group.throughput(work);
         group.bench_function(format!("{name}_{ops}/record"), |b| {
             b.iter(|| {
@@ -43,7 +56,8 @@ fn mlp(c: &mut Criterion) {
                 |()| {
                     let loss = net.loss(&g);
                     g.backward(loss).expect("a differentiable loss");
-                    g.update(&net.params, |w, dw| w.scaled_add(-0.01, &dw)).expect("every parameter has a gradient");
+                    g.update(&net.params, |w, dw| w.scaled_add(-0.01, &dw))
+                        .expect("every parameter has a gradient");
                     g.zero_grad();
                     g.rewind(base);
                 },

@@ -8,12 +8,18 @@ use wengert::prelude::*;
 use wengert_benches::data;
 
 /// One step of `loss` on `shapes`-shaped leaves, in a loop that grows nothing.
-fn step<T: Functions>(c: &mut Criterion, name: &str, elements: u64, shapes: &[&[usize]], loss: impl Fn(&Graph<T>, &[Var]) -> Var)
-where
+fn step<T: Functions>(
+    c: &mut Criterion,
+    name: &str,
+    elements: u64,
+    shapes: &[&[usize]],
+    loss: impl Fn(&Graph<T>, &[Var]) -> Var,
+) where
     ArrayD<T>: Source<T>,
 {
     let mut g = Graph::<T>::default();
-    let leaves: Vec<Var> = shapes.iter().enumerate().map(|(k, s)| g.leaf(data::<T>(k as u64 + 1, s, 1.0))).collect();
+    let leaves: Vec<Var> =
+        shapes.iter().enumerate().map(|(k, s)| g.leaf(data::<T>(k as u64 + 1, s, 1.0))).collect();
     let base = g.mark();
     let mut group = c.benchmark_group("workloads");
     group.throughput(Throughput::Elements(elements));
