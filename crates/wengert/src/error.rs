@@ -118,6 +118,11 @@ impl Error {
         Error(Box::new(Inner { kind: refusal.kind, op, shapes, rule: refusal.rule, at }))
     }
 
+    /// The error of a user's own op: what its closures return where they cannot go on.
+    pub fn custom(rule: impl Into<String>) -> Self {
+        Error::new(Refusal::new(ErrorKind::CustomOp, rule), "custom", [], None)
+    }
+
     /// Why it was refused.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -126,6 +131,11 @@ impl Error {
     /// The op that refused.
     pub fn op(&self) -> &'static str {
         self.0.op
+    }
+
+    /// The rule that was broken.
+    pub(crate) fn rule(&self) -> &str {
+        &self.0.rule
     }
 
     /// The shapes of the op's arguments, in order.

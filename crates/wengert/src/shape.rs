@@ -18,11 +18,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Row-major without gaps.
+    /// Row-major without gaps; strides of 0 where there are no elements, as ndarray wants them.
     pub fn contiguous(shape: &[usize]) -> Self {
+        if shape.contains(&0) {
+            return Layout { shape: shape.into(), strides: SmallVec::from_elem(0, shape.len()) };
+        }
         let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(1, shape.len());
         for k in (1..shape.len()).rev() {
-            strides[k - 1] = strides[k] * shape[k].max(1) as isize;
+            strides[k - 1] = strides[k] * shape[k] as isize;
         }
         Layout { shape: shape.into(), strides }
     }
@@ -37,11 +40,11 @@ impl Layout {
 
     /// Whether the elements lie row-major without gaps (axes of length 1 have no say).
     pub fn is_contiguous(&self) -> bool {
+        if self.shape.contains(&0) {
+            return true;
+        }
         let mut want = 1;
         for (&n, &s) in self.shape.iter().zip(&self.strides).rev() {
-            if n == 0 {
-                return true;
-            }
             if n != 1 {
                 if s != want {
                     return false;

@@ -90,18 +90,25 @@ impl<T: Functions> Graph<T> {
             seed(loan.slice_mut(len));
             self.sweep.store(&node, loan);
         }
-        let mut from = id;
+        if let Err(error) = self.sweep_down(id, 0) {
+            self.sweep.abandon();
+            return Err(error);
+        }
+        self.sweep.commit(self.tape.get_mut());
+        Ok(())
+    }
+
+    /// Propagates the cotangents of nodes from `from` down to `floor`.
+    pub(crate) fn sweep_down(&mut self, mut from: usize, floor: usize) -> Result<()> {
+        let above = std::mem::replace(&mut self.sweep.floor, floor);
         while let Some(call) = self.sweep.run_down(self.tape.get_mut(), &self.memory, from) {
-            if let Err(error) = self.sweep_call(call) {
-                self.sweep.abandon();
-                return Err(error);
-            }
-            if call <= self.sweep.low {
+            self.sweep_call(call)?;
+            if call <= self.sweep.low.max(floor) {
                 break;
             }
             from = call - 1;
         }
-        self.sweep.commit(self.tape.get_mut());
+        self.sweep.floor = above;
         Ok(())
     }
 

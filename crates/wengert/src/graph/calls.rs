@@ -1,9 +1,11 @@
 //! Structured ops in a sweep: by their own kernels, or by their rules recorded behind the tape, read off and forgotten.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
-use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::graph::tape::Operation;
 use crate::kernel::functions::Functions;
@@ -16,7 +18,7 @@ use crate::var::Var;
 
 impl<T: Functions> Graph<T> {
     /// Propagates the cotangents of the structured op at node `id` to its arguments.
-    pub(super) fn sweep_call(&mut self, id: usize) -> Result<()> {
+    pub(crate) fn sweep_call(&mut self, id: usize) -> Result<()> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
         let operation = tape.calls[node.a as usize].op.clone();
@@ -40,10 +42,13 @@ impl<T: Functions> Graph<T> {
             }
             _ => false,
         };
-        let outcome = if done {
-            Ok(())
-        } else {
-            self.sweep_recorded(&operation, id, &parents, &results, &needs, &y_bars, &shapes)
+        let outcome = match &operation {
+            _ if done => Ok(()),
+            Operation::Checkpoint(part) => {
+                let y_bar = y_bars[0].as_ref().expect("one result, reached");
+                self.sweep_checkpoint(&**part, id, &parents, y_bar, &shapes[0])
+            }
+            _ => self.sweep_recorded(&operation, id, &parents, &results, &needs, &y_bars, &shapes),
         };
         y_bars.into_iter().flatten().for_each(|loan| self.sweep.pool.give_back(loan));
         outcome
@@ -112,28 +117,38 @@ impl<T: Functions> Graph<T> {
         y_bars: &[Option<Loan>],
         shapes: &[Shape],
     ) -> Result<()> {
-        let to = self.tape.borrow().lengths(&self.memory);
+        // Our own rules leak no handle, so only a user's op needs stamps that end with the sweep.
+        let to = match operation {
+            Operation::Op(_) => self.with_tape(|tape| tape.lengths(&self.memory)),
+            _ => self.begin_part(),
+        };
         let at = self.at.replace(self.tape.borrow().line(id));
-        let cotangents = self.no_grad(|g| {
-            let y_bars: SmallVec<[Option<Var>; 4]> = y_bars
-                .iter()
-                .zip(shapes)
-                .map(|(loan, shape)| loan.as_ref().map(|loan| g.lend_node(loan, shape)))
-                .collect();
-            g.record_vjp(operation, parents, results, needs, &y_bars)
-        });
+        let recorded = catch_unwind(AssertUnwindSafe(|| {
+            self.no_grad(|g| {
+                let y_bars: SmallVec<[Option<Var>; 4]> = y_bars
+                    .iter()
+                    .zip(shapes)
+                    .map(|(loan, shape)| loan.as_ref().map(|loan| g.lend_node(loan, shape)))
+                    .collect();
+                g.record_vjp(operation, parents, results, needs, &y_bars)
+            })
+        }));
         self.at.set(at);
-        let cotangents = cotangents?;
         let tape = self.tape.get_mut();
-        for (&parent, cotangent) in parents.iter().zip(&cotangents) {
-            if let Some(v) = cotangent.filter(|_| tape.nodes[parent].is_differentiable()) {
-                let shape = tape.shape(v.id).clone();
-                let value = tape.operand(&self.memory, v.id, &shape);
-                self.sweep.add_array(tape, parent, &value, &shape);
+        if let Ok(Ok(cotangents)) = &recorded {
+            for (&parent, cotangent) in parents.iter().zip(cotangents) {
+                if let Some(v) = cotangent.filter(|_| tape.nodes[parent].is_differentiable()) {
+                    let shape = tape.shape(v.id).clone();
+                    let value = tape.operand(&self.memory, v.id, &shape);
+                    self.sweep.add_array(tape, parent, &value, &shape);
+                }
             }
         }
-        tape.truncate(&self.memory, &to);
-        Ok(())
+        match operation {
+            Operation::Op(_) => tape.truncate(&self.memory, &to),
+            _ => self.end_part(&to),
+        }
+        recorded.unwrap_or_else(|payload| resume_unwind(payload)).map(|_| ())
     }
 
     /// A lent cotangent as a constant node.
@@ -171,25 +186,10 @@ impl<T: Functions> Graph<T> {
                 Ok(cotangents.into_iter().map(|term| term.map(Term::var)).collect())
             }
             Operation::Custom(op) => {
-                let y_bar = y_bars[0].expect("one result, reached");
-                let refused = |refusal| self.error(refusal, op.name(), &args);
-                let cotangents = op.vjp(self, &args, ys[0], y_bar).map_err(refused)?;
-                if cotangents.len() != args.len() {
-                    let rule =
-                        format!("vjp gave {} cotangents for {} arguments", cotangents.len(), args.len());
-                    return Err(refused(Refusal::new(ErrorKind::CustomOp, rule)));
-                }
-                for (&arg, &cotangent) in args.iter().zip(&cotangents) {
-                    let (Some(v), want) = (cotangent, self.shape(arg)) else { continue };
-                    if self.shape(v) != want {
-                        let rule = format!(
-                            "vjp gave a cotangent of {:?} for an argument of {want:?}",
-                            self.shape(v)
-                        );
-                        return Err(refused(Refusal::new(ErrorKind::CustomOp, rule)));
-                    }
-                }
-                Ok(cotangents.into_iter().collect())
+                self.custom_vjp(&**op, &args, ys[0], y_bars[0].expect("one result, reached"))
+            }
+            Operation::Checkpoint(part) => {
+                self.checkpoint_vjp(&**part, &args, needs, ys[0], y_bars[0].expect("one result, reached"))
             }
         }
     }

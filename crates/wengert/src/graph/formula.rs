@@ -266,7 +266,7 @@ impl<T: Functions> Graph<T> {
     }
 
     /// The steps of the formula at node `id`, recorded one by one: the handle of each step's result.
-    pub(crate) fn replay(&self, id: usize) -> SmallVec<[Var; 16]> {
+    pub(crate) fn steps_of(&self, id: usize) -> SmallVec<[Var; 16]> {
         let (steps, numbers, leaves) = self.with_tape(|tape| {
             let formula = tape.formulas[tape.nodes[id].a as usize];
             let steps: SmallVec<[Step; 16]> = tape.programs.get(formula.program).into();
@@ -292,7 +292,7 @@ impl<T: Functions> Graph<T> {
     /// The last step of the formula at node `id`, recorded anew, and its total if it has one: an equal of the node that
     /// ops by ops lead to.
     pub(crate) fn unfolded(&self, id: usize) -> Term<'_, T> {
-        let steps = self.replay(id);
+        let steps = self.steps_of(id);
         let last = Term::new(self, steps[steps.len() - 1]);
         match self.with_tape(|tape| tape.formulas[tape.nodes[id].a as usize].total) {
             None => last,

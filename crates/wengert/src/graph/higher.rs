@@ -67,7 +67,13 @@ impl<T: Functions> Graph<T> {
         self.gradient_from("gradient_with", y, y_bar, xs)
     }
 
-    fn gradient_from(&self, what: &'static str, y: Var, seed: Var, xs: &[Var]) -> Result<Vec<Var>> {
+    pub(crate) fn gradient_from(
+        &self,
+        what: &'static str,
+        y: Var,
+        seed: Var,
+        xs: &[Var],
+    ) -> Result<Vec<Var>> {
         let ids = self.resolve_all(xs).map_err(|refusal| self.error(refusal, what, &[]))?;
         if let Some(k) = ids.iter().position(|&id| !self.node(id).is_differentiable()) {
             let rule = "gradients exist with respect to differentiable nodes only";
@@ -205,7 +211,10 @@ impl<T: Functions> Graph<T> {
     #[track_caller]
     pub fn tangent(&self, y: Var, along: &[(Var, Var)]) -> Result<Var> {
         self.enter();
-        let what = "tangent";
+        self.tangent_of("tangent", y, along)
+    }
+
+    pub(crate) fn tangent_of(&self, what: &'static str, y: Var, along: &[(Var, Var)]) -> Result<Var> {
         let handles: SmallVec<[Var; 8]> =
             along.iter().flat_map(|&(x, x_dot)| [x, x_dot]).chain([y]).collect();
         self.resolve_all(&handles).map_err(|refusal| self.error(refusal, what, &[]))?;
@@ -285,9 +294,18 @@ impl<T: Functions> Graph<T> {
         if x_dots.iter().all(Option::is_none) {
             return Ok(());
         }
+        let handles = |ids: &[usize]| -> SmallVec<[Var; 4]> {
+            self.with_tape(|tape| ids.iter().map(|&id| tape.handle(id)).collect())
+        };
+        let one = |dot: Option<Var>| dot.map(|dot| SmallVec::from_elem(Some(dot), 1));
         let tangents_of_results = match &operation {
             Operation::Op(op) => self.rule_jvp(op, &parents, &results, &x_dots),
-            Operation::Custom(_) => None,
+            Operation::Custom(op) => {
+                one(self.custom_jvp(&**op, &handles(&parents), handles(&results)[0], &x_dots)?)
+            }
+            Operation::Checkpoint(part) => {
+                one(self.checkpoint_jvp(&**part, &handles(&parents), handles(&results)[0], &x_dots)?)
+            }
         };
         let dots = match tangents_of_results {
             Some(dots) => dots,

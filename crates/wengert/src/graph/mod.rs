@@ -5,6 +5,7 @@
 
 mod backward;
 mod calls;
+mod checkpoint;
 pub mod custom;
 mod formula;
 mod formula_sweep;
@@ -30,6 +31,7 @@ use crate::kernel::program::Scratch;
 use crate::var::Var;
 
 pub use marks::Mark;
+pub use methods::ClassOptions;
 pub use values::Source;
 
 use lines::At;
@@ -125,14 +127,22 @@ impl<T: Functions> Graph<T> {
     /// assert!(!g.is_differentiable(y));
     /// ```
     pub fn no_grad<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
-        struct Restore<'a>(&'a Cell<u32>);
+        self.under_no_grad(self.no_grad.get() + 1, f)
+    }
+
+    /// Runs `f` as if no `no_grad` were open: for what is recorded to be differentiated at once.
+    pub(crate) fn with_grad<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        self.under_no_grad(0, f)
+    }
+
+    fn under_no_grad<R>(&self, scopes: u32, f: impl FnOnce(&Self) -> R) -> R {
+        struct Restore<'a>(&'a Cell<u32>, u32);
         impl Drop for Restore<'_> {
             fn drop(&mut self) {
-                self.0.set(self.0.get() - 1);
+                self.0.set(self.1);
             }
         }
-        self.no_grad.set(self.no_grad.get() + 1);
-        let _restore = Restore(&self.no_grad);
+        let _restore = Restore(&self.no_grad, self.no_grad.replace(scopes));
         f(self)
     }
 }

@@ -1,14 +1,12 @@
 //! Recording of structured ops, and the tape as rules see it.
 
 use std::panic::Location;
-use std::sync::Arc;
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::graph::Graph;
-use crate::graph::custom::Custom;
 use crate::graph::tape::{Array, Kind, Marks, NO_INPUT, Node, Operation, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
@@ -136,34 +134,6 @@ impl<T: Functions> Graph<T> {
         Some(tape.push_call(Operation::Op(op.clone()), &[id], &[stored], true, marks, self.at.get()))
     }
 
-    /// Records an op of the user's.
-    pub(crate) fn record_custom(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
-        let ids = self.resolve_all(args)?;
-        let arguments = self.arguments(&ids);
-        let real = arguments.iter().position(|a| a.dtype != Dtype::Real);
-        if let Some(k) = real {
-            return Err(crate::rule::dtype_refusal(k, Dtype::Real, arguments[k].dtype));
-        }
-        let shapes: Vec<Shape> = arguments.into_iter().map(|a| a.shape).collect();
-        let shape = op.shape(&shapes)?;
-        let forward = |x: &[Input<'_, T>], y: &mut [Output<'_, T>]| {
-            let views: Vec<ArrayViewD<'_, T>> = x.iter().map(Input::real).collect();
-            let value = op.forward(&views);
-            let mut out = y[0].real();
-            if value.shape() != out.shape() {
-                let rule =
-                    format!("forward gave {:?}, its shape rule promised {:?}", value.shape(), out.shape());
-                return Err(Refusal::new(ErrorKind::CustomOp, rule));
-            }
-            out.assign(&value);
-            Ok(())
-        };
-        let stored = self.compute(&ids, &crate::rule::one(shape)?, forward)?;
-        let mut tape = self.tape.borrow_mut();
-        let marks = self.marks(ids.iter().any(|&id| tape.nodes[id].is_differentiable()));
-        Ok(tape.push_call(Operation::Custom(op.clone()), &ids, &stored, true, marks, self.at.get())[0])
-    }
-
     pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 4]>, Refusal> {
         let resolve = |&v: &Var| {
             let id = self.tape.borrow().resolve(v)?;
@@ -223,6 +193,19 @@ impl<T: Functions> Graph<T> {
             }
         };
         Ok(specs.iter().zip(places).zip(lane).map(store).collect())
+    }
+
+    /// Stores an array as the value of a node to come.
+    pub(crate) fn store(&self, value: &ArrayD<T>) -> Stored {
+        let shape = value.shape();
+        if in_lane(shape) {
+            let one = value.first().copied().expect("one element");
+            return Stored::Lane { slot: self.memory.lane.push(one) as u32, rank: shape.len() as u16 };
+        }
+        let mut fresh = self.memory.slab.take::<T>(value.len());
+        array(&mut fresh, shape).assign(value);
+        let layout = self.tape.borrow_mut().layouts.intern(Layout::contiguous(shape));
+        Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
     }
 
     /// A constant that only rules see: the array of `layout` at `place`.

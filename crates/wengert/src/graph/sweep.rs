@@ -3,6 +3,8 @@
 //! Invariant: between sweeps every cell of `lane` is [`Real::ABSENT`](crate::Real) and every entry of `arrays` is empty.
 //! Gradients are committed only when a sweep has come to its end: one that fails leaves them as they were.
 
+use std::ops::Range;
+
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
@@ -10,10 +12,11 @@ use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
 use crate::kernel::program::Scratch;
-use crate::kernel::walk::{Operand, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::rule::Dtype;
+use crate::shape::Layout;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
 
 /// A gradient that is kept.
@@ -31,12 +34,16 @@ pub struct Sweep<T: Functions> {
     inputs: Vec<Option<Held<T>>>,
     /// Gradients of intermediates under `retain_grad`, by node, ascending.
     retained: Vec<(u32, Held<T>)>,
-    /// Leaves and retained nodes that this sweep has reached.
+    /// Gradients of retained intermediates that this sweep has found.
+    found: Vec<(u32, Held<T>)>,
+    /// Leaves that this sweep has reached.
     reached: Vec<u32>,
     /// The smallest node that a contribution has gone to.
     pub low: usize,
     /// Tiles for formulas.
     pub scratch: Scratch<T>,
+    /// The smallest node that may be visited: what lies below it waits for its turn.
+    pub floor: usize,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,
 }
@@ -49,9 +56,11 @@ impl<T: Functions> Sweep<T> {
             pool: Pool::default(),
             inputs: Vec::new(),
             retained: Vec::new(),
+            found: Vec::new(),
             reached: Vec::new(),
             low: 0,
             scratch: Scratch::default(),
+            floor: 0,
             dirty: false,
         }
     }
@@ -103,31 +112,50 @@ impl<T: Functions> Sweep<T> {
         self.pool.bytes() + self.lane.capacity() * size_of::<T>()
     }
 
-    /// Makes room for the cotangents of nodes with these many values.
+    /// Begins a sweep over nodes with these many values.
     pub fn open(&mut self, lane: usize, arrays: usize) {
         if self.dirty {
             self.abandon();
         }
+        self.make_room(lane, arrays);
+        self.dirty = true;
+        self.low = usize::MAX;
+        self.floor = 0;
+    }
+
+    /// Makes room for the cotangents of nodes with these many values.
+    pub fn make_room(&mut self, lane: usize, arrays: usize) {
         if self.lane.len() < lane {
             self.lane.resize(lane, T::ABSENT);
         }
         if self.arrays.len() < arrays {
             self.arrays.resize_with(arrays, || None);
         }
-        self.dirty = true;
-        self.low = usize::MAX;
     }
 
     /// Drops all cotangents under way.
     pub fn abandon(&mut self) {
-        self.lane.fill(T::ABSENT);
-        for slot in &mut self.arrays {
-            if let Some(loan) = slot.take() {
-                self.pool.give_back(loan);
-            }
-        }
+        self.drop_between(0..self.lane.len(), 0..self.arrays.len());
         self.reached.clear();
+        while let Some((_, held)) = self.found.pop() {
+            give_back(&mut self.pool, held);
+        }
         self.dirty = false;
+    }
+
+    /// Drops what a part of the tape from node `first` on has left, whose values are these.
+    pub fn forget_part(&mut self, first: usize, lane: Range<usize>, arrays: Range<usize>) {
+        self.drop_between(lane, arrays);
+        self.reached.retain(|&id| (id as usize) < first);
+    }
+
+    fn drop_between(&mut self, lane: Range<usize>, arrays: Range<usize>) {
+        let lane = lane.start.min(self.lane.len())..lane.end.min(self.lane.len());
+        self.lane[lane].fill(T::ABSENT);
+        let arrays = arrays.start.min(self.arrays.len())..arrays.end.min(self.arrays.len());
+        for loan in self.arrays[arrays].iter_mut().filter_map(Option::take) {
+            self.pool.give_back(loan);
+        }
     }
 
     /// Adds to the cotangent of a node in the lane.
@@ -214,6 +242,14 @@ impl<T: Functions> Sweep<T> {
         self.store(&node, loan);
     }
 
+    /// Adds a lent cotangent of `shape` to that of node `id`.
+    pub fn add_loan(&mut self, tape: &Tape<T>, id: usize, value: &Loan, shape: &[usize]) {
+        let layout = Layout::contiguous(shape);
+        let walk = Walk::new(shape, &layout.strides);
+        let data = value.slice(layout.len());
+        self.add_array(tape, id, &Operand { data, first: 0, walk }, shape);
+    }
+
     /// The elementwise nodes from `from` down to the next structured one that has a cotangent, which is returned.
     pub fn run_down(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
         let mut id = from;
@@ -222,7 +258,7 @@ impl<T: Functions> Sweep<T> {
             if node.is_differentiable() && self.visit(tape, memory, id, &node) {
                 return Some(id);
             }
-            if id <= self.low {
+            if id <= self.low.max(self.floor) {
                 return None;
             }
             id -= 1;
@@ -406,12 +442,9 @@ impl<T: Functions> Sweep<T> {
         self.keep(id, Held::Array(copy));
     }
 
-    /// Adds to the gradient of a retained intermediate.
+    /// Notes the gradient of a retained intermediate.
     fn keep(&mut self, id: usize, held: Held<T>) {
-        match self.retained.binary_search_by_key(&(id as u32), |(node, _)| *node) {
-            Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, held),
-            Err(at) => self.retained.insert(at, (id as u32, held)),
-        }
+        self.found.push((id as u32, held));
     }
 
     /// Ends a sweep that went through: the cotangents of leaves become (or join) their gradients.
@@ -434,6 +467,12 @@ impl<T: Functions> Sweep<T> {
         }
         self.reached = reached;
         self.reached.clear();
+        while let Some((id, new)) = self.found.pop() {
+            match self.retained.binary_search_by_key(&id, |(node, _)| *node) {
+                Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, new),
+                Err(at) => self.retained.insert(at, (id, new)),
+            }
+        }
         self.dirty = false;
     }
 }

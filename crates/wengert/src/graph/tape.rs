@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal};
+use crate::graph::checkpoint::Part;
 use crate::graph::custom::Custom;
 use crate::graph::formula::{Formula, Programs, Total};
 use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
@@ -144,6 +145,8 @@ pub struct Call<T: Functions> {
 pub enum Operation<T: Functions> {
     Op(Op),
     Custom(Arc<dyn Custom<T>>),
+    /// A part of the tape that is recorded again when its derivative is wanted.
+    Checkpoint(Arc<Part<T>>),
 }
 
 impl<T: Functions> Operation<T> {
@@ -151,6 +154,7 @@ impl<T: Functions> Operation<T> {
         match self {
             Operation::Op(op) => op.name(),
             Operation::Custom(op) => op.name(),
+            Operation::Checkpoint(_) => "checkpoint",
         }
     }
 }
@@ -160,6 +164,7 @@ impl<T: Functions> Clone for Operation<T> {
         match self {
             Operation::Op(op) => Operation::Op(op.clone()),
             Operation::Custom(op) => Operation::Custom(op.clone()),
+            Operation::Checkpoint(part) => Operation::Checkpoint(part.clone()),
         }
     }
 }
@@ -180,8 +185,8 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lengths {
     pub nodes: usize,
-    lane: usize,
-    arrays: usize,
+    pub lane: usize,
+    pub arrays: usize,
     layouts: usize,
     calls: usize,
     formulas: usize,

@@ -1,5 +1,7 @@
 //! Inputs, values and gradients: how numbers come into a graph and out of it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Data, Dimension, IxDyn};
 use smallvec::SmallVec;
 
@@ -415,13 +417,15 @@ impl<T: Functions> Graph<T> {
             let index = tape.nodes[v.id].a;
             let shape = tape.shape(v.id).clone();
             let held = self.sweep.take_input(index);
-            let done = self.overwrite("update", v, None, Dtype::Real, |out: &mut [T]| {
-                let mut w = ArrayViewMutD::from_shape(IxDyn(&shape), out)
-                    .expect("as many elements as the shape says");
-                f(&mut w, held.view(&shape));
-            });
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                self.overwrite("update", v, None, Dtype::Real, |out: &mut [T]| {
+                    let mut w = ArrayViewMutD::from_shape(IxDyn(&shape), out)
+                        .expect("as many elements as the shape says");
+                    f(&mut w, held.view(&shape));
+                })
+            }));
             self.sweep.put_input(index, held);
-            done?;
+            done.unwrap_or_else(|payload| resume_unwind(payload))?;
         }
         Ok(())
     }

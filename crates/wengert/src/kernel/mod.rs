@@ -1,17 +1,20 @@
 //! Number crunching on slices: no graph, no shapes beyond what a kernel needs, concrete for `f32` and `f64`.
 
+pub mod classes;
 pub mod conv;
 pub mod elementwise;
 pub mod functions;
 pub mod gemm;
 pub mod level;
 pub mod linalg;
+pub mod loss;
 pub mod math;
 pub mod number;
 pub mod pool;
 pub mod product;
 pub mod program;
 pub mod real;
+pub mod reduce;
 pub mod rows;
 pub mod scratch;
 pub mod special;

@@ -128,7 +128,8 @@ fn merged(batch: &[usize], steps: [&[isize]; 3]) -> SmallVec<[(usize, [isize; 3]
     axes
 }
 
-fn threads(work: usize) -> Threads {
+/// How many threads may share this many multiply-adds.
+pub fn threads(work: usize) -> Threads {
     match work {
         #[cfg(feature = "rayon")]
         THREADED.. => Threads(rayon::current_num_threads()),

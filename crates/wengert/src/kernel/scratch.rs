@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 use crate::kernel::conv;
+use crate::kernel::linalg;
 use crate::kernel::pool;
 use crate::kernel::real::Real;
 
@@ -18,6 +19,7 @@ use crate::kernel::real::Real;
 pub struct Scratch<T> {
     pub conv: conv::Workspace<T>,
     pub pool: pool::Workspace<T>,
+    pub linalg: linalg::Workspace<T>,
     /// Room for copies of operands, see [`dense`].
     pub dense: [Vec<T>; 3],
 }

@@ -51,6 +51,10 @@ attributes! {
     Where {}
     /// The value of the argument, cut off from differentiation.
     Detach {}
+    /// The value of `args[0]`; the cotangent goes to `args[1]` as it is.
+    StraightThrough {}
+    /// The value of the argument; its cotangent is multiplied by `factor`.
+    ScaleGradient { factor: f64 = 1.0 }
 
     /// Sum over axes.
     Sum { axes: Option<Axes> = None, keepdims: bool = false }
@@ -74,6 +78,8 @@ attributes! {
     CumSum { axis: isize = 0, reverse: bool = false }
     /// Running product along an axis.
     CumProd { axis: isize = 0 }
+    /// `e_0 = first`, `e_{k+1} = a_k e_k + b_k` along an axis, without `b` if that is not given; from the end when `reverse`.
+    Recurrence { axis: usize = 0, reverse: bool = false, first: f64 = 0.0 }
     /// Position of the largest value.
     ArgMax { axis: Option<isize> = None, keepdims: bool = false }
     /// Position of the smallest value.
@@ -165,6 +171,30 @@ attributes! {
     Svd {}
     /// Reduced QR decomposition.
     Qr {}
+    /// `X` with `A^T X = B`: the adjoint of `Solve` in `B`.
+    SolveTransposed {}
+    /// The transposed inverse; infinities and NaN where there is none.
+    InverseTransposed {}
+    /// The matrix of signed minors, which is the gradient of `Det`.
+    Cofactor {}
+    /// The tangent of `Cofactor` at `args[0]` along `args[1]`; it is its own adjoint in `args[1]`.
+    CofactorTangent {}
+    /// `1 / (x_j - x_i)` for all pairs of a vector, or `1 / (x_j^2 - x_i^2)`; 0 where the gap is lost in rounding.
+    InverseGaps { squares: bool = false }
+    /// `X` with `L L^T X = B`, from `B` and the lower factor `L`.
+    CholeskySolve {}
+    /// Logarithm of the determinant of a symmetric positive definite matrix.
+    LogDetSpd {}
+    /// Matrix exponential.
+    Expm {}
+    /// Moore-Penrose inverse; singular values up to `rtol` times the largest count as 0.
+    Pinv { rtol: Option<f64> = None }
+    /// `X` of least norm among those of least `|A X - B|`.
+    Lstsq { rtol: Option<f64> = None }
+    /// A matrix to the power `n >= 0`.
+    MatrixPower { n: u32 = 1 }
+    /// Kronecker product of matrices.
+    Kron {}
 
     /// `x W^T + b`.
     Linear {}

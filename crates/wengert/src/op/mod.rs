@@ -5,10 +5,12 @@
 
 mod attributes;
 mod elementwise;
+mod options;
 pub(crate) mod table;
 
 pub use attributes::*;
 pub use elementwise::{Binary, Compare, Params, Tuned, Unary};
+pub use options::*;
 
 macro_rules! op_enum {
     ($($Variant:ident = $name:literal)*) => {
@@ -59,9 +61,9 @@ macro_rules! op_enum {
 }
 
 op_enum! {
-    Where = "where" Detach = "detach"
+    Where = "where" Detach = "detach" StraightThrough = "straight_through" ScaleGradient = "scale_gradient"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
-    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" ArgMax = "argmax" ArgMin = "argmin"
+    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
     Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
     Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril"
@@ -71,6 +73,9 @@ op_enum! {
     IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Embedding = "embedding"
     MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"
     SlogDet = "slogdet" Cholesky = "cholesky" TriangularSolve = "triangular_solve" Eigh = "eigh" Svd = "svd" Qr = "qr"
+    SolveTransposed = "solve_transposed" InverseTransposed = "inverse_transposed" Cofactor = "cofactor"
+    CofactorTangent = "cofactor_tangent" InverseGaps = "inverse_gaps" CholeskySolve = "cholesky_solve"
+    LogDetSpd = "logdet_spd" Expm = "expm" Pinv = "pinv" Lstsq = "lstsq" MatrixPower = "matrix_power" Kron = "kron"
     Linear = "linear" Softmax = "softmax" LogSoftmax = "log_softmax" LayerNorm = "layer_norm" RmsNorm = "rms_norm"
     BatchNorm = "batch_norm" GroupNorm = "group_norm" Conv = "conv2d" ConvTranspose = "conv_transpose2d"
     ConvWeight = "conv_weight" MaxPool = "max_pool2d" PoolScatter = "pool_scatter" PoolGather = "pool_gather"

@@ -4,6 +4,7 @@ mod assemble;
 mod conv;
 mod diagonal;
 mod einsum;
+mod gates;
 mod index;
 mod linalg;
 mod loss;
@@ -17,6 +18,8 @@ mod scan;
 mod select;
 mod shape;
 mod softmax;
+#[cfg(test)]
+mod testing;
 
 use crate::kernel::functions::Functions;
 use crate::op::{Op, with_structured};

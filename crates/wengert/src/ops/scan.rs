@@ -1,3 +1,141 @@
-//! scan
+//! Running sums and products along an axis.
+//!
+//! Products go through a linear recurrence, whose derivative is one again: derivatives of every order follow without a
+//! division by a factor, which may be 0.
 
-super::pending::pending! { CumSum CumProd }
+use ndarray::{ArrayViewD, CowArray, IxDyn};
+
+use crate::error::Refusal;
+use crate::kernel::functions::Functions;
+use crate::kernel::reduce::scan;
+use crate::op::{CumProd, CumSum, Recurrence};
+use crate::rule::*;
+use crate::shape::axis;
+use crate::term::Term;
+
+/// The lengths `(n, inner)` of `[outer, n, inner]` with `axis` in the middle.
+fn around(shape: &[usize], axis: usize) -> (usize, usize) {
+    (shape[axis], shape[axis + 1..].iter().product())
+}
+
+fn infer(args: &[Arg], along: isize) -> Result<Specs, Refusal> {
+    let shape = expect(args, &[Dtype::Real])?[0];
+    axis(along, shape.len())?;
+    one(shape.into())
+}
+
+/// `x` copied to `y`, where a scan then runs in place: `y_k = f(x_k, y_{k-1})`.
+fn forward<T: Functions>(
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    along: isize,
+    reverse: bool,
+    join: impl Fn(T, T) -> T,
+) -> Result<(), Refusal> {
+    let x = x[0].real();
+    let (n, inner) = around(x.shape(), axis(along, x.ndim())?);
+    y[0].real().assign(&x);
+    scan::running(y[0].slice(), n, inner, reverse, join);
+    Ok(())
+}
+
+impl<T: Functions> Rule<T> for CumSum {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, self.axis)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, self.reverse, |a, b| a + b)
+    }
+    /// The running sum of `y_bar` from the other end.
+    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let op = CumSum { axis: self.axis, reverse: !self.reverse };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(op, &[])), 1)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl CumProd {
+    /// The products of the elements before each one.
+    fn before<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+        x.apply(self.recurrence(x, false, 1.0), &[])
+    }
+    fn recurrence<T: Functions>(&self, x: Term<'_, T>, reverse: bool, first: f64) -> Recurrence {
+        let axis = axis(self.axis, x.ndim()).expect("the axis has passed `infer`");
+        Recurrence { axis, reverse, first }
+    }
+}
+
+impl<T: Functions> Rule<T> for CumProd {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, self.axis)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, false, |a, b| a * b)
+    }
+    /// `x_bar_k = p_k s_k` with the products `p` of the elements before, and `s_k = y_bar_k + x_{k+1} s_{k+1}`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (x, y_bar) = (call.args[0], y_bar[0].expect("one result"));
+        let behind = x.apply(self.recurrence(x, true, 0.0), &[x * y_bar]);
+        Cotangents::from_elem(Some(self.before(x) * (y_bar + behind)), 1)
+    }
+    /// `y_dot_k = p_k x_dot_k + x_k y_dot_{k-1}`
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let x = call.args[0];
+        let own = self.before(x) * x_dot[0]?;
+        let previous = x.apply(self.recurrence(x, false, 0.0), &[own]);
+        Some(Terms::from_elem(own + x * previous, 1))
+    }
+}
+
+impl<T: Functions> Rule<T> for Recurrence {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect_optional(args, &[Dtype::Real; 2], 1)?;
+        axis(self.axis as isize, shapes[0].len())?;
+        if shapes.iter().any(|shape| *shape != shapes[0]) {
+            let rule = "both arguments of a recurrence must have one shape";
+            return Err(Refusal::new(crate::error::ErrorKind::ShapeMismatch, rule));
+        }
+        one(shapes[0].into())
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let views: [Option<ArrayViewD<'_, T>>; 2] = [0, 1].map(|k| x.get(k).map(Input::real));
+        let rows: [Option<CowArray<'_, T, IxDyn>>; 2] =
+            [0, 1].map(|k| views[k].as_ref().map(|x| x.as_standard_layout()));
+        let [a, b] = [0, 1].map(|k| rows[k].as_ref().and_then(|x| x.as_slice()));
+        let (n, inner) = around(x[0].real().shape(), self.axis);
+        let a = a.expect("given, and in standard layout");
+        scan::recurrence(a, b, n, inner, self.reverse, T::of(self.first), y[0].slice());
+        Ok(())
+    }
+
+    /// With `w` the recurrence from the other end over `a` and `e_bar`: `a_bar = w e`, `b_bar = w`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, e_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, e, e_bar) = (call.args[0], call.results[0], e_bar[0].expect("one result"));
+        let back = Recurrence { axis: self.axis, reverse: !self.reverse, first: 0.0 };
+        let w = a.apply(back, &[e_bar.broadcast_to(&a.shape())]);
+        let mut cotangents = Cotangents::from_elem(call.needs[0].then(|| w * e), 1);
+        if call.args.len() == 2 {
+            cotangents.push(Some(w));
+        }
+        cotangents
+    }
+
+    /// `e_dot_{k+1} = a_k e_dot_k + (a_dot_k e_k + b_dot_k)`
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let (a, e) = (call.args[0], call.results[0]);
+        let from_a = x_dot[0].map(|a_dot| a_dot * e);
+        let from_b = x_dot.get(1).copied().flatten();
+        let source = match (from_a, from_b) {
+            (Some(a), Some(b)) => a + b,
+            (a, b) => a.or(b)?,
+        };
+        let same = Recurrence { first: 0.0, ..self.clone() };
+        Some(Terms::from_elem(a.apply(same, &[source]), 1))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,131 @@
-//! softmax
+//! Softmax and its logarithm along an axis.
 
-super::pending::pending! { Softmax LogSoftmax }
+use ndarray::ArrayViewD;
+
+use crate::error::Refusal;
+use crate::kernel::functions::Functions;
+use crate::kernel::rows::{columns, softmax};
+use crate::op::{LogSoftmax, Softmax};
+use crate::rule::*;
+use crate::shape::axis;
+use crate::term::Term;
+use crate::words::UnaryWords;
+
+/// The lengths `(n, inner)` of `[outer, n, inner]` with the axis in the middle.
+fn around(shape: &[usize], along: isize) -> (usize, usize) {
+    let at = axis(along, shape.len()).expect("the axis has passed `infer`");
+    (shape[at], shape[at + 1..].iter().product())
+}
+
+fn infer(args: &[Arg], along: isize) -> Result<Specs, Refusal> {
+    let shape = expect(args, &[Dtype::Real])?[0];
+    axis(along, shape.len())?;
+    one(shape.into())
+}
+
+/// The sum along the axis, which is kept.
+fn sum<T: Functions>(x: Term<'_, T>, along: isize) -> Term<'_, T> {
+    x.sum(&[axis(along, x.ndim()).expect("the axis has passed `infer`")], true)
+}
+
+/// Rows as they lie; columns, and arrays with gaps, in place in a copy.
+fn forward<T: Functions>(
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    along: isize,
+    rows: fn(&[T], usize, &mut [T]),
+    columns: fn(usize, usize, &mut [T]),
+) -> Result<(), Refusal> {
+    let x = x[0].real();
+    let (n, inner) = around(x.shape(), along);
+    match x.as_slice().filter(|_| inner == 1) {
+        Some(x) => rows(x, n, y[0].slice()),
+        None => {
+            y[0].real().assign(&x);
+            columns(n, inner, y[0].slice());
+        }
+    }
+    Ok(())
+}
+
+type Rows<T> = fn(&[T], &[T], usize, bool, &mut [T]);
+type Columns<T> = fn([&[T]; 2], usize, usize, bool, &mut [T]);
+
+fn vjp_kernel<T: Functions>(
+    along: isize,
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+    (rows, columns): (Rows<T>, Columns<T>),
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    let y = y[0].real();
+    let (Some(values), Some(y_bar)) = (y.as_slice(), y_bar.as_slice()) else { return false };
+    let ((n, inner), accumulate) = (around(y.shape(), along), x_bar.accumulate);
+    match inner {
+        1 => rows(values, y_bar, n, accumulate, x_bar.slice()),
+        _ => columns([values, y_bar], n, inner, accumulate, x_bar.slice()),
+    }
+    true
+}
+
+impl<T: Functions> Rule<T> for Softmax {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, self.axis)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, softmax::softmax, columns::softmax)
+    }
+    /// `x_bar = y (y_bar - sum y y_bar)`
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (y, y_bar) = (call.results[0], y_bar[0].expect("one result"));
+        Cotangents::from_elem(Some(y * (y_bar - sum(y * y_bar, self.axis))), 1)
+    }
+    /// The same: the derivative is symmetric.
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let (y, x_dot) = (call.results[0], x_dot[0]?);
+        Some(Terms::from_elem(y * (x_dot - sum(y * x_dot, self.axis)), 1))
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        vjp_kernel(self.axis, y, y_bar, x_bar, (softmax::softmax_cotangent, columns::softmax_cotangent))
+    }
+}
+
+impl<T: Functions> Rule<T> for LogSoftmax {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, self.axis)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, softmax::log_softmax, columns::log_softmax)
+    }
+    /// `x_bar = y_bar - e^y sum y_bar`
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (y, y_bar) = (call.results[0], y_bar[0].expect("one result"));
+        Cotangents::from_elem(Some(y_bar - y.exp() * sum(y_bar, self.axis)), 1)
+    }
+    /// `y_dot = x_dot - sum e^y x_dot`
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let (y, x_dot) = (call.results[0], x_dot[0]?);
+        Some(Terms::from_elem(x_dot - sum(y.exp() * x_dot, self.axis), 1))
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let kernels =
+            (softmax::log_softmax_cotangent as Rows<T>, columns::log_softmax_cotangent as Columns<T>);
+        vjp_kernel(self.axis, y, y_bar, x_bar, kernels)
+    }
+}
+
+#[cfg(test)]
+mod tests;

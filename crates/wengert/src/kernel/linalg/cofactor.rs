@@ -70,6 +70,68 @@ fn large<T: Gemm>(a: &[T], n: usize, out: &mut [T], threads: Threads) -> Result<
     Ok(())
 }
 
+/// The tangent of [`cofactor`] at `a` along `e`, which is the second derivative of the determinant with one slot open.
+///
+/// With `a = u diag(s) v^T` and `e' = u^T e v`, the tangent is `u h v^T` where `h_jj` sums `p_ij e'_ii` over `i != j`
+/// and `h_ij = -p_ij e'_ji`; `p_ij` is the product of all `s` but two, times `det(u) det(v)`. Holds for singular
+/// matrices too. `a, e, out: [n, n]`. O(n^3). Allocates.
+///
+/// # Errors
+/// If an entry of `a` is not finite (for `n > 2`).
+pub fn cofactor_tangent<T: Gemm>(
+    a: &[T],
+    e: &[T],
+    n: usize,
+    out: &mut [T],
+    threads: Threads,
+) -> Result<(), NotConverged> {
+    assert!(
+        a.len() == n * n && e.len() == n * n && out.len() == n * n,
+        "cofactor_tangent: slices are not n by n"
+    );
+    match n {
+        0 => return Ok(()),
+        1 => out[0] = T::zero(),
+        2 => out.copy_from_slice(&[e[3], -e[2], -e[1], e[0]]),
+        _ => return tangent_of_large(a, e, n, out, threads),
+    }
+    Ok(())
+}
+
+fn tangent_of_large<T: Gemm>(
+    a: &[T],
+    e: &[T],
+    n: usize,
+    out: &mut [T],
+    threads: Threads,
+) -> Result<(), NotConverged> {
+    let [mut u, mut vt, mut s, mut h, mut turned] =
+        [n * n, n * n, n, n * n, n * n].map(|len| vec![T::zero(); len]);
+    let (mut pivots, mut work) = (vec![0; n], Vec::new());
+    svd(a, n, n, &mut u, &mut s, &mut vt, &mut work, threads)?;
+    let sign = orientation(&u, n, &mut h, &mut pivots, &mut work)
+        * orientation(&vt, n, &mut h, &mut pivots, &mut work);
+    let (u, vt) = (Strided::rows(&u, n), Strided::rows(&vt, n));
+    let times = |a: Strided<'_, T>, b: Strided<'_, T>, c: &mut [T]| {
+        gemm([n; 3], T::one(), a, b, T::zero(), StridedMut::rows(c, n), threads);
+    };
+    times(u.t(), Strided::rows(e, n), &mut h);
+    times(Strided::rows(&h, n), vt.t(), &mut turned);
+    h.fill(T::zero());
+    for i in 0..n {
+        for j in (0..n).filter(|&j| j != i) {
+            let mut product = Product::one();
+            (0..n).filter(|&k| k != i && k != j).for_each(|k| product.times(s[k]));
+            let weight = sign * product.value();
+            h[j * n + j] += weight * turned[i * n + i];
+            h[i * n + j] = -weight * turned[j * n + i];
+        }
+    }
+    times(u, Strided::rows(&h, n), &mut turned);
+    times(Strided::rows(&turned, n), vt, out);
+    Ok(())
+}
+
 fn work_matrix<T: Real>(work: &mut Vec<T>, n: usize) -> &mut [T] {
     work.resize(work.len().max(n * n), T::zero());
     &mut work[..n * n]
@@ -123,6 +185,29 @@ mod tests {
                 let want = minors(&a, n);
                 let off = c.iter().zip(&want).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
                 assert!(off < 1e-14 * n as f64, "n = {n}, kind {lost}: off by {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn tangents_of_cofactors() {
+        let mut random = Random::new(11);
+        for n in 0..6 {
+            for lost in 0..3 {
+                let mut a: Vec<f64> = random.vector(n * n);
+                // Rank n, n - 1 and n - 2 or less.
+                (0..lost.min(n)).for_each(|row| a[row * n..][..n].fill(0.0));
+                let e: Vec<f64> = random.vector(n * n);
+                let near = |t: f64| minors(&a.iter().zip(&e).map(|(a, e)| a + t * e).collect::<Vec<_>>(), n);
+                // Fourth-order differences; minors are polynomials.
+                let t = 1e-2;
+                let [far_up, up, down, far_down] = [2.0 * t, t, -t, -2.0 * t].map(near);
+                let mut have = vec![f64::NAN; n * n];
+                cofactor_tangent(&a, &e, n, &mut have, Threads::ONE).unwrap();
+                for k in 0..n * n {
+                    let want = (8.0 * (up[k] - down[k]) - (far_up[k] - far_down[k])) / (12.0 * t);
+                    assert!((have[k] - want).abs() < 1e-10, "n = {n}, lost {lost}: {} {want}", have[k]);
+                }
             }
         }
     }

@@ -5,9 +5,9 @@
 //! `n = 0`. What fails because of values is an error with the place where it failed; wrong lengths of slices
 //! are mistakes of the caller in this crate and panic.
 //!
-//! Absent on purpose: complex matrices, leading batch axes (the caller's loop), derivatives (rules of the ops).
-#![allow(dead_code, unused_imports)] // until the ops use all of it
+//! Absent on purpose: complex matrices, leading batch axes (the caller's loop).
 
+mod adjoint;
 mod cholesky;
 mod cofactor;
 mod eigen;
@@ -25,11 +25,32 @@ mod transpose;
 mod triangular;
 mod vectors;
 
-pub use cholesky::{NotPositiveDefinite, cholesky};
-pub use cofactor::cofactor;
-pub use eigen::{NotConverged, eigh};
+pub use adjoint::{cholesky_adjoint, inverse_adjoint};
+pub use cholesky::cholesky;
+pub use cofactor::{cofactor, cofactor_tangent};
+pub use eigen::eigh;
 pub use exponential::exponential;
-pub use lu::{Singular, determinant, inverse, log_determinant, lu, solve, solve_factored};
+pub use lu::{determinant, inverse, log_determinant, lu, solve_factored};
 pub use qr::qr;
 pub use svd::svd;
+pub use transpose::transpose_square;
 pub use triangular::triangular_inverse;
+
+/// Memory that callers of this module reuse from call to call.
+#[derive(Debug, Default)]
+pub struct Workspace<T> {
+    /// Matrices of the caller's, see [`room`].
+    pub matrices: [Vec<T>; 3],
+    /// What the functions here ask for as `work`.
+    pub work: Vec<T>,
+    /// Row exchanges.
+    pub pivots: Vec<usize>,
+}
+
+/// The first `len` elements of `held`, which grows where it is shorter. They hold old numbers.
+pub fn room<T: Clone + Default>(held: &mut Vec<T>, len: usize) -> &mut [T] {
+    if held.len() < len {
+        held.resize(len, T::default());
+    }
+    &mut held[..len]
+}

@@ -39,6 +39,16 @@ pub fn transpose<T: Real>(a: &[T], rows: usize, cols: usize, out: &mut [T]) {
     }
 }
 
+/// Replaces the square `a` by its transpose.
+pub fn transpose_square<T: Real>(a: &mut [T], n: usize) {
+    for (i, j) in lower_tiles(n) {
+        let below = turned(a, n, (i, j), (n - i, n - j));
+        let above = turned(a, n, (j, i), (n - j, n - i));
+        put(a, n, (j, i), (n - j, n - i), &below);
+        put(a, n, (i, j), (n - i, n - j), &above);
+    }
+}
+
 /// First row and column of every tile that meets the lower triangle.
 fn lower_tiles(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(TILE).flat_map(|i| (0..=i).step_by(TILE).map(move |j| (i, j)))

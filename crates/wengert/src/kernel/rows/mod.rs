@@ -6,24 +6,20 @@
 
 #![allow(dead_code)]
 
+pub mod columns;
 pub mod norm;
 pub mod softmax;
 pub mod strided;
 #[cfg(test)]
 mod tests;
 
+use crate::kernel::level::{self, Kernel};
 use crate::kernel::real::Real;
 
 /// Partial results of a reduction.
 const LANES: usize = 16;
 /// Elements summed lane by lane before sums are combined pairwise.
 const BLOCK: usize = 1024;
-
-/// The exponential function of every kernel here.
-#[inline(always)]
-fn exp<T: Real>(x: T) -> T {
-    x.exp()
-}
 
 /// Calls `kernel` compiled for the instruction set of the running machine.
 ///
@@ -32,15 +28,26 @@ fn exp<T: Real>(x: T) -> T {
 #[inline(always)]
 pub(super) fn vectorised<A, R, F: FnOnce(A) -> R>(kernel: F, arguments: A) -> R {
     struct Call<F, A>(F, A);
-    impl<A, R, F: FnOnce(A) -> R> pulp::WithSimd for Call<F, A> {
+    impl<A, R, F: FnOnce(A) -> R> Kernel for Call<F, A> {
         type Output = R;
         #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+        fn call<const MODE: u8>(self) -> R {
             (self.0)(self.1)
         }
     }
-    pulp::Arch::new().dispatch(Call(kernel, arguments))
+    level::run(Call(kernel, arguments))
 }
+
+/// As [`vectorised`], for a kernel of the parameters `<T, MODE>`: one that calls elementary functions.
+macro_rules! vectorised_in_mode {
+    ($kernel:ident, $arguments:expr) => {
+        match crate::kernel::level::mode() {
+            FUSED => vectorised($kernel::<T, FUSED>, $arguments),
+            _ => vectorised($kernel::<T, PLAIN>, $arguments),
+        }
+    };
+}
+use vectorised_in_mode;
 
 /// `combine` over `x` and as many `start`s as there are lanes; `combine` has to commute.
 #[inline(always)]

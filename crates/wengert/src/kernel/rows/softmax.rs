@@ -1,21 +1,23 @@
 //! Softmax and its relatives, each with its cotangent product. Every one is free of overflow.
 
-use super::{check, exp, maximum, sum_of, sum_of_two, sum_slice, vectorised};
+use super::{check, maximum, sum_of, sum_of_two, sum_slice, vectorised, vectorised_in_mode};
+use crate::kernel::functions::Functions;
+use crate::kernel::level::{FUSED, PLAIN};
 use crate::kernel::real::Real;
 
 /// Softmax of each row: `y = e^x / sum e^x`.
 ///
 /// `[rows, n] -> [rows, n]`. A row of nothing but -infinity, or with +infinity or NaN, gives NaN.
-pub fn softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
-    vectorised(softmax_kernel, (x, n, y));
+    vectorised_in_mode!(softmax_kernel, (x, n, y));
 }
 
 #[inline(always)]
-fn softmax_kernel<T: Real>((x, n, y): (&[T], usize, &mut [T])) {
+fn softmax_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = exp(x - largest));
+        y.iter_mut().zip(x).for_each(|(y, &x)| *y = Functions::exp::<MODE>(x - largest));
         let scale = T::one() / sum_slice(y);
         y.iter_mut().for_each(|y| *y *= scale);
     }
@@ -40,59 +42,65 @@ fn softmax_cotangent_kernel<T: Real>((y, y_bar, n, accumulate, x_bar): (&[T], &[
 /// Logarithm of softmax of each row: `y = x - logsumexp(x)`.
 ///
 /// `[rows, n] -> [rows, n]`. NaN where [`softmax`] gives NaN.
-pub fn log_softmax<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn log_softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
-    vectorised(log_softmax_kernel, (x, n, y));
+    vectorised_in_mode!(log_softmax_kernel, (x, n, y));
 }
 
 #[inline(always)]
-fn log_softmax_kernel<T: Real>((x, n, y): (&[T], usize, &mut [T])) {
+fn log_softmax_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        let log = sum_of(x, |x| exp(x - largest)).ln();
+        let log = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln();
         y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - largest) - log);
     }
 }
 
 /// Cotangent of log_softmax from its result: `x_bar = y_bar - e^y sum y_bar`; with `accumulate` added to `x_bar`.
-pub fn log_softmax_cotangent<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
+pub fn log_softmax_cotangent<T: Functions>(
+    y: &[T],
+    y_bar: &[T],
+    n: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
     check(n, y, y_bar);
     check(n, y, x_bar);
-    vectorised(log_softmax_cotangent_kernel, (y, y_bar, n, accumulate, x_bar));
+    vectorised_in_mode!(log_softmax_cotangent_kernel, (y, y_bar, n, accumulate, x_bar));
 }
 
 #[inline(always)]
-fn log_softmax_cotangent_kernel<T: Real>(
+fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
     (y, y_bar, n, accumulate, x_bar): (&[T], &[T], usize, bool, &mut [T]),
 ) {
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let sum = sum_slice(y_bar);
-        put(x_bar, y, y_bar, accumulate, |y, y_bar| y_bar - exp(y) * sum);
+        put(x_bar, y, y_bar, accumulate, |y, y_bar| y_bar - Functions::exp::<MODE>(y) * sum);
     }
 }
 
 /// Logarithm of the sum of `e^x` over each row.
 ///
 /// `[rows, n] -> [rows]`. -infinity for a row of nothing but -infinity and for an empty one.
-pub fn logsumexp<T: Real>(x: &[T], n: usize, y: &mut [T]) {
+pub fn logsumexp<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     assert_eq!(x.len(), n * y.len());
-    vectorised(logsumexp_kernel, (x, n, y));
+    vectorised_in_mode!(logsumexp_kernel, (x, n, y));
 }
 
 #[inline(always)]
-fn logsumexp_kernel<T: Real>((x, n, y): (&[T], usize, &mut [T])) {
+fn logsumexp_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
     for (i, y) in y.iter_mut().enumerate() {
         let x = &x[i * n..][..n];
         let largest = maximum(x);
         // Infinities speak for themselves: x - largest would be NaN.
         let largest = if largest.is_finite() { largest } else { T::zero() };
-        *y = sum_of(x, |x| exp(x - largest)).ln() + largest;
+        *y = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln() + largest;
     }
 }
 
 /// Cotangent of logsumexp from its result: `x_bar = y_bar e^(x - y)`; with `accumulate` added to `x_bar`.
-pub fn logsumexp_cotangent<T: Real>(
+pub fn logsumexp_cotangent<T: Functions>(
     x: &[T],
     y: &[T],
     y_bar: &[T],
@@ -102,16 +110,18 @@ pub fn logsumexp_cotangent<T: Real>(
 ) {
     assert_eq!((x.len(), y_bar.len()), (n * y.len(), y.len()));
     check(n, x, x_bar);
-    vectorised(logsumexp_cotangent_kernel, (x, y, y_bar, n, accumulate, x_bar));
+    vectorised_in_mode!(logsumexp_cotangent_kernel, (x, y, y_bar, n, accumulate, x_bar));
 }
 
 type Backward<'a, T> = (&'a [T], &'a [T], &'a [T], usize, bool, &'a mut [T]);
 
 #[inline(always)]
-fn logsumexp_cotangent_kernel<T: Real>((x, y, y_bar, n, accumulate, x_bar): Backward<'_, T>) {
+fn logsumexp_cotangent_kernel<T: Functions, const MODE: u8>(
+    (x, y, y_bar, n, accumulate, x_bar): Backward<'_, T>,
+) {
     let rows = x.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for ((x, x_bar), (&y, &y_bar)) in rows.zip(y.iter().zip(y_bar)) {
-        put(x_bar, x, x, accumulate, |x, _| y_bar * exp(x - y));
+        put(x_bar, x, x, accumulate, |x, _| y_bar * Functions::exp::<MODE>(x - y));
     }
 }
 

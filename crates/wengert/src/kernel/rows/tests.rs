@@ -44,7 +44,7 @@ fn reference_softmax<T: Real>(x: &[T], n: usize) -> Vec<f64> {
     x.chunks(n).flat_map(row).collect()
 }
 
-fn check_softmax<T: Real>(rows: usize, n: usize, tolerance: f64) {
+fn check_softmax<T: crate::kernel::functions::Functions>(rows: usize, n: usize, tolerance: f64) {
     let x = random::<T>(1, rows * n);
     let expected = reference_softmax(&x, n);
     let mut y = vec![T::zero(); rows * n];

@@ -1,0 +1,201 @@
+//! Checkpoints: a part of the tape that keeps its result only, and is recorded again when its derivative is wanted.
+//!
+//! A sweep replays the part behind the tape, walks it in its own reverse order and forgets it; `gradient` and `tangent`
+//! replay it on the tape itself, where it stays, so that derivatives of every order follow.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD};
+use smallvec::SmallVec;
+
+use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Graph;
+use crate::graph::tape::{Lengths, Operation};
+use crate::kernel::functions::Functions;
+use crate::memory::Loan;
+use crate::op::{Op, Reshape};
+use crate::rule::{Dtype, Record};
+use crate::shape::Shape;
+use crate::term::signed;
+use crate::var::Var;
+
+/// What a checkpoint records, and records again.
+pub type Part<T> = dyn Fn(&Graph<T>, &[Var]) -> Var + Send + Sync;
+
+const NAME: &str = "checkpoint";
+
+fn refusal(rule: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorKind::CustomOp, rule)
+}
+
+impl<T: Functions> Graph<T> {
+    /// Begins a part of the tape that is forgotten with [`Graph::end_part`]; its handles end then.
+    pub(crate) fn begin_part(&self) -> Lengths {
+        let mut tape = self.tape.borrow_mut();
+        let to = tape.lengths(&self.memory);
+        tape.segments.begin_temporary(to.nodes);
+        to
+    }
+
+    pub(crate) fn end_part(&self, to: &Lengths) {
+        let mut tape = self.tape.borrow_mut();
+        tape.segments.end_temporary();
+        tape.truncate(&self.memory, to);
+    }
+
+    /// Runs `f` on a part of the tape that is forgotten when it returns or unwinds.
+    fn temporarily<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
+        let (to, at) = (self.begin_part(), self.at.get());
+        let result = catch_unwind(AssertUnwindSafe(|| f(self)));
+        self.end_part(&to);
+        self.at.set(at);
+        result.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+
+    pub(crate) fn record_checkpoint(&self, part: Arc<Part<T>>, args: &[Var]) -> Result<Var, Refusal> {
+        let ids = self.resolve_all(args)?;
+        let value: ArrayD<T> = self.temporarily(|g| {
+            let first = g.node_count();
+            let y = part(g, args);
+            g.check_part(y, first, &ids)?;
+            Ok::<_, Refusal>(g.value_of(y).to_owned())
+        })?;
+        Ok(self.push_value(Operation::Checkpoint(part), &ids, &value)[0])
+    }
+
+    /// Whether what a part recorded from node `first` on depends on `inputs` alone, and `y` is a result to go on with.
+    fn check_part(&self, y: Var, first: usize, inputs: &[usize]) -> Result<(), Refusal> {
+        let id = self.resolve_all(&[y]).map_err(|r| refusal(format!("its result: {}", r.rule)))?[0];
+        if self.node(id).dtype() != Dtype::Real {
+            return Err(refusal("its result is no array of real numbers"));
+        }
+        self.with_tape(|tape| {
+            let outside = |p: usize| p < first && !inputs.contains(&p) && tape.nodes[p].is_differentiable();
+            let read = (first..tape.nodes.len()).flat_map(|id| tape.parents_of(id));
+            match read.chain([id]).find(|&p| outside(p)) {
+                None => Ok(()),
+                Some(p) => {
+                    let at = tape.line(p);
+                    let (op, file, line) = (tape.op_name(p), at.file(), at.line());
+                    Err(refusal(format!(
+                        "it reads %{p}, the `{op}` of {file}:{line}, which is not among its inputs: \
+                         pass it as one, or no gradient would reach it"
+                    )))
+                }
+            }
+        })
+    }
+
+    /// Records the part of a checkpoint again; its value must be what it was.
+    fn replay(&self, part: &Part<T>, args: &[Var], y: Var) -> Result<Var> {
+        let (at, first) = (self.at.get(), self.node_count());
+        let again = self.with_grad(|g| part(g, args));
+        self.at.set(at);
+        let refused = |refusal| self.error(refusal, NAME, args);
+        let ids = self.resolve_all(args).map_err(refused)?;
+        self.check_part(again, first, &ids).map_err(refused)?;
+        if !agree(&self.value_of(again), &self.value_of(y)) {
+            let rule = "recorded again it gave another value: what it draws or reads must be the same each time \
+                        (seed a generator within it)";
+            return Err(refused(refusal(rule)));
+        }
+        Ok(again)
+    }
+
+    /// A node with the value of `x` through which `x` gets what arrives at it.
+    fn stand_in(&self, x: Var) -> Var {
+        if self.node(x.id).dtype() != Dtype::Real {
+            return x;
+        }
+        let op = Op::Reshape(Reshape { shape: signed(&self.shape_of(x)) });
+        self.with_grad(|g| g.apply(&op, &[x])[0])
+    }
+
+    /// The cotangents of a checkpoint's arguments, recorded: the replay stays on the tape.
+    pub(crate) fn checkpoint_vjp(
+        &self,
+        part: &Part<T>,
+        args: &[Var],
+        needs: &[bool],
+        y: Var,
+        y_bar: Var,
+    ) -> Result<SmallVec<[Option<Var>; 4]>> {
+        // Gradients are taken with respect to stand-ins: an argument may depend on another one.
+        let stand_ins: SmallVec<[Var; 4]> = args.iter().map(|&x| self.stand_in(x)).collect();
+        let again = self.replay(part, &stand_ins, y)?;
+        if !self.node(again.id).is_differentiable() {
+            return Ok(SmallVec::from_elem(None, args.len()));
+        }
+        let wanted: SmallVec<[Var; 4]> =
+            stand_ins.iter().zip(needs).filter(|(_, needed)| **needed).map(|(v, _)| *v).collect();
+        let mut found = self.gradient_from(NAME, again, y_bar, &wanted)?.into_iter();
+        Ok(needs.iter().map(|&needed| if needed { found.next() } else { None }).collect())
+    }
+
+    /// The tangent of a checkpoint's result, recorded: the replay stays on the tape.
+    pub(crate) fn checkpoint_jvp(
+        &self,
+        part: &Part<T>,
+        args: &[Var],
+        y: Var,
+        x_dot: &[Option<Var>],
+    ) -> Result<Option<Var>> {
+        let stand_ins: SmallVec<[Var; 4]> = args.iter().map(|&x| self.stand_in(x)).collect();
+        let again = self.replay(part, &stand_ins, y)?;
+        let along: SmallVec<[(Var, Var); 4]> =
+            stand_ins.iter().zip(x_dot).filter_map(|(&x, x_dot)| Some((x, (*x_dot)?))).collect();
+        self.tangent_of(NAME, again, &along).map(Some)
+    }
+
+    /// Sweeps through the checkpoint at node `id`: its part is recorded behind the tape, swept and forgotten.
+    pub(crate) fn sweep_checkpoint(
+        &mut self,
+        part: &Part<T>,
+        id: usize,
+        parents: &[usize],
+        y_bar: &Loan,
+        shape: &Shape,
+    ) -> Result<()> {
+        let to = self.begin_part();
+        let at = self.at.replace(self.with_tape(|tape| tape.line(id)));
+        let low = self.sweep.low;
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let handles = self.with_tape(|tape| -> (SmallVec<[Var; 4]>, Var) {
+                (parents.iter().map(|&p| tape.handle(p)).collect(), tape.handle(id))
+            });
+            let again = self.replay(part, &handles.0, handles.1)?;
+            self.sweep_part(again.id, to.nodes, y_bar, shape)
+        }));
+        let end = self.with_tape(|tape| tape.lengths(&self.memory));
+        self.sweep.forget_part(to.nodes, to.lane..end.lane, to.arrays..end.arrays);
+        self.sweep.low = self.sweep.low.min(low);
+        self.end_part(&to);
+        self.at.set(at);
+        outcome.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+
+    /// Propagates `y_bar` from node `id` down to node `first`.
+    fn sweep_part(&mut self, id: usize, first: usize, y_bar: &Loan, shape: &Shape) -> Result<()> {
+        let tape = self.tape.get_mut();
+        if !tape.nodes[id].is_differentiable() {
+            return Ok(());
+        }
+        self.sweep.make_room(self.memory.lane.len(), tape.arrays.len());
+        self.sweep.low = usize::MAX;
+        self.sweep.add_loan(tape, id, y_bar, shape);
+        if id < first {
+            return Ok(());
+        }
+        self.sweep_down(id, first)
+    }
+}
+
+/// Whether a part gave the same value again; a generator that has moved on shows in the leading digits.
+fn agree<T: Functions>(a: &ArrayViewD<'_, T>, b: &ArrayViewD<'_, T>) -> bool {
+    let tolerance = T::epsilon().sqrt();
+    let close = |a: T, b: T| {
+        a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(b.abs())
+    };
+    a.shape() == b.shape() && a.iter().zip(b).all(|(&a, &b)| close(a, b))
+}

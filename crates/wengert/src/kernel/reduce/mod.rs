@@ -1,0 +1,118 @@
+//! Reductions of an array over any of its axes.
+//!
+//! What is reduced together is a *lane*. Where an array is `[outer, n, inner]` without gaps and the middle is reduced, lanes
+//! are read where they lie: one by one if `inner` is 1, else side by side, in the order of memory. All other arrays go
+//! lane by lane through a buffer. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
+//! allocates, but for lanes with gaps that are longer than [`GATHERED`] and for arrays of more than four axes.
+
+mod bundle;
+mod kinds;
+mod position;
+pub mod scan;
+mod spread;
+#[cfg(test)]
+mod tests;
+
+use ndarray::ArrayViewD;
+use smallvec::SmallVec;
+
+use crate::kernel::functions::Functions;
+use crate::kernel::level::{self, Kernel};
+use crate::shape::Shape;
+pub use bundle::Bundle;
+use bundle::{Columns, Lane};
+pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Variance};
+pub use position::position;
+pub use spread::{Contribution, Direction, ExpShare, repeat, spread};
+
+/// Lanes that are reduced side by side.
+const WIDTH: usize = 32;
+/// Elements of a lane with gaps that are gathered on the stack.
+const GATHERED: usize = 1024;
+
+/// What becomes of a lane; must be `#[inline(always)]`, for it is compiled once for each level.
+pub trait Reduction<T: Functions>: Copy {
+    /// The results of a bundle of lanes.
+    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W];
+}
+
+/// Reduces `x` over the axes `over`: one element of `out` for each element of the other axes, in row-major order.
+pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T], how: impl Reduction<T>) {
+    // Of these reductions none depends on the order within a lane: take that of memory.
+    let mut over = Shape::from_slice(over);
+    over.sort_by_key(|&k| std::cmp::Reverse(x.strides()[k]));
+    if let Some(block) = Block::of(x, &over) {
+        return level::run(Blocks { block, out, how });
+    }
+    let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
+    let mut out = out.iter_mut();
+    each_lane(x, &over, |lane| {
+        lanes.clear();
+        lanes.extend(lane.iter().copied());
+        let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
+        level::run(Blocks { block: Block { x: &lanes, n: lanes.len(), inner: 1 }, out, how });
+    });
+}
+
+/// An array of `[outer, n, inner]` elements without gaps, to be reduced over the middle.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a, T> {
+    pub x: &'a [T],
+    pub n: usize,
+    pub inner: usize,
+}
+
+impl<'a, T> Block<'a, T> {
+    /// `x` as such a block, if the axes `over` can be its middle while the others keep their order.
+    pub fn of(x: &ArrayViewD<'a, T>, over: &[usize]) -> Option<Self> {
+        let kept: Shape = (0..x.ndim()).filter(|k| !over.contains(k)).collect();
+        let len = |axes: &[usize]| axes.iter().map(|&k| x.shape()[k]).product();
+        (0..=kept.len()).rev().find_map(|outer| {
+            let order: Shape = kept[..outer].iter().chain(over).chain(&kept[outer..]).copied().collect();
+            let slice = x.clone().permuted_axes(&order[..]).to_slice()?;
+            Some(Block { x: slice, n: len(over), inner: len(&kept[outer..]) })
+        })
+    }
+}
+
+/// Calls `f` on each lane, in the row-major order of the other axes.
+pub(super) fn each_lane<'a, T>(x: &ArrayViewD<'a, T>, over: &[usize], mut f: impl FnMut(ArrayViewD<'_, T>)) {
+    fn descend<T>(x: ArrayViewD<'_, T>, depth: usize, f: &mut impl FnMut(ArrayViewD<'_, T>)) {
+        match depth {
+            0 => f(x),
+            _ => x.outer_iter().for_each(|x| descend(x, depth - 1, f)),
+        }
+    }
+    let kept: Shape = (0..x.ndim()).filter(|k| !over.contains(k)).collect();
+    let order: Shape = kept.iter().chain(over).copied().collect();
+    descend(x.view().permuted_axes(&order[..]), kept.len(), &mut f);
+}
+
+struct Blocks<'a, T, R> {
+    block: Block<'a, T>,
+    out: &'a mut [T],
+    how: R,
+}
+
+impl<T: Functions, R: Reduction<T>> Kernel for Blocks<'_, T, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Block { x, n, inner } = self.block;
+        if inner == 1 {
+            for (k, out) in self.out.iter_mut().enumerate() {
+                *out = self.how.of::<1, MODE>(&Lane(&x[k * n..][..n]))[0];
+            }
+            return;
+        }
+        for (o, out) in self.out.chunks_exact_mut(inner.max(1)).enumerate() {
+            let x = &x[o * n * inner..][..n * inner];
+            for (c, out) in out.chunks_mut(WIDTH).enumerate() {
+                let columns = Columns { x, n, inner, first: c * WIDTH, width: out.len() };
+                let results: [T; WIDTH] = self.how.of::<WIDTH, MODE>(&columns);
+                out.copy_from_slice(&results[..out.len()]);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The way back: what each element of a lane contributes, from the lane's result.
+
+use crate::kernel::functions::Functions;
+use crate::kernel::level::{self, Kernel};
+
+/// The sizes `(n, inner)` of row-major `[outer, n, inner]` when `over` (ascending) is reduced, if it is the middle.
+fn middle(shape: &[usize], over: &[usize]) -> Option<(usize, usize)> {
+    let (Some(&low), Some(&high)) = (over.first(), over.last()) else { return Some((1, 1)) };
+    let gap = (low..high).any(|k| shape[k] != 1 && !over.contains(&k));
+    (!gap).then(|| (shape[low..=high].iter().product(), shape[high + 1..].iter().product()))
+}
+
+/// `x_bar = scale * y_bar`, repeated along the axes `over` of `shape`, or added; `false` if those axes do not lie together.
+pub fn repeat<T: Functions>(
+    shape: &[usize],
+    over: &[usize],
+    y_bar: &[T],
+    divisor: f64,
+    x_bar: &mut [T],
+    accumulate: bool,
+) -> bool {
+    let Some((n, inner)) = middle(shape, over) else { return false };
+    let divisor = T::of(divisor);
+    if n * inner == 0 {
+        return true;
+    }
+    if inner == 1 {
+        for (lane, y_bar) in x_bar.chunks_exact_mut(n).zip(y_bar) {
+            let value = *y_bar / divisor;
+            match accumulate {
+                true => lane.iter_mut().for_each(|x| *x += value),
+                false => lane.fill(value),
+            }
+        }
+        return true;
+    }
+    for (block, y_bar) in x_bar.chunks_exact_mut(n * inner).zip(y_bar.chunks_exact(inner)) {
+        for row in block.chunks_exact_mut(inner) {
+            match accumulate {
+                true => row.iter_mut().zip(y_bar).for_each(|(x, y)| *x += *y / divisor),
+                false => row.iter_mut().zip(y_bar).for_each(|(x, y)| *x = *y / divisor),
+            }
+        }
+    }
+    true
+}
+
+/// What an element contributes, from itself, its lane's result and that one's cotangent; must be `#[inline(always)]`.
+pub trait Contribution<T> {
+    fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T;
+}
+
+/// `y_bar e^(x - y)`: the derivative of `log sum e^x`.
+pub struct ExpShare;
+
+impl<T: Functions> Contribution<T> for ExpShare {
+    #[inline(always)]
+    fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T {
+        y_bar * Functions::exp::<MODE>(x - y)
+    }
+}
+
+/// `y_bar x / y`, and 0 where `y` is 0: the derivative of the Euclidean norm.
+pub struct Direction;
+
+impl<T: Functions> Contribution<T> for Direction {
+    #[inline(always)]
+    fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T {
+        if y == T::zero() { T::zero() } else { x / y * y_bar }
+    }
+}
+
+/// Writes (or adds) the contributions to the row-major `x_bar` of `shape`; `false` if the axes `over` do not lie together.
+pub fn spread<T: Functions>(
+    shape: &[usize],
+    over: &[usize],
+    [x, y, y_bar]: [&[T]; 3],
+    x_bar: &mut [T],
+    accumulate: bool,
+    value: impl Contribution<T>,
+) -> bool {
+    let Some((n, inner)) = middle(shape, over) else { return false };
+    if n * inner > 0 {
+        level::run(Spread { n, inner, x, y, y_bar, x_bar, accumulate, value });
+    }
+    true
+}
+
+struct Spread<'a, T, C> {
+    n: usize,
+    inner: usize,
+    x: &'a [T],
+    y: &'a [T],
+    y_bar: &'a [T],
+    x_bar: &'a mut [T],
+    accumulate: bool,
+    value: C,
+}
+
+impl<T: Functions, C: Contribution<T>> Kernel for Spread<'_, T, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Spread { n, inner, x, y, y_bar, x_bar, accumulate, value } = self;
+        let rows = x.chunks_exact(inner).zip(x_bar.chunks_exact_mut(inner));
+        if inner == 1 {
+            let lanes = x.chunks_exact(n).zip(x_bar.chunks_exact_mut(n));
+            for ((x, x_bar), (&y, &y_bar)) in lanes.zip(y.iter().zip(y_bar)) {
+                for (x_bar, &x) in x_bar.iter_mut().zip(x) {
+                    let v = value.at::<MODE>(x, y, y_bar);
+                    *x_bar = if accumulate { *x_bar + v } else { v };
+                }
+            }
+            return;
+        }
+        for (k, (x, x_bar)) in rows.enumerate() {
+            let at = k / n * inner;
+            let (y, y_bar) = (&y[at..][..inner], &y_bar[at..][..inner]);
+            for ((x_bar, &x), (&y, &y_bar)) in x_bar.iter_mut().zip(x).zip(y.iter().zip(y_bar)) {
+                let v = value.at::<MODE>(x, y, y_bar);
+                *x_bar = if accumulate { *x_bar + v } else { v };
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Softmax and its logarithm along the middle of row-major `[outer, n, inner]`: columns side by side, in the order of
+//! memory, with one partial result a column on the stack.
+
+use crate::kernel::functions::Functions;
+use crate::kernel::level::{self, Kernel};
+
+/// Columns that are worked on at a time.
+const WIDTH: usize = 32;
+
+/// Softmax of each column, in place.
+pub fn softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
+    level::run(Forward { n, inner, y, log: false });
+}
+
+/// Logarithm of softmax of each column, in place.
+pub fn log_softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
+    level::run(Forward { n, inner, y, log: true });
+}
+
+struct Forward<'a, T> {
+    n: usize,
+    inner: usize,
+    y: &'a mut [T],
+    log: bool,
+}
+
+impl<T: Functions> Kernel for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Forward { n, inner, y, log } = self;
+        for block in y.chunks_exact_mut((n * inner).max(1)) {
+            for first in (0..inner).step_by(WIDTH) {
+                let width = WIDTH.min(inner - first);
+                let mut most = [T::neg_infinity(); WIDTH];
+                for row in block.chunks_exact(inner) {
+                    let places = most.iter_mut().zip(&row[first..][..width]);
+                    places.for_each(|(most, &x)| *most = if x > *most { x } else { *most });
+                }
+                let mut sums = [T::zero(); WIDTH];
+                for row in block.chunks_exact_mut(inner) {
+                    let places = sums.iter_mut().zip(&most).zip(&mut row[first..][..width]);
+                    places.for_each(|((sum, &most), y)| {
+                        let apart = *y - most;
+                        let exp = Functions::exp::<MODE>(apart);
+                        *sum += exp;
+                        *y = if log { apart } else { exp };
+                    });
+                }
+                sums = sums.map(|s| if log { num_traits::Float::ln(s) } else { T::one() / s });
+                for row in block.chunks_exact_mut(inner) {
+                    let places = row[first..][..width].iter_mut().zip(&sums);
+                    places.for_each(|(y, &sum)| *y = if log { *y - sum } else { *y * sum });
+                }
+            }
+        }
+    }
+}
+
+/// Cotangent of [`softmax`] from its result: `x_bar = y (y_bar - sum y_bar y)`; with `accumulate` added to `x_bar`.
+pub fn softmax_cotangent<T: Functions>(
+    [y, y_bar]: [&[T]; 2],
+    n: usize,
+    inner: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
+    level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log: false });
+}
+
+/// Cotangent of [`log_softmax`] from its result: `x_bar = y_bar - e^y sum y_bar`; with `accumulate` added to `x_bar`.
+pub fn log_softmax_cotangent<T: Functions>(
+    [y, y_bar]: [&[T]; 2],
+    n: usize,
+    inner: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
+    level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log: true });
+}
+
+struct Backward<'a, T> {
+    y: &'a [T],
+    y_bar: &'a [T],
+    n: usize,
+    inner: usize,
+    accumulate: bool,
+    x_bar: &'a mut [T],
+    log: bool,
+}
+
+impl<T: Functions> Kernel for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Backward { y, y_bar, n, inner, accumulate, x_bar, log } = self;
+        let len = (n * inner).max(1);
+        for (k, x_bar) in x_bar.chunks_exact_mut(len).enumerate() {
+            let (y, y_bar) = (&y[k * len..][..len], &y_bar[k * len..][..len]);
+            for first in (0..inner).step_by(WIDTH) {
+                let width = WIDTH.min(inner - first);
+                let mut sums = [T::zero(); WIDTH];
+                for (y, y_bar) in y.chunks_exact(inner).zip(y_bar.chunks_exact(inner)) {
+                    let places = sums.iter_mut().zip(y[first..][..width].iter().zip(&y_bar[first..]));
+                    places.for_each(|(sum, (&y, &y_bar))| *sum += if log { y_bar } else { y * y_bar });
+                }
+                for (row, x_bar) in x_bar.chunks_exact_mut(inner).enumerate() {
+                    let at = row * inner + first;
+                    let places = x_bar[first..][..width].iter_mut().zip(y[at..].iter().zip(&y_bar[at..]));
+                    places.zip(&sums).for_each(|((x_bar, (&y, &y_bar)), &sum)| {
+                        let own = match log {
+                            true => y_bar - Functions::exp::<MODE>(y) * sum,
+                            false => y * (y_bar - sum),
+                        };
+                        *x_bar = if accumulate { *x_bar + own } else { own };
+                    });
+                }
+            }
+        }
+    }
+}

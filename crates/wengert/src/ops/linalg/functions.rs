@@ -1,0 +1,183 @@
+//! Functions of matrices that are made of other ops: exponential, powers, pseudoinverse, Kronecker product.
+
+use super::*;
+use crate::kernel::gemm::{Strided, StridedMut, gemm};
+use crate::kernel::linalg::{self, Workspace, room};
+use crate::kernel::scratch::{self, Scratch, dense};
+use crate::op::{Concat, Diag, Expm, Kron, Lstsq, MatrixPower, Pinv};
+
+impl<T: Functions> Rule<T> for Expm {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one_square(args)?;
+        one(args[0].shape.clone())
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let x = x[0].real();
+        let n = known_square(x.shape()).1;
+        let size = (n * n).max(1);
+        scratch::with(|Scratch { linalg: Workspace { work, .. }, dense: [copy, ..], .. }| {
+            let stacks = dense(x, copy).chunks_exact(size).zip(y[0].slice().chunks_exact_mut(size));
+            stacks.for_each(|(a, out)| linalg::exponential(a, n, out, work, threads(n)));
+        });
+        Ok(())
+    }
+
+    /// The upper right block of `exp([a^T y_bar; 0 a^T])`: the derivative of the exponential at `a^T` along `y_bar`.
+    ///
+    /// Reference: N. J. Higham, Functions of Matrices, SIAM (2008), section 10.6.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        Cotangents::from_elem(y_bar[0].map(|y_bar| slope(call.args[0].t(), y_bar)), 1)
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        Some(Terms::from_elem(slope(call.args[0], x_dot[0]?), 1))
+    }
+}
+
+/// The derivative of the exponential at `a` along `e`.
+fn slope<'r, T: Functions>(a: Term<'r, T>, e: Term<'r, T>) -> Term<'r, T> {
+    let (shape, last) = (a.shape(), a.ndim() - 1);
+    let n = shape[last];
+    let above = a.apply(Concat { axis: -1 }, &[e]);
+    let below = a.full(&shape, 0.0).apply(Concat { axis: -1 }, &[a]);
+    let whole = above.apply(Concat { axis: -2 }, &[below]).apply(Expm {}, &[]);
+    whole.slice(last - 1, 0, n).slice(last, n, 2 * n)
+}
+
+impl<T: Functions> Rule<T> for MatrixPower {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one_square(args)?;
+        one(args[0].shape.clone())
+    }
+
+    /// By repeated squaring.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let a = args[0];
+        let (mut square, mut left, mut power) = (a, self.n, None::<Term<'r, T>>);
+        while left > 0 {
+            if left & 1 == 1 {
+                power = Some(power.map_or(square, |power| power.matmul(square)));
+            }
+            left >>= 1;
+            if left > 0 {
+                square = square.matmul(square);
+            }
+        }
+        let identity = || {
+            let shape = a.shape();
+            a.full(&shape[shape.len() - 1..], 1.0).apply(Diag { k: 0 }, &[]).broadcast_to(&shape)
+        };
+        Some(Terms::from_elem(power.unwrap_or_else(identity), 1))
+    }
+}
+
+impl Pinv {
+    /// `out = v diag(1 / s) u^T` over the singular values that count.
+    fn invert<T: Functions>(
+        &self,
+        a: &[T],
+        [m, n]: [usize; 2],
+        out: &mut [T],
+        held: &mut Workspace<T>,
+    ) -> Option<()> {
+        let k = m.min(n);
+        let [u, vt, s] = &mut held.matrices;
+        let (u, vt, s) = (room(u, m * k), room(vt, k * n), room(s, k));
+        linalg::svd(a, m, n, u, s, vt, &mut held.work, threads(m.max(n))).ok()?;
+        let rtol = self.rtol.map_or(T::epsilon() * T::of(m.max(n) as f64), T::of);
+        let least = rtol * s.first().copied().unwrap_or(T::zero());
+        for (row, &s) in vt.chunks_exact_mut(n.max(1)).zip(&*s) {
+            row.iter_mut().for_each(|x| *x = if s > least { *x / s } else { T::zero() });
+        }
+        let (v, ut) = (Strided::rows(vt, n).t(), Strided::rows(u, k).t());
+        gemm([n, m, k], T::one(), v, ut, T::zero(), StridedMut::rows(out, m), threads(m.max(n)));
+        Some(())
+    }
+}
+
+impl<T: Functions> Rule<T> for Pinv {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
+        if self.rtol.is_some_and(|rtol| rtol.is_nan() || rtol < 0.0) {
+            return Err(Refusal::new(ErrorKind::InvalidAttribute, "rtol must not be negative"));
+        }
+        one(joined(batch, &[n, m]))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let x = x[0].real();
+        let size = matrices(x.shape())?.1;
+        let len = (size[0] * size[1]).max(1);
+        scratch::with(|Scratch { linalg: work, dense: [copy, ..], .. }| {
+            for (a, out) in dense(x, copy).chunks_exact(len).zip(y[0].slice().chunks_exact_mut(len)) {
+                if self.invert(a, size, out, work).is_none() {
+                    out.fill(T::nan());
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// `a_bar = -p^T g p^T + (1 - a p) g^T p p^T + p^T p g^T (1 - p a)` for `p = pinv(a)`, `g = y_bar`, where the rank stays.
+    ///
+    /// Reference: G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, p) = (call.args[0], call.results[0]);
+        let bar = y_bar[0].map(|g| {
+            let left = g.t().matmul(p.matmul(p.t()));
+            let right = p.t().matmul(p).matmul(g.t());
+            left - a.matmul(p.matmul(left)) + right
+                - right.matmul(p).matmul(a)
+                - p.t().matmul(g).matmul(p.t())
+        });
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Rule<T> for Lstsq {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect(args, &[Dtype::Real; 2])?;
+        let inverse = Rule::<T>::infer(&Pinv { rtol: self.rtol }, &args[..1])?.remove(0).shape;
+        let (_, [m, n]) = matrices(shapes[0])?;
+        let (lead, rows, cols) = match shapes[1] {
+            [] => return Err(Refusal::new(ErrorKind::RankMismatch, "the right side must not be a number")),
+            [rows] => (&shapes[1][..0], *rows, &[][..]),
+            [lead @ .., rows, cols] => (lead, *rows, std::slice::from_ref(cols)),
+        };
+        if rows != m {
+            let rule = format!("the matrix has {m} rows, the right side {rows}");
+            return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+        }
+        let batch = broadcast([&inverse[..inverse.len() - 2], lead])?;
+        one(batch.iter().chain([&n]).chain(cols).copied().collect())
+    }
+
+    /// `pinv(a) b`.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let inverse = args[0].apply(Pinv { rtol: self.rtol }, &[]);
+        Some(Terms::from_elem(inverse.matmul(args[1]), 1))
+    }
+}
+
+impl<T: Functions> Rule<T> for Kron {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let shapes = expect(args, &[Dtype::Real; 2])?;
+        let ((lead_a, a), (lead_b, b)) = (matrices(shapes[0])?, matrices(shapes[1])?);
+        let mut shape = broadcast([lead_a, lead_b])?;
+        shape.extend([a[0] * b[0], a[1] * b[1]]);
+        one(shape)
+    }
+
+    /// `y[p i + k, q j + l] = a[i, j] b[k, l]`.
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let (a, b) = (args[0], args[1]);
+        let (at_a, at_b) = (a.ndim() - 2, b.ndim() - 2);
+        let a = a.unsqueeze(at_a + 1).unsqueeze(at_a + 3);
+        let b = b.unsqueeze(at_b).unsqueeze(at_b + 2);
+        let product = a * b;
+        let shape = product.shape();
+        let [batch @ .., m, p, n, q] = &shape[..] else { unreachable!("four axes at least") };
+        Some(Terms::from_elem(product.reshape(&joined(batch, &[m * p, n * q])), 1))
+    }
+}

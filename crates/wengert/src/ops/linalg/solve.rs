@@ -1,0 +1,163 @@
+//! General systems by LU, and the transposed ones of their derivatives.
+
+use ndarray::ArrayViewD;
+
+use super::triangular::difference;
+use super::*;
+use crate::kernel::gemm::{Strided, StridedMut, gemm};
+use crate::kernel::linalg::{self, room};
+use crate::kernel::scratch::{self, Scratch, dense};
+use crate::op::{Op, Solve, SolveTransposed};
+
+/// The solution, and for the derivative the factors and row exchanges of every matrix.
+fn infer(args: &[Arg]) -> Result<Specs, Refusal> {
+    let shapes = expect(args, &[Dtype::Real; 2])?;
+    let solution = System::new(shapes[0], shapes[1])?.shape();
+    let (batch, n) = known_square(shapes[0]);
+    let factors = [Spec::real(shapes[0].into()), Spec::index(joined(batch, &[n]))];
+    Ok([Spec::real(solution)].into_iter().chain(factors).collect())
+}
+
+/// Row exchanges as kernels take them.
+fn exchanges<'a>(pivots: &ArrayViewD<'_, i64>, held: &'a mut Vec<usize>) -> &'a [usize] {
+    held.clear();
+    held.extend(pivots.iter().map(|&p| p as usize));
+    held
+}
+
+/// Factors every matrix of `x` into `factors` and `pivots`; the first singular one is refused if `strict`.
+pub(super) fn factor<T: Functions>(
+    x: &Input<'_, T>,
+    factors: &mut [T],
+    pivots: &mut [i64],
+    strict: bool,
+) -> Result<(), Refusal> {
+    let x = x.real();
+    let shape = Shape::from_slice(x.shape());
+    let (batch, n) = known_square(&shape);
+    factors.iter_mut().zip(x.iter()).for_each(|(to, from)| *to = *from);
+    scratch::with(|Scratch { linalg: work, .. }| {
+        for i in 0..count(batch) {
+            let exchanged = room(&mut work.pivots, n);
+            let done =
+                linalg::lu(&mut factors[i * n * n..][..n * n], n, exchanged, &mut work.work, threads(n));
+            if let (Err(failed), true) = (done, strict) {
+                return Err(singular(batch, i, failed.pivot));
+            }
+            pivots[i * n..][..n].iter_mut().zip(exchanged).for_each(|(to, from)| *to = *from as i64);
+        }
+        Ok(())
+    })
+}
+
+fn forward<T: Functions>(
+    transposed: bool,
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+) -> Result<(), Refusal> {
+    let [solution, factors, pivots] = y else { unreachable!("three results") };
+    let mut pivots = pivots.index();
+    let row_exchanges = pivots.as_slice_mut().expect("results lie row-major without gaps");
+    factor(&x[0], factors.slice(), row_exchanges, true)?;
+    let (a, b) = (x[0].real(), x[1].real());
+    let shape_b = Shape::from_slice(b.shape());
+    let system = System::new(a.shape(), &shape_b)?;
+    let (n, len, lead) = (system.n, system.len(), system.lead(&shape_b));
+    scratch::with(|Scratch { linalg: work, dense: [copy, ..], .. }| {
+        let b = dense(b, copy);
+        let pivots = exchanges(&pivots.view(), &mut work.pivots);
+        for (i, out) in solution.slice().chunks_exact_mut(len.max(1)).enumerate() {
+            let at = source(&system.batch, &a.shape()[..a.ndim() - 2], i);
+            out.copy_from_slice(&b[source(&system.batch, lead, i) * len..][..len]);
+            let factors = &factors.slice()[at * n * n..][..n * n];
+            let pivots = &pivots[at * n..][..n];
+            linalg::solve_factored(factors, n, pivots, transposed, out, system.cols, threads(n));
+        }
+    });
+    Ok(())
+}
+
+/// `b_bar` solves the transposed system for `x_bar`; `a_bar = -b_bar x^T`, or its transpose for a transposed system.
+fn vjp<'r, T: Functions>(
+    transposed: bool,
+    call: &Call<'_, 'r, T>,
+    y_bar: &[Option<Term<'r, T>>],
+) -> Cotangents<'r, T> {
+    let Some(x_bar) = y_bar[0] else { return Cotangents::from_elem(None, 2) };
+    let (a, x) = (call.args[0], call.results[0]);
+    let system = System::known(&a.shape(), &call.args[1].shape());
+    let adjoint: Op = if transposed { Solve {}.into() } else { SolveTransposed {}.into() };
+    let b_bar = a.apply(adjoint, &[system.columns(x_bar)]);
+    let a_bar = call.needs[0].then(|| {
+        let x = system.columns(x);
+        -(if transposed { x.matmul(b_bar.t()) } else { b_bar.matmul(x.t()) })
+    });
+    [a_bar, call.needs[1].then(|| b_bar.reshape(&system.shape()))].into_iter().collect()
+}
+
+/// `x_dot = a^-1 (b_dot - a_dot x)`.
+fn jvp<'r, T: Functions>(
+    transposed: bool,
+    call: &Call<'_, 'r, T>,
+    x_dot: &[Option<Term<'r, T>>],
+) -> Option<Terms<'r, T>> {
+    let (a, x) = (call.args[0], call.results[0]);
+    let system = System::known(&a.shape(), &call.args[1].shape());
+    let moved = x_dot[0].map(|a_dot| if transposed { a_dot.t() } else { a_dot }.matmul(system.columns(x)));
+    let side = difference(x_dot[1].map(|b_dot| system.columns(b_dot)), moved)?;
+    let op: Op = if transposed { SolveTransposed {}.into() } else { Solve {}.into() };
+    Some(Terms::from_elem(a.apply(op, &[side]).reshape(&system.shape()), 1))
+}
+
+/// With the factors of the forward: no second elimination.
+fn vjp_kernel<T: Functions>(
+    transposed: bool,
+    x: &[Input<'_, T>],
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    let (a, b) = (x[0].real(), x[1].real());
+    let system = System::known(a.shape(), b.shape());
+    let (n, len) = (system.n, system.len());
+    let own = a.shape()[..a.ndim() - 2] == system.batch[..] && system.lead(b.shape()) == &system.batch[..];
+    let (Some(y_bar), true) = (&y_bar[0], own && len > 0) else { return false };
+    let (solution, factors, pivots) = (y[0].real(), y[1].real(), y[2].index());
+    let (solution, factors, y_bar) = (elements(&solution), elements(&factors), elements(y_bar));
+    scratch::with(|Scratch { linalg: work, .. }| {
+        let pivots = exchanges(&pivots, &mut work.pivots);
+        for i in 0..count(&system.batch) {
+            let b_bar = room(&mut work.matrices[0], len);
+            b_bar.copy_from_slice(&y_bar[i * len..][..len]);
+            let (factors, pivots) = (&factors[i * n * n..][..n * n], &pivots[i * n..][..n]);
+            linalg::solve_factored(factors, n, pivots, !transposed, b_bar, system.cols, threads(n));
+            if let Some(bar) = &mut x_bar[0] {
+                let beta = if bar.accumulate { T::one() } else { T::zero() };
+                let out = StridedMut::rows(&mut bar.slice()[i * n * n..][..n * n], n);
+                let x = &solution[i * len..][..len];
+                let (left, right) = if transposed { (x, &*b_bar) } else { (&*b_bar, x) };
+                let (left, right) = (Strided::rows(left, system.cols), Strided::rows(right, system.cols).t());
+                gemm([n, n, system.cols], -T::one(), left, right, beta, out, threads(n));
+            }
+            if let Some(bar) = &mut x_bar[1] {
+                let accumulate = bar.accumulate;
+                put(&mut bar.slice()[i * len..][..len], b_bar, accumulate);
+            }
+        }
+    });
+    true
+}
+
+macro_rules! systems {
+    ($($Op:ident $transposed:literal)*) => { $(impl<T: Functions> Rule<T> for $Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> { infer(args) }
+        fn visible(&self) -> usize { 1 }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> { forward($transposed, x, y) }
+        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> { vjp($transposed, call, y_bar) }
+        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> { jvp($transposed, call, x_dot) }
+        fn vjp_kernel(
+            &self, x: &[Input<'_, T>], y: &[Input<'_, T>], y_bar: &[Option<ArrayViewD<'_, T>>], x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool { vjp_kernel($transposed, x, y, y_bar, x_bar) }
+    })* };
+}
+systems! { Solve false SolveTransposed true }

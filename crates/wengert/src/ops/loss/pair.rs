@@ -1,0 +1,214 @@
+//! Losses of a prediction and a target of one shape: checks, reduction and derivatives, the same for all of them.
+//!
+//! A reduced loss is one pass over memory without a temporary, and so is its cotangent.
+
+use ndarray::{ArrayViewD, IxDyn};
+
+use crate::broadcast::TILE;
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::loss::{self, Halves, Pointwise, Scale, Tile};
+use crate::op::Reduction;
+use crate::rule::*;
+use crate::shape::{Shape, broadcast};
+use crate::term::Term;
+use crate::words::Words;
+
+/// What a loss of pairs adds to its formula.
+pub(super) trait PairLoss: Pointwise {
+    fn reduction(&self) -> Reduction;
+    /// Refuses attributes that make no sense.
+    fn check(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+    /// Whether a weight may follow the pair.
+    const WEIGHTED: bool = false;
+}
+
+/// The shape of the loss of pairs of `shape`.
+fn reduced(reduction: Reduction, shape: &[usize]) -> Shape {
+    if reduction == Reduction::None { shape.into() } else { Shape::new() }
+}
+
+/// What the sum over pairs of `shape` is divided by.
+fn divisor(reduction: Reduction, shape: &[usize]) -> Option<f64> {
+    match reduction {
+        Reduction::Mean => Some(shape.iter().product::<usize>() as f64),
+        Reduction::BatchMean => Some(shape[0] as f64),
+        Reduction::Sum | Reduction::None => None,
+    }
+}
+
+pub(super) fn refuse<A>(kind: ErrorKind, rule: impl Into<String>) -> Result<A, Refusal> {
+    Err(Refusal::new(kind, rule))
+}
+
+pub(super) fn infer<L: PairLoss>(loss: &L, args: &[Arg]) -> Result<Specs, Refusal> {
+    let most = if L::WEIGHTED { 3 } else { 2 };
+    let shapes = expect_optional(args, &[Dtype::Real; 3][..most], 2)?;
+    let shape = shapes[0];
+    if shape != shapes[1] {
+        return refuse(ErrorKind::ShapeMismatch, "prediction and target must have the same shape");
+    }
+    if let Some(weight) = shapes.get(2)
+        && broadcast([shape, weight])?[..] != *shape
+    {
+        return refuse(ErrorKind::ShapeMismatch, "the weight must broadcast to the shape of the prediction");
+    }
+    loss.check()?;
+    if loss.reduction() == Reduction::BatchMean && shape.is_empty() {
+        return refuse(ErrorKind::RankMismatch, "`batchmean` needs an axis 0");
+    }
+    one(reduced(loss.reduction(), shape))
+}
+
+/// Refuses `batchmean`, which only one loss has.
+pub(super) fn no_batch_mean(reduction: Reduction) -> Result<(), Refusal> {
+    match reduction {
+        Reduction::BatchMean => refuse(ErrorKind::InvalidAttribute, "this loss has no reduction `batchmean`"),
+        _ => Ok(()),
+    }
+}
+
+/// Calls `f(start, tile)` for the arguments of a loss, piece by piece in row-major order.
+fn for_tiles<T: Functions>(x: &[Input<'_, T>], mut f: impl FnMut(usize, Tile<'_, T>)) {
+    let (a, b) = (x[0].real(), x[1].real());
+    let weight = x.get(2).map(Input::real);
+    let w: Option<ArrayViewD<'_, T>> =
+        weight.as_ref().map(|w| w.broadcast(IxDyn(a.shape())).expect("the weight has passed `infer`"));
+    let whole = w.as_ref().map(|w| w.as_slice());
+    if let (Some(a), Some(b), None | Some(Some(_))) = (a.as_slice(), b.as_slice(), whole) {
+        for start in (0..a.len()).step_by(TILE) {
+            let range = start..(start + TILE).min(a.len());
+            let w = whole.flatten().map(|w| &w[range.clone()]);
+            f(start, Tile { a: &a[range.clone()], b: &b[range], w });
+        }
+        return;
+    }
+    let mut buffers = [[T::zero(); TILE]; 3];
+    let [to_a, to_b, to_w] = &mut buffers;
+    let (mut from_a, mut from_b, mut from_w) = (a.iter(), b.iter(), w.as_ref().map(|w| w.iter()));
+    for start in (0..a.len()).step_by(TILE) {
+        let n = TILE.min(a.len() - start);
+        to_a[..n].iter_mut().zip(&mut from_a).for_each(|(to, x)| *to = *x);
+        to_b[..n].iter_mut().zip(&mut from_b).for_each(|(to, x)| *to = *x);
+        let w = from_w.as_mut().map(|from| {
+            to_w[..n].iter_mut().zip(from).for_each(|(to, x)| *to = *x);
+            &to_w[..n]
+        });
+        f(start, Tile { a: &to_a[..n], b: &to_b[..n], w });
+    }
+}
+
+pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+    let out = y[0].slice();
+    if loss.reduction() == Reduction::None {
+        return for_tiles(x, |start, tile| loss::each(*loss, tile, &mut out[start..][..tile.a.len()]));
+    }
+    let mut sum = Halves::new();
+    for_tiles(x, |_, tile| sum.add(loss::sum(*loss, tile)));
+    let shape = x[0].real();
+    out[0] = match divisor(loss.reduction(), shape.shape()) {
+        Some(n) => sum.total() / T::of(n),
+        None => sum.total(),
+    };
+}
+
+/// The arguments as words, a weight of 1 where there is none.
+fn words<'r, T: Functions>(call: &Call<'_, 'r, T>) -> [Term<'r, T>; 3] {
+    let [a, b] = [call.args[0], call.args[1]];
+    [a, b, call.args.get(2).copied().unwrap_or(a.lit(1.0))]
+}
+
+/// `x_bar = y_bar / n * partial`, for each argument.
+pub(super) fn vjp<'r, T: Functions, L: PairLoss>(
+    loss: &L,
+    call: &Call<'_, 'r, T>,
+    y_bar: &[Option<Term<'r, T>>],
+) -> Cotangents<'r, T> {
+    let [a, b, w] = words(call);
+    let y_bar = y_bar[0].expect("one result");
+    let y_bar = match divisor(loss.reduction(), &a.shape()) {
+        Some(n) => y_bar / y_bar.lit(n),
+        None => y_bar,
+    };
+    let bar = |(k, &needed): (usize, &bool)| needed.then(|| y_bar * loss.partial(k, a, b, w));
+    call.needs.iter().enumerate().map(bar).collect()
+}
+
+/// The sum of `partial * x_dot` over the arguments, reduced as the loss itself.
+pub(super) fn jvp<'r, T: Functions, L: PairLoss>(
+    loss: &L,
+    call: &Call<'_, 'r, T>,
+    x_dot: &[Option<Term<'r, T>>],
+) -> Option<Terms<'r, T>> {
+    let [a, b, w] = words(call);
+    let parts = x_dot.iter().enumerate();
+    let parts = parts.filter_map(|(k, x_dot)| x_dot.map(|x_dot| x_dot * loss.partial(k, a, b, w)));
+    let each = parts.reduce(|sum, part| sum + part)?;
+    let y_dot = match (loss.reduction(), divisor(loss.reduction(), &a.shape())) {
+        (Reduction::None, _) => each,
+        (_, Some(n)) => each.sum_all() / each.lit(n),
+        (_, None) => each.sum_all(),
+    };
+    Some(Terms::from_elem(y_dot, 1))
+}
+
+pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
+    loss: &L,
+    x: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    // The cotangent of a weight is summed back to its shape, which is done elsewhere.
+    if matches!(x_bar.get(2), Some(Some(_))) {
+        return false;
+    }
+    let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
+    let one = match divisor(loss.reduction(), x[0].real().shape()) {
+        Some(n) => y_bar.first().map(|y_bar| *y_bar / T::of(n)),
+        None => y_bar.first().copied(),
+    };
+    for_tiles(x, |start, tile| {
+        let n = tile.a.len();
+        let scale = match loss.reduction() {
+            Reduction::None => Scale::Each(&y_bar[start..][..n]),
+            _ => Scale::One(one.expect("a reduced loss has one cotangent")),
+        };
+        for (k, x_bar) in x_bar.iter_mut().enumerate() {
+            let Some(x_bar) = x_bar else { continue };
+            let accumulate = x_bar.accumulate;
+            loss::cotangent(*loss, k, tile, scale, &mut x_bar.slice()[start..][..n], accumulate);
+        }
+    });
+    true
+}
+
+/// A rule from a formula: every part of it is one of the functions above.
+macro_rules! pair_rules {
+    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for crate::op::$Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            infer(&self.formula(), args)
+        }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            forward(&self.formula(), x, y);
+            Ok(())
+        }
+        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+            vjp(&self.formula(), call, y_bar)
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+            jvp(&self.formula(), call, x_dot)
+        }
+        fn vjp_kernel(
+            &self,
+            x: &[Input<'_, T>],
+            _y: &[Input<'_, T>],
+            y_bar: &[Option<ArrayViewD<'_, T>>],
+            x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool {
+            vjp_kernel(&self.formula(), x, y_bar, x_bar)
+        }
+    })* };
+}
+pair_rules! { MseLoss L1Loss HuberLoss SmoothL1Loss BceLoss BceWithLogits KlDiv }

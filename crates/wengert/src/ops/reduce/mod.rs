@@ -1,0 +1,146 @@
+//! Reductions over axes: the linear ones here, the others in files of their own.
+//!
+//! Forwards are `kernel::reduce`. Derivatives are recorded with the reduced axes kept at length 1, so that a lane's result
+//! broadcasts against the lane.
+
+mod extreme;
+mod norm;
+mod prod;
+mod spread;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::kernel::reduce::{self, Reduction, reduce};
+use crate::op::{Mean, Sum};
+use crate::rule::*;
+use crate::shape::{Axes, Shape, axes, reduced};
+use crate::term::Term;
+
+/// The axes (ascending) and the shape of the result of a reduction of one real argument.
+fn reduction(args: &[Arg], named: &Option<Axes>, keepdims: bool) -> Result<(Shape, Shape), Refusal> {
+    let shape = expect(args, &[Dtype::Real])?[0];
+    let over = axes(named.as_deref(), shape.len())?;
+    let result = reduced(shape, &over, keepdims);
+    Ok((over, result))
+}
+
+/// The axes of a reduction that has passed `infer`.
+fn over(named: &Option<Axes>, ndim: usize) -> Shape {
+    axes(named.as_deref(), ndim).expect("axes have passed `infer`")
+}
+
+/// How many elements are reduced together.
+fn count(shape: &[usize], over: &[usize]) -> usize {
+    over.iter().map(|&k| shape[k]).product()
+}
+
+/// Refuses lanes without elements.
+fn not_empty(shape: &[usize], over: &[usize]) -> Result<(), Refusal> {
+    match count(shape, over) {
+        0 => Err(Refusal::new(
+            ErrorKind::EmptyReduction,
+            "nothing to reduce: it has no value over no elements",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A forward by `kernel::reduce`; `how` knows the number of elements in a lane.
+fn forward<T: Functions, R: Reduction<T>>(
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    named: &Option<Axes>,
+    how: impl FnOnce(usize) -> R,
+) -> Result<(), Refusal> {
+    let x = x[0].real();
+    let over = axes(named.as_deref(), x.ndim())?;
+    reduce(&x, &over, y[0].slice(), how(count(x.shape(), &over)));
+    Ok(())
+}
+
+/// `term`, of a reduction's result, with axes of length 1 where `x` was reduced.
+fn keep<'r, T: Functions>(term: Term<'r, T>, x: Term<'r, T>, named: &Option<Axes>) -> Term<'r, T> {
+    let shape = x.shape();
+    term.reshape(&reduced(&shape, &over(named, shape.len()), true))
+}
+
+/// The only cotangent there is.
+fn only<'r, T: Functions>(x_bar: Term<'r, T>) -> Cotangents<'r, T> {
+    Cotangents::from_elem(Some(x_bar), 1)
+}
+
+/// `x_bar = y_bar / divisor` in place, repeated along the reduced axes.
+fn repeat_kernel<T: Functions>(
+    named: &Option<Axes>,
+    mean: bool,
+    y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    let shape = Shape::from_slice(x_bar.array.shape());
+    let over = over(named, shape.len());
+    let divisor = if mean { count(&shape, &over) as f64 } else { 1.0 };
+    let accumulate = x_bar.accumulate;
+    match y_bar.as_slice() {
+        Some(y_bar) => reduce::repeat(&shape, &over, y_bar, divisor, x_bar.slice(), accumulate),
+        None => false,
+    }
+}
+
+impl<T: Functions> Rule<T> for Sum {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(reduction(args, &self.axes, self.keepdims)?.1)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| reduce::Sum { divisor: 1.0 })
+    }
+    /// `x_bar = y_bar`, repeated along the axes that were summed.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let x = call.args[0];
+        let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
+        only(y_bar.broadcast_to(&x.shape()))
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        repeat_kernel(&self.axes, false, y_bar, x_bar)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Rule<T> for Mean {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(reduction(args, &self.axes, self.keepdims)?.1)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |n| reduce::Sum { divisor: n as f64 })
+    }
+    /// `x_bar = y_bar / n`, repeated along the axes.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let x = call.args[0];
+        let shape = x.shape();
+        let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
+        let n = count(&shape, &over(&self.axes, shape.len())) as f64;
+        only((y_bar / spread::lit(x, n)).broadcast_to(&shape))
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        repeat_kernel(&self.axes, true, y_bar, x_bar)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}

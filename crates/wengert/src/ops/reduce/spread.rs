@@ -1,0 +1,123 @@
+//! Variance, standard deviation and `logsumexp`.
+
+use ndarray::ArrayViewD;
+
+use super::{count, forward, keep, only, over, reduction};
+use crate::error::Refusal;
+use crate::kernel::functions::Functions;
+use crate::kernel::reduce::{self, Contribution};
+use crate::op::{LogSumExp, Mean, Std, Variance};
+use crate::rule::*;
+use crate::shape::Axes;
+use crate::term::Term;
+use crate::words::{UnaryWords, Words, select};
+
+/// A number beside `x`.
+pub(super) fn lit<T: Functions>(x: Term<'_, T>, value: f64) -> Term<'_, T> {
+    Words::lit(x, value)
+}
+
+/// `count - correction`, and no less than 0: the variance of too few elements is NaN.
+fn divisor(n: usize, correction: f64) -> f64 {
+    (n as f64 - correction).max(0.0)
+}
+
+/// `(x - mean x) / (count - correction)`: half of the derivative of the variance.
+fn deviation<'r, T: Functions>(x: Term<'r, T>, named: &Option<Axes>, correction: f64) -> Term<'r, T> {
+    let shape = x.shape();
+    let n = count(&shape, &over(named, shape.len()));
+    let centred = x - x.apply(Mean { axes: named.clone(), keepdims: true }, &[]);
+    centred / lit(x, divisor(n, correction))
+}
+
+fn checked(args: &[Arg], named: &Option<Axes>, keepdims: bool, correction: f64) -> Result<Specs, Refusal> {
+    let result = reduction(args, named, keepdims)?.1;
+    if correction.is_nan() {
+        let rule = "the correction must be a number, not NaN";
+        return Err(Refusal::new(crate::error::ErrorKind::InvalidAttribute, rule));
+    }
+    one(result)
+}
+
+impl<T: Functions> Rule<T> for Variance {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        checked(args, &self.axes, self.keepdims, self.correction)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: false };
+        forward(x, y, &self.axes, how)
+    }
+    /// `x_bar = 2 y_bar (x - mean) / (n - correction)`
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let x = call.args[0];
+        let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
+        only(lit(x, 2.0) * y_bar * deviation(x, &self.axes, self.correction))
+    }
+}
+
+impl<T: Functions> Rule<T> for Std {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        checked(args, &self.axes, self.keepdims, self.correction)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: true };
+        forward(x, y, &self.axes, how)
+    }
+    /// `x_bar = y_bar (x - mean) / ((n - correction) y)`, and 0 where the deviation `y` is 0.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let x = call.args[0];
+        let y = keep(call.results[0], x, &self.axes);
+        let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
+        only(divide_or_zero(y_bar, y) * deviation(x, &self.axes, self.correction))
+    }
+}
+
+/// `a / b`, and 0 where `b` is 0: no infinity arises there, at no order.
+pub(super) fn divide_or_zero<'r, T: Functions>(a: Term<'r, T>, b: Term<'r, T>) -> Term<'r, T> {
+    let flat = b.eq(lit(b, 0.0));
+    select(flat, lit(a, 0.0), a / select(flat, lit(b, 1.0), b))
+}
+
+impl<T: Functions> Rule<T> for LogSumExp {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(reduction(args, &self.axes, self.keepdims)?.1)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| reduce::LogSumExp)
+    }
+    /// `x_bar = y_bar e^(x - y)`: the softmax.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let x = call.args[0];
+        let y = keep(call.results[0], x, &self.axes);
+        let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
+        only(y_bar * (x - y).exp())
+    }
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        spread_kernel(&self.axes, x, y, y_bar, x_bar, reduce::ExpShare)
+    }
+}
+
+/// Contributions of each element in place; `false` where the arrays do not lie row-major.
+pub(super) fn spread_kernel<T: Functions>(
+    named: &Option<Axes>,
+    x: &[Input<'_, T>],
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+    value: impl Contribution<T>,
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    let (x, y) = (x[0].real(), y[0].real());
+    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+        return false;
+    };
+    let accumulate = x_bar.accumulate;
+    let over = over(named, x.ndim());
+    reduce::spread(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, value)
+}
