@@ -16,8 +16,10 @@ mod marks;
 mod methods;
 mod record;
 mod segments;
+mod stretch;
 mod structured;
 mod sweep;
+mod tangent;
 mod tape;
 mod values;
 
