@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, IxDyn};
 
 use crate::error::ErrorKind;
+use crate::expr::Expr;
 use crate::graph::Graph;
 use crate::kernel::linalg::testing::Random;
 use crate::op::*;
