@@ -1,5 +1,8 @@
 //! Residuals, orthogonality, conventions and errors, in both types and over sizes that meet every code path.
 
+use super::cholesky::NotPositiveDefinite;
+use super::eigen::NotConverged;
+use super::lu::{Singular, solve};
 use super::testing::{Random, both, identity, multiply, norm_of, residual};
 use super::*;
 use crate::kernel::gemm::{Gemm, Strided, Threads, Triangle};
