@@ -178,7 +178,7 @@ impl Report {
         self.put(format_args!("      {label:<LABEL$}{:<24}{:<24}{c:.1e}", number(a), number(b)));
     }
 
-    /// What went wrong, or how well all went. `complete` says that all sections ran, so that a figure that nobody
+    /// What went wrong; or how well all went, which is printed. `complete` says that all sections ran, so that a figure that nobody
     /// computed is a failure too.
     pub fn verdict(mut self, complete: bool) -> Result<Verdict, Wrong> {
         if complete {
@@ -187,7 +187,9 @@ impl Report {
             }
         }
         if self.wrong.is_empty() {
-            Ok(Verdict { checks: self.checks, largest: self.largest })
+            let verdict = Verdict { checks: self.checks, largest: self.largest };
+            self.put(format_args!("\n  {verdict}"));
+            Ok(verdict)
         } else {
             Err(Wrong(self.wrong))
         }

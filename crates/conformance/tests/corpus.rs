@@ -16,6 +16,13 @@ fn the_public_corpus_agrees() {
     assert!(report.is_good(), "{}", report.first_failures(20));
 }
 
+#[test]
+fn the_public_corpus_agrees_in_f32() {
+    let cases = load(&golden()).unwrap();
+    let report = run(&cases, &Options { single: true, ..Options::default() });
+    assert!(report.is_good(), "{}", report.first_failures(20));
+}
+
 /// Lines that are no cases are refused with file, line and reason.
 #[test]
 fn malformed_files_are_named() {

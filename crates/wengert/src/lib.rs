@@ -2,6 +2,8 @@
 #![allow(missing_docs, dead_code)]
 
 mod broadcast;
+pub mod check;
+mod dot;
 pub mod error;
 pub mod expr;
 pub mod graph;
@@ -24,6 +26,8 @@ pub use op::Op;
 pub use var::Var;
 
 pub mod prelude {
+    //! What most programs need: `use wengert::prelude::*;`.
+    pub use crate::check::{check_gradients, check_gradients_of, check_second_order, numerical_gradient};
     pub use crate::expr::Expr;
     pub use crate::{Error, Graph, Result, Var};
 }

@@ -247,6 +247,19 @@ fn a_checkpoint_is_exact_at_every_order() -> Result<()> {
 }
 
 #[test]
+fn a_checkpoint_may_name_an_argument_twice() -> Result<()> {
+    let mut g = Graph::new();
+    let x = g.leaf(array![0.3, -0.8]);
+    let y = g.checkpoint(&[x, x], |g, x| g.sum((x[0] * x[1]).exp()))?;
+    g.backward(y)?;
+    let recorded = g.gradient(y, &[x])?[0];
+    let want = array![0.3f64, -0.8].mapv(|x| 2.0 * x * (x * x).exp()).into_dyn();
+    assert!((&g.grad(x).unwrap() - &want).iter().all(|d| d.abs() < 1e-15));
+    assert!((&g.value(recorded) - &want).iter().all(|d| d.abs() < 1e-15));
+    Ok(())
+}
+
+#[test]
 fn checkpoints_nest() -> Result<()> {
     let mut g = Graph::new();
     let a = g.leaf(array![0.3, -0.8]);

@@ -111,3 +111,19 @@ fn a_pending_sum_cannot_be_told_from_an_eager_one() {
     g.set_value(x, array![1.0, 2.0, 3.0]).unwrap();
     assert_eq!(g.item(late).to_bits(), value.to_bits());
 }
+
+#[test]
+fn arguments_that_depend_on_each_other_each_have_their_share() {
+    let mut g = Graph::new();
+    let a = g.leaf(array![0.5, -1.0, 2.0]);
+    let b = g.eval(a.sin());
+    let c = g.eval(a * b + b.exp() * a);
+    let y = g.sum(c * b - a * c);
+    g.backward(y).unwrap();
+    let recorded = g.gradient(y, &[a]).unwrap()[0];
+    assert!((&g.value(recorded) - &g.grad(a).unwrap()).iter().all(|d| d.abs() < 1e-13));
+    let a_dot = g.constant(array![1.0, 10.0, 100.0]);
+    let y_dot = g.tangent(y, &[(a, a_dot)]).unwrap();
+    let want = (&g.grad(a).unwrap() * &g.value(a_dot)).sum();
+    assert!((g.item(y_dot) - want).abs() < 1e-11 * want.abs());
+}

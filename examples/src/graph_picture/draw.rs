@@ -36,6 +36,7 @@ pub(super) fn draw(graph: &ComputationGraph, places: &Places) -> Picture {
     let centres: Vec<Point> = places.centres.iter().map(shift).collect();
     let mut scene = Scene::new(width, height);
     scene.text_color = Some(style::INK.into());
+    scene.font_family = Some("DejaVu Sans, Verdana, Helvetica, Arial, sans-serif".into());
 
     for (edge, bends) in graph.edges.iter().zip(&places.bends) {
         let way: Vec<Point> = bends.iter().map(shift).collect();

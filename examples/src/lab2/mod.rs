@@ -102,8 +102,7 @@ impl Lab {
         for path in &self.drawn {
             self.report.picture(path);
         }
-        let verdict = self.report.verdict(complete)?;
-        println!("\n  {verdict}");
+        self.report.verdict(complete)?;
         Ok(())
     }
 }

@@ -14,10 +14,8 @@ use crate::graph::Graph;
 use crate::graph::tape::{Lengths, Operation};
 use crate::kernel::functions::Functions;
 use crate::memory::Loan;
-use crate::op::{Op, Reshape};
 use crate::rule::{Dtype, Record};
 use crate::shape::Shape;
-use crate::term::signed;
 use crate::var::Var;
 
 /// What a checkpoint records, and records again.
@@ -88,7 +86,7 @@ impl<T: Functions> Graph<T> {
     }
 
     /// Records the part of a checkpoint again; its value must be what it was.
-    fn replay(&self, part: &Part<T>, args: &[Var], y: Var) -> Result<Var> {
+    fn record_again(&self, part: &Part<T>, args: &[Var], y: Var) -> Result<Var> {
         let (at, first) = (self.at.get(), self.node_count());
         let again = self.with_grad(|g| part(g, args));
         self.at.set(at);
@@ -103,15 +101,6 @@ impl<T: Functions> Graph<T> {
         Ok(again)
     }
 
-    /// A node with the value of `x` through which `x` gets what arrives at it.
-    fn stand_in(&self, x: Var) -> Var {
-        if self.node(x.id).dtype() != Dtype::Real {
-            return x;
-        }
-        let op = Op::Reshape(Reshape { shape: signed(&self.shape_of(x)) });
-        self.with_grad(|g| g.apply(&op, &[x])[0])
-    }
-
     /// The cotangents of a checkpoint's arguments, recorded: the replay stays on the tape.
     pub(crate) fn checkpoint_vjp(
         &self,
@@ -121,16 +110,20 @@ impl<T: Functions> Graph<T> {
         y: Var,
         y_bar: Var,
     ) -> Result<SmallVec<[Option<Var>; 4]>> {
-        // Gradients are taken with respect to stand-ins: an argument may depend on another one.
-        let stand_ins: SmallVec<[Var; 4]> = args.iter().map(|&x| self.stand_in(x)).collect();
-        let again = self.replay(part, &stand_ins, y)?;
-        if !self.node(again.id).is_differentiable() {
-            return Ok(SmallVec::from_elem(None, args.len()));
+        let first = self.node_count();
+        let again = self.record_again(part, args, y)?;
+        let mut given = SmallVec::from_elem(None, args.len());
+        if let Some(k) = args.iter().position(|&x| x == again) {
+            given[k] = Some(y_bar);
+        } else if self.node(again.id).is_differentiable() {
+            // An argument that is named twice has its cotangent at its first place.
+            let wanted: SmallVec<[usize; 4]> =
+                (0..args.len()).filter(|&k| needs[k] && !args[..k].contains(&args[k])).collect();
+            let ids: SmallVec<[usize; 4]> = wanted.iter().map(|&k| args[k].id).collect();
+            let found = self.gradient_within(first, again, y_bar, &ids)?;
+            wanted.iter().zip(found).for_each(|(&k, bar)| given[k] = Some(bar));
         }
-        let wanted: SmallVec<[Var; 4]> =
-            stand_ins.iter().zip(needs).filter(|(_, needed)| **needed).map(|(v, _)| *v).collect();
-        let mut found = self.gradient_from(NAME, again, y_bar, &wanted)?.into_iter();
-        Ok(needs.iter().map(|&needed| if needed { found.next() } else { None }).collect())
+        Ok(given)
     }
 
     /// The tangent of a checkpoint's result, recorded: the replay stays on the tape.
@@ -141,11 +134,14 @@ impl<T: Functions> Graph<T> {
         y: Var,
         x_dot: &[Option<Var>],
     ) -> Result<Option<Var>> {
-        let stand_ins: SmallVec<[Var; 4]> = args.iter().map(|&x| self.stand_in(x)).collect();
-        let again = self.replay(part, &stand_ins, y)?;
+        let first = self.node_count();
+        let again = self.record_again(part, args, y)?;
+        if let Some(k) = args.iter().position(|&x| x == again) {
+            return Ok(x_dot[k]);
+        }
         let along: SmallVec<[(Var, Var); 4]> =
-            stand_ins.iter().zip(x_dot).filter_map(|(&x, x_dot)| Some((x, (*x_dot)?))).collect();
-        self.tangent_of(NAME, again, &along).map(Some)
+            args.iter().zip(x_dot).filter_map(|(&x, x_dot)| Some((x, (*x_dot)?))).collect();
+        self.tangent_within(first, again, &along).map(Some)
     }
 
     /// Sweeps through the checkpoint at node `id`: its part is recorded behind the tape, swept and forgotten.
@@ -164,7 +160,7 @@ impl<T: Functions> Graph<T> {
             let handles = self.with_tape(|tape| -> (SmallVec<[Var; 4]>, Var) {
                 (parents.iter().map(|&p| tape.handle(p)).collect(), tape.handle(id))
             });
-            let again = self.replay(part, &handles.0, handles.1)?;
+            let again = self.record_again(part, &handles.0, handles.1)?;
             self.sweep_part(again.id, to.nodes, y_bar, shape)
         }));
         let end = self.with_tape(|tape| tape.lengths(&self.memory));

@@ -16,7 +16,7 @@ impl<T: Functions> Graph<T> {
     /// The present state, to return to with [`Graph::rewind`].
     pub fn mark(&self) -> Mark {
         let tape = self.tape.borrow();
-        Mark { lengths: tape.lengths(&self.memory), stamp: tape.segments.current() }
+        Mark { lengths: tape.lengths(&self.memory), stamp: tape.segments.of_mark(tape.nodes.len()) }
     }
 
     /// Forgets everything recorded since `mark`; its memory is used again. Handles of it are refused from now on.
@@ -59,5 +59,49 @@ impl<T: Functions> Graph<T> {
         self.at.set(at);
         self.rewind(mark);
         result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::var::Var;
+
+    /// A loop within a loop: a mark taken right behind a rewind can be returned to as often as any other.
+    #[test]
+    fn marks_last_through_their_own_rewinds() {
+        let mut g = Graph::new();
+        let empty = g.mark();
+        let x = g.leaf(2.0);
+        for _ in 0..3 {
+            let base = g.mark();
+            for _ in 0..3 {
+                let y = g.sin(x);
+                g.rewind(base);
+                assert!(g.node_count() == 1 && g.try_apply(&crate::op::Detach {}.into(), &[y]).is_err());
+            }
+        }
+        for _ in 0..2 {
+            g.rewind(empty);
+            assert_eq!(g.node_count(), 0);
+        }
+    }
+
+    #[test]
+    fn marks_end_with_the_nodes_that_they_keep() {
+        let mut g = Graph::new();
+        let x = g.leaf(2.0);
+        let early = g.mark();
+        let chain = |g: &Graph<f64>, x: Var| g.sin(g.cos(x));
+        chain(&g, x);
+        let late = g.mark();
+        g.rewind(late);
+        g.rewind(early);
+        chain(&g, x);
+        let tape = g.tape.get_mut();
+        assert!(!tape.segments.holds_mark(late.lengths.nodes, late.stamp));
+        let refusal = tape.segments.refusal("the mark", late.lengths.nodes, late.stamp);
+        assert_eq!(refusal.kind, ErrorKind::StaleHandle);
     }
 }

@@ -16,8 +16,10 @@ mod marks;
 mod methods;
 mod record;
 mod segments;
+mod stretch;
 mod structured;
 mod sweep;
+mod tangent;
 mod tape;
 mod values;
 
@@ -31,6 +33,7 @@ use crate::kernel::program::Scratch;
 use crate::var::Var;
 
 pub use marks::Mark;
+pub use methods::ClassOptions;
 pub use values::Source;
 
 use lines::At;

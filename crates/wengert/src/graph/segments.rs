@@ -56,7 +56,13 @@ impl Segments {
         v.id < len && self.stamp_of(v.id) == v.stamp
     }
 
-    /// Whether a mark taken at `len` nodes, when handles had this stamp, is still valid.
+    /// The stamp of a mark at `len` nodes: that of the last node which it keeps, since that is what it stands and falls
+    /// with. The stamp of handles recorded next would not do: the first rewind to the mark ends it.
+    pub fn of_mark(&self, len: usize) -> u64 {
+        len.checked_sub(1).map_or(self.stack[0].stamp, |last| self.stamp_of(last))
+    }
+
+    /// Whether a mark of this stamp, taken at `len` nodes, is still valid.
     pub fn holds_mark(&self, len: usize, stamp: u64) -> bool {
         let made_in = self.stack.iter().position(|s| s.stamp == stamp);
         made_in.is_some_and(|k| self.stack.get(k + 1).is_none_or(|later| len <= later.first))

@@ -60,10 +60,7 @@ pub fn level() -> Level {
 
 /// The `MODE` that [`run`] calls kernels with.
 pub fn mode() -> u8 {
-    match level() {
-        Level::Plain => BASE,
-        _ => FUSED,
-    }
+    if matches!(level(), Level::Plain) { BASE } else { FUSED }
 }
 
 /// The levels this machine has, ascending.

@@ -18,6 +18,8 @@ mod scan;
 mod select;
 mod shape;
 mod softmax;
+#[cfg(test)]
+mod testing;
 
 use crate::kernel::functions::Functions;
 use crate::op::{Op, with_structured};

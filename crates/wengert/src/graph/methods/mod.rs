@@ -1,5 +1,6 @@
 //! The public ops, one method an op: each notes the caller's line, records its arguments and then itself.
 
+mod assemble;
 mod convolution;
 mod custom;
 mod elementwise;
@@ -11,3 +12,5 @@ mod network;
 mod reduce;
 mod scan;
 mod shape;
+
+pub use loss::ClassOptions;

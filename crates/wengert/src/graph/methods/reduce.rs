@@ -63,7 +63,7 @@ impl<T: Functions> Graph<T> {
 
 /// The three spellings of a reduction: over everything, over axes, over axes that stay with length 1.
 macro_rules! reductions {
-    ($($(#[$doc:meta])* $all:ident $some:ident $kept:ident $Op:ident;)*) => { impl<T: Functions> Graph<T> { $(
+    ($($(#[$doc:meta])* $all:ident $some:ident $kept:ident $Op:ident;)*) => { #[allow(clippy::needless_update)] impl<T: Functions> Graph<T> { $(
         $(#[$doc])*
         #[track_caller]
         pub fn $all(&self, x: impl Expr) -> Var {
@@ -219,7 +219,7 @@ reductions! {
     /// let y = g.logsumexp(x);
     /// g.backward(y)?;
     /// assert_eq!(g.item(y), 1000.0 + 2f64.ln());
-    /// assert_eq!(g.grad(x).unwrap(), array![0.5, 0.5].into_dyn());
+    /// assert!(g.grad(x).unwrap().iter().all(|share| (share - 0.5).abs() < 1e-12));
     /// # Ok(())
     /// # }
     /// ```

@@ -2,7 +2,7 @@
 
 use super::cholesky::NotPositiveDefinite;
 use super::eigen::NotConverged;
-use super::lu::{Singular, solve};
+use super::lu::Singular;
 use super::testing::{Random, both, identity, multiply, norm_of, residual};
 use super::*;
 use crate::kernel::gemm::{Gemm, Strided, Threads, Triangle};

@@ -11,7 +11,7 @@ const ROWS: usize = 128;
 /// `W` lanes of equal length. Of the `W` results those past the last lane mean nothing.
 pub trait Bundle<T: Real, const W: usize> {
     /// The length of each lane.
-    fn len(&self) -> usize;
+    fn length(&self) -> usize;
     /// Joins `map(x)` over each lane, from `start`, in any order.
     fn fold(&self, start: T, map: impl Fn(T) -> T + Copy, join: impl Fn(T, T) -> T + Copy) -> [T; W];
     /// The sum of `term(x, by)` over each lane, where each lane has its own `by`.
@@ -51,7 +51,7 @@ pub struct Lane<'a, T>(pub &'a [T]);
 
 impl<T: Real> Bundle<T, 1> for Lane<'_, T> {
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.0.len()
     }
 
@@ -139,7 +139,7 @@ impl<T: Real> Columns<'_, T> {
 
 impl<T: Real, const W: usize> Bundle<T, W> for Columns<'_, T> {
     #[inline(always)]
-    fn len(&self) -> usize {
+    fn length(&self) -> usize {
         self.n
     }
 

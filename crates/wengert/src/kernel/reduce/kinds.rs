@@ -67,7 +67,7 @@ pub struct Variance {
 impl<T: Functions> Reduction<T> for Variance {
     #[inline(always)]
     fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let n = T::of(lanes.len() as f64);
+        let n = T::of(lanes.length() as f64);
         let mut mean = lanes.sum([T::zero(); W], |x, _| x).map(|s| s / n);
         // The mean to its last bit: equal elements then deviate by 0, not by a rounding error.
         let rest = lanes.sum(mean, |x, mean| x - mean);

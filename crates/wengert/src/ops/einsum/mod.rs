@@ -66,7 +66,8 @@ impl<'r, T: Functions> Part<'r, T> {
         let dropped: Shape = (0..shape.len()).filter(is_broadcast).collect();
         if !dropped.is_empty() {
             self.term = self.term.apply(Squeeze { axes: Some(signed(&dropped)) }, &[]);
-            dropped.iter().rev().for_each(|&k| drop(self.labels.remove(k)));
+            let kept = (0..shape.len()).filter(|k| !dropped.contains(k));
+            self.labels = kept.map(|k| self.labels[k]).collect();
         }
         self
     }

@@ -173,3 +173,6 @@ impl<T: Functions> Rule<T> for GruCell {
         Some(Terms::from_elem(n + z * (h - n), 1))
     }
 }
+
+#[cfg(test)]
+mod tests;
