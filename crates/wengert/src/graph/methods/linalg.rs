@@ -326,7 +326,7 @@ impl<T: Functions> Graph<T> {
 
     /// A square matrix to the power `n`, by repeated squaring; a negative power is one of the inverse.
     ///
-    /// `[.., n, n] -> [.., n, n]`. O(batch n^3 log n).
+    /// `[.., n, n] -> [.., n, n]`. O(batch n^3 log n). The power 0 is the identity, a constant.
     ///
     /// # Errors
     /// If the matrix is not square, or `n < 0` and it is exactly singular.
