@@ -13,6 +13,7 @@ fn the_public_corpus_agrees() {
     let cases = load(&golden()).unwrap();
     let report = run(&cases, &Options::default());
     println!("{report}");
+    assert!(report.missing.is_empty(), "not supported: {:?}", report.missing);
     assert!(report.is_good(), "{}", report.first_failures(20));
 }
 
