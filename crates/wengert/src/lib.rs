@@ -2,8 +2,10 @@
 #![allow(missing_docs, dead_code)]
 
 mod broadcast;
+pub mod check;
 pub mod error;
 pub mod expr;
+pub mod functional;
 pub mod graph;
 mod kernel;
 mod memory;
@@ -24,6 +26,10 @@ pub use op::Op;
 pub use var::Var;
 
 pub mod prelude {
+    pub use crate::check::{check_gradients, numerical_gradient};
     pub use crate::expr::Expr;
+    pub use crate::functional::{
+        Evaluator, hessian, hvp, jacobian, jvp, per_sample_gradients, value_and_grad, vjp,
+    };
     pub use crate::{Error, Graph, Result, Var};
 }
