@@ -191,4 +191,3 @@ pub fn per_sample_gradients<T: Functions>(
     }
     Ok(found)
 }
-
