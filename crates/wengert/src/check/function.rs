@@ -237,6 +237,9 @@ fn second_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
     let gradient = r.g.gradient(r.joined, &r.x)?;
     let inner = r.pair(&gradient, w);
     if !r.g.is_differentiable(inner) {
+        if r.read(&gradient).iter().any(|&d| d != 0.0) {
+            check.failures.push("the gradient does not depend on y_bar".into());
+        }
         return Ok(());
     }
     // With respect to y_bar the gradient along w is the tangent along w.
@@ -262,4 +265,36 @@ fn second_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
         check.expect("second order against differences", &[have / size], &[want / size], 1e-7);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+
+    /// `x^3` by a vjp of the test's choosing.
+    fn cube(vjp: fn(&Graph, Var, Var) -> Var) -> FunctionCheck {
+        let x = ndarray::array![0.7, -1.2];
+        let f = move |g: &Graph, x: &[Var]| {
+            let forward = |x: &[ndarray::ArrayViewD<'_, f64>]| Ok(x[0].mapv(|x| x * x * x));
+            let vjp = move |g: &Graph, x: &[Var], _: Var, bar: Var| -> Result<_> {
+                Ok(vec![Some(vjp(g, x[0], bar))])
+            };
+            vec![g.custom("cube", x, forward, vjp).unwrap()]
+        };
+        check_function(f, &[&x], 1e-3).unwrap()
+    }
+
+    #[test]
+    fn wrong_derivatives_are_found_at_either_order() {
+        let right = cube(|g, x, bar| g.eval(3 * x * x * bar));
+        assert!(right.holds(), "{right}");
+        let first = cube(|g, x, bar| g.eval(3.001 * x * x * bar));
+        assert!(first.to_string().contains("tangent against differences"), "{first}");
+        let second = cube(|g, x, bar| g.eval(3 * x * g.detach(x) * bar));
+        assert!(second.failures.iter().all(|law| law.contains("second order")), "{second}");
+        assert!(!second.holds());
+        let cut = cube(|g, x, bar| g.eval(3 * x * x * g.detach(bar)));
+        assert!(cut.to_string().contains("the gradient does not depend on y_bar"), "{cut}");
+    }
 }
