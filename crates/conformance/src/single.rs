@@ -1,6 +1,6 @@
 //! Graphs of `f32`: how far a case may be off, from how its `f64` results move under rounding errors.
 
-use crate::case::{Array, Case, Values};
+use crate::case::{Array, Case, Named, Values};
 use crate::compare::disagreement;
 use crate::evaluate::{Found, Trouble, evaluate};
 use crate::run::{Outcome, in_double};
@@ -11,18 +11,21 @@ const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 const RUNS: u64 = 4;
 /// Allowed multiple of the largest movement seen.
 const MOVEMENTS: f64 = 8.0;
-/// Allowed roundings of the largest magnitude in the part.
-const ROUNDINGS: f64 = 32.0;
+/// Allowed roundings of the largest magnitude in the part: some, and some more for each instruction.
+const ROUNDINGS: [f64; 2] = [16.0, 2.0];
 /// A case that agrees, but whose condition allows more than this share of its magnitude, says nothing in `f32`.
 const HOPELESS: f64 = 0.25;
 
 /// What is held against what under `--f32`, for people.
 pub const RULE: &str = "f32: inputs rounded to f32, results held against the stored f64 values.
-allowed = f64 tolerance of the case + 8 d + 32 u m, with u = 2^-24, m the largest magnitude in the part (for hvp:
-or in the gradient), and d the largest
-movement of the element over 5 runs in f64: on inputs rounded to f32, and (away from kinks) 4 times with every input
-and every result of an instruction off by a random relative error up to u besides.
-beyond f32: a number of the case overflows or vanishes in f32, or it agrees but 8 d is above a quarter of m.";
+allowed = f64 tolerance of the case + 8 d + (16 + 2 n) u m (all of it ten times for hvp), with u = 2^-24 and n the
+number of instructions.
+m: the largest magnitude in the output; for derivatives, whose terms may cancel, that in all expected derivatives,
+the cotangent and the directions of the case.
+d: the largest movement of the element over 5 runs in f64, on inputs rounded to f32, and (away from kinks) 4 times
+with every input and every result of an instruction off by a random relative error up to u besides.
+A case must agree in f64 first. beyond f32: a number of the case overflows or vanishes in f32, or the case agrees but
+8 d is above a quarter of m somewhere, so that this says little.";
 
 /// Changes made to the numbers of a run in `f64` so that it moves as one in `f32` might.
 pub(crate) struct Nudge {
@@ -89,16 +92,10 @@ fn compare(
     moved: &[Vec<Found<'_>>],
 ) -> Result<Outcome, Trouble> {
     let (mut wrong, mut vague) = (Vec::new(), None);
+    let derivatives = largest_derivative(values);
     for (p, part) in found.iter().enumerate() {
         let want = part.want.map_or(&[][..], Array::reals);
-        let m = largest(want);
-        // A second derivative may be the sum of terms as large as the gradient.
-        let terms = match part.part.starts_with("hvp") {
-            true => {
-                values.grads.iter().filter_map(|(_, g)| g.as_ref()).fold(m, |m, g| m.max(largest(g.reals())))
-            }
-            false => m,
-        };
+        let m = if part.part == "output" { largest(want) } else { derivatives };
         // Where a rounding makes a number infinite or undefined, it may be anything.
         let movement = |k: usize| {
             let w = want.get(k).copied().unwrap_or(0.0);
@@ -115,8 +112,9 @@ fn compare(
             vague.get_or_insert_with(|| format!("{}: moves by {d:.1e} of {m:.1e}", part.part));
         }
         // Below the smallest normal number f32 has no relative accuracy.
-        let floor = ROUNDINGS * ROUNDING * terms + f64::from(f32::MIN_POSITIVE);
-        let slack = |k: usize| MOVEMENTS * movement(k) + floor;
+        let roundings = ROUNDINGS[0] + ROUNDINGS[1] * case.program.len() as f64;
+        let floor = roundings * ROUNDING * m + f64::from(f32::MIN_POSITIVE);
+        let slack = |k: usize| part.factor * (MOVEMENTS * movement(k) + floor);
         wrong.extend(disagreement(part, values.tolerance, case.has_flag("signed_zero"), &slack));
     }
     Ok(match vague {
@@ -128,6 +126,23 @@ fn compare(
 
 fn largest(values: &[f64]) -> f64 {
     values.iter().filter(|x| x.is_finite()).fold(0.0, |m, x| m.max(x.abs()))
+}
+
+/// The magnitude of what derivatives of the case are made of.
+fn largest_derivative(values: &Values) -> f64 {
+    let named =
+        |named: &Named| named.iter().filter_map(|(_, g)| g.as_ref()).map(|g| largest(g.reals())).collect();
+    let mut all: Vec<f64> = named(&values.grads);
+    all.extend(values.cotangent.iter().map(|y_bar| largest(y_bar.reals())));
+    if let Some(jvp) = &values.jvp {
+        all.push(largest(jvp.output.reals()));
+        all.extend(jvp.tangents.iter().map(|(_, x_dot)| largest(x_dot.reals())));
+    }
+    if let Some(hvp) = &values.hvp {
+        all.extend(named(&hvp.grads));
+        all.extend(hvp.v.iter().map(|(_, v)| largest(v.reals())));
+    }
+    all.into_iter().fold(0.0, f64::max)
 }
 
 /// A number that becomes infinite or zero as `f32`.

@@ -13,6 +13,14 @@ fn the_public_corpus_agrees() {
     let cases = load(&golden()).unwrap();
     let report = run(&cases, &Options::default());
     println!("{report}");
+    assert!(report.missing.is_empty(), "not supported: {:?}", report.missing);
+    assert!(report.is_good(), "{}", report.first_failures(20));
+}
+
+#[test]
+fn the_public_corpus_agrees_in_f32() {
+    let cases = load(&golden()).unwrap();
+    let report = run(&cases, &Options { single: true, ..Options::default() });
     assert!(report.is_good(), "{}", report.first_failures(20));
 }
 

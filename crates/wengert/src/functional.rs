@@ -36,7 +36,7 @@ fn recorded<T: Functions>(
 }
 
 /// What the leaves have been given; zeros where nothing arrived.
-fn gradients<T: Functions>(g: &Graph<T>, x: &[Var]) -> Vec<ArrayD<T>> {
+pub(crate) fn gradients<T: Functions>(g: &Graph<T>, x: &[Var]) -> Vec<ArrayD<T>> {
     x.iter().map(|&x| g.grad(x).map_or_else(|| ArrayD::zeros(&g.shape(x)[..]), |d| d.to_owned())).collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod broadcast;
 pub mod check;
+mod dot;
 pub mod error;
 pub mod expr;
 pub mod functional;
@@ -26,7 +27,8 @@ pub use op::Op;
 pub use var::Var;
 
 pub mod prelude {
-    pub use crate::check::{check_gradients, numerical_gradient};
+    //! What most programs need: `use wengert::prelude::*;`.
+    pub use crate::check::{check_gradients, check_gradients_of, check_second_order, numerical_gradient};
     pub use crate::expr::Expr;
     pub use crate::functional::{
         Evaluator, hessian, hvp, jacobian, jvp, per_sample_gradients, value_and_grad, vjp,

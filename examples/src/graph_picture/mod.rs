@@ -1,10 +1,10 @@
 //! Draws a small computation graph: each node a card with its value and its gradient, each edge with its local
-//! partial, as SVG, PNG or DOT text.
+//! partial, as SVG or PNG.
 //!
 //! The crate `layout-rs` finds places for the cards and paths for the edges; what is drawn there is ours, so that
-//! graph pictures share colours and font with the plots. Meant for graphs of a page, not of a training step.
+//! graph pictures share colours and font with the plots. Meant for graphs of a page, not of a training step;
+//! the engine's own `Graph::to_dot` writes a tape of any size for Graphviz.
 
-mod dot;
 mod draw;
 mod place;
 
@@ -59,11 +59,6 @@ pub struct ComputationGraph {
 }
 
 impl ComputationGraph {
-    /// The graph as text for Graphviz and its kin.
-    pub fn dot(&self) -> String {
-        dot::dot(self)
-    }
-
     /// The graph as a picture.
     ///
     /// # Panics

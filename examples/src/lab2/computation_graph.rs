@@ -49,6 +49,9 @@ fn two_times_sum(lab: &mut Lab) -> Outcome {
     report.check("dc/dx", gradient(&g, x), "/cells/2(xy + x^2) at (2,3)/dx");
     report.check("dc/dy", gradient(&g, y), "/cells/2(xy + x^2) at (2,3)/dy");
 
+    report.step("the tape, as print!(\"{g}\") shows it");
+    report.code(&g.to_string());
+
     by_hand(lab, &g, &steps);
     draw(lab, &g, &steps)
 }
@@ -83,7 +86,7 @@ fn draw(lab: &mut Lab, g: &Graph, steps: &Steps) -> Outcome {
     let picture = graph.picture();
     picture.write_svg(&path)?;
     picture.write_png(&path.with_extension("png"))?;
-    std::fs::write(path.with_extension("dot"), graph.dot())?;
+    std::fs::write(path.with_extension("dot"), g.to_dot(Some(steps.c)))?;
     lab.report.gap();
     for extension in ["svg", "png", "dot"] {
         lab.say_where(path.with_extension(extension));

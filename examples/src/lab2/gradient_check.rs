@@ -57,6 +57,8 @@ fn side_by_side(lab: &mut Lab, f: impl Fn(&Graph, Var) -> Var, at: &ArrayD<f64>,
         report.numbers(&format!("{:?}", index.slice()), [e, n, (e - n).abs()]);
     }
     let check = check_gradients(&f, at, STEP, TOLERANCE);
-    let verdict = format!("matches: {}, largest difference {:.1e}", check.matches, check.max_difference);
+    let (difference, element) = (check.max_difference, check.at.1);
+    let verdict =
+        format!("matches: {}, largest {difference:.1e} (relative) at element {element}", check.matches);
     report.check_that("check_gradients", &verdict, check.matches);
 }

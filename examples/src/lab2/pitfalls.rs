@@ -111,7 +111,7 @@ fn modified_value(lab: &mut Lab) -> Outcome {
          g.set_value(x, array![5.0])?;       // error[E0502]: cannot borrow `g` as mutable\n\
          println!(\"{view}\");",
     );
-    report.line("(a compile_fail doctest in examples/src/lab2/pitfalls.rs proves it)");
+    report.line("(proved by compile_fail doctests: of Graph::value, and in examples/src/lab2/pitfalls.rs)");
     Ok(())
 }
 

@@ -295,6 +295,15 @@ impl<T: Functions> Graph<T> {
         held.map(|held| held.view(&shape))
     }
 
+    /// The gradient that a node holds, if it is one that holds any.
+    pub(crate) fn held(&self, v: Var) -> Option<ArrayViewD<'_, T>> {
+        let node = self.node(v.id);
+        matches!(node.kind, Kind::Leaf | Kind::Constant)
+            .then_some(())
+            .or(node.is_retained().then_some(()))?;
+        self.grad(v)
+    }
+
     /// Keeps the gradient of an intermediate, too, from the next `backward` on.
     #[track_caller]
     pub fn retain_grad(&mut self, v: Var) {

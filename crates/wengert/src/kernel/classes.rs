@@ -94,7 +94,7 @@ fn row_sum<T: Functions, const MODE: u8>(x: &[T]) -> (T, T) {
     }
     rest.iter().zip(&mut sums).for_each(|(x, sum)| *sum += Functions::exp::<MODE>(*x - m));
     for width in [8, 4, 2, 1] {
-        (0..width).for_each(|i| sums[i] = sums[i] + sums[i + width]);
+        (0..width).for_each(|i| sums[i] += sums[i + width]);
     }
     (m, Functions::log::<MODE>(sums[0]))
 }

@@ -107,7 +107,7 @@ impl<T: Functions, L: Pointwise> Kernel for Sum<'_, T, L> {
             lanes[i - whole] += one(a[i], b[i], w.map_or(T::one(), |w| w[i]));
         }
         for width in [8, 4, 2, 1] {
-            (0..width).for_each(|i| lanes[i] = lanes[i] + lanes[i + width]);
+            (0..width).for_each(|i| lanes[i] += lanes[i + width]);
         }
         lanes[0]
     }

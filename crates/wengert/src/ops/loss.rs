@@ -3,5 +3,6 @@
 mod classes;
 mod pair;
 mod pointwise;
+mod recorded;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,6 @@ mod matmul;
 mod moving;
 mod network;
 mod norm;
-mod pending;
 mod reduce;
 mod scan;
 mod select;

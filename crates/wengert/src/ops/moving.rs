@@ -70,3 +70,6 @@ macro_rules! every_dtype {
     };
 }
 pub(super) use every_dtype;
+
+#[cfg(test)]
+mod tests;

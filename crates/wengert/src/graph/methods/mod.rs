@@ -1,5 +1,6 @@
 //! The public ops, one method an op: each notes the caller's line, records its arguments and then itself.
 
+mod assemble;
 mod convolution;
 mod custom;
 mod elementwise;

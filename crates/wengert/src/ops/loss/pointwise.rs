@@ -211,6 +211,7 @@ impl Pointwise for Kl {
         }
     }
     #[inline(always)]
+    #[allow(clippy::eq_op)]
     fn partial<N: Words>(self, k: usize, a: N, b: N, _: N) -> N {
         match (self.log_target, k) {
             (true, 0) => -b.exp(),
