@@ -6,6 +6,7 @@ pub mod check;
 mod dot;
 pub mod error;
 pub mod expr;
+pub mod functional;
 pub mod graph;
 mod kernel;
 mod memory;
@@ -29,5 +30,8 @@ pub mod prelude {
     //! What most programs need: `use wengert::prelude::*;`.
     pub use crate::check::{check_gradients, check_gradients_of, check_second_order, numerical_gradient};
     pub use crate::expr::Expr;
+    pub use crate::functional::{
+        Evaluator, hessian, hvp, jacobian, jvp, per_sample_gradients, value_and_grad, vjp,
+    };
     pub use crate::{Error, Graph, Result, Var};
 }

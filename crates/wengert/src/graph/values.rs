@@ -333,6 +333,11 @@ impl<T: Functions> Graph<T> {
         self.overwrite("set_value", v, Some(&shape), A::DTYPE, |out: &mut [A]| value.write(out))
     }
 
+    /// As [`Graph::set_value`], at the line being served.
+    pub(crate) fn set_real(&mut self, what: &'static str, v: Var, value: &[T]) -> Result<()> {
+        self.overwrite(what, v, Some(&[value.len()]), Dtype::Real, |out: &mut [T]| out.copy_from_slice(value))
+    }
+
     fn overwrite<A: Plain>(
         &mut self,
         what: &'static str,

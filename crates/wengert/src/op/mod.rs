@@ -46,6 +46,18 @@ macro_rules! op_enum {
             }
         }
 
+        impl Op {
+            /// Every op once, with its default attributes.
+            pub(crate) fn every() -> Vec<Op> {
+                let unary = Unary::ALL.iter().map(|&op| Op::Unary(op));
+                let tuned = Tuned::ALL.iter().map(|&op| Op::Tuned(op, [0.0; 2]));
+                let binary = Binary::ALL.iter().map(|&op| Op::Binary(op));
+                let compare = Compare::ALL.iter().map(|&op| Op::Compare(op));
+                let structured = [$(Op::$Variant($Variant::default()),)*];
+                unary.chain(tuned).chain(binary).chain(compare).chain(structured).collect()
+            }
+        }
+
         $(impl From<$Variant> for Op {
             fn from(op: $Variant) -> Op { Op::$Variant(op) }
         })*

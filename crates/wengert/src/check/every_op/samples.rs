@@ -1,0 +1,197 @@
+//! Arguments for every op: regular, 0-d, empty, broadcast, near kinks, at kinks, and far out.
+
+mod linear;
+mod network;
+mod structured;
+
+use std::fmt;
+
+use ndarray::{ArrayD, IxDyn};
+
+use crate::op::{Binary, Op, Params, Tuned, Unary};
+
+pub(super) enum Value {
+    Real(ArrayD<f64>),
+    Index(ArrayD<i64>),
+    Mask(ArrayD<bool>),
+}
+
+impl Value {
+    pub(super) fn shape(&self) -> &[usize] {
+        match self {
+            Value::Real(x) => x.shape(),
+            Value::Index(x) => x.shape(),
+            Value::Mask(x) => x.shape(),
+        }
+    }
+}
+
+/// An op on arguments.
+pub(super) struct Sample {
+    pub op: Op,
+    pub args: Vec<Value>,
+    /// Of differences; 0 at kinks and far out, where they say nothing.
+    pub step: f64,
+    /// Argument 0 goes through `(x + x^T) / 2`.
+    pub symmetric: bool,
+    /// The signs of the results are not determined: their squares are tested.
+    pub sign_free: bool,
+    /// Arguments of one shape may be the same.
+    pub may_repeat: bool,
+}
+
+impl Sample {
+    pub(super) fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
+        let op = op.into();
+        Sample { op, args, step: 5e-4, symmetric: false, sign_free: false, may_repeat: true }
+    }
+    /// Without differences.
+    fn rough(self) -> Self {
+        Sample { step: 0.0, ..self }
+    }
+    fn symmetric(self) -> Self {
+        Sample { symmetric: true, ..self }
+    }
+    fn sign_free(self) -> Self {
+        Sample { sign_free: true, ..self }
+    }
+    fn distinct(self) -> Self {
+        Sample { may_repeat: false, ..self }
+    }
+}
+
+impl fmt::Debug for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of", self.op)?;
+        for value in &self.args {
+            match value {
+                Value::Real(x) if x.len() == 1 => write!(f, " {x}")?,
+                _ => write!(f, " {:?}", value.shape())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Numbers between `lo` and `hi`, no two alike, in no order.
+pub(super) fn within(lo: f64, hi: f64, shape: &[usize]) -> Value {
+    let len = shape.iter().product::<usize>();
+    let step = [7, 5, 3, 2, 1].into_iter().find(|s| len % s != 0 || len < 2).unwrap_or(1);
+    let nth = |k: usize| lo + (hi - lo) * (((k * step + 1) % len.max(1)) as f64 + 0.37) / len.max(1) as f64;
+    Value::Real(
+        ArrayD::from_shape_vec(IxDyn(shape), (0..len).map(nth).collect()).expect("as many as the shape says"),
+    )
+}
+
+/// Numbers of both signs, none at 0.
+pub(super) fn real(shape: &[usize]) -> Value {
+    within(-1.3, 1.5, shape)
+}
+
+fn number(x: f64) -> Value {
+    Value::Real(ArrayD::from_elem(IxDyn(&[]), x))
+}
+
+fn numbers(x: &[f64]) -> Value {
+    Value::Real(ArrayD::from_shape_vec(IxDyn(&[x.len()]), x.to_vec()).expect("one axis"))
+}
+
+fn array(shape: &[usize], x: &[f64]) -> Value {
+    Value::Real(ArrayD::from_shape_vec(IxDyn(shape), x.to_vec()).expect("as many as the shape says"))
+}
+
+fn index(shape: &[usize], x: &[i64]) -> Value {
+    Value::Index(ArrayD::from_shape_vec(IxDyn(shape), x.to_vec()).expect("as many as the shape says"))
+}
+
+fn mask(shape: &[usize], x: &[bool]) -> Value {
+    Value::Mask(ArrayD::from_shape_vec(IxDyn(shape), x.to_vec()).expect("as many as the shape says"))
+}
+
+/// The samples of `op`, whatever its attributes.
+pub(super) fn samples(op: &Op) -> Vec<Sample> {
+    match op {
+        Op::Unary(op) => unary(*op),
+        Op::Tuned(op, _) => tuned(*op),
+        Op::Binary(op) => binary(*op),
+        Op::Compare(_) => {
+            vec![
+                Sample::new(op.clone(), vec![real(&[2, 3]), real(&[3])]),
+                Sample::new(op.clone(), vec![real(&[]), real(&[0])]),
+            ]
+        }
+        _ => [structured::samples, linear::samples, network::samples]
+            .iter()
+            .find_map(|family| family(op))
+            .unwrap_or_else(|| panic!("{} has no samples: add some beside those of its family", op.name())),
+    }
+}
+
+/// One argument of many shapes within a domain; single numbers at and around kinks and far out.
+fn of_one(op: Op, (lo, hi): (f64, f64)) -> Vec<Sample> {
+    let mut all: Vec<Sample> = [&[][..], &[1], &[5], &[2, 3], &[2, 1, 3], &[0], &[2, 0, 3]]
+        .into_iter()
+        .map(|shape| Sample::new(op.clone(), vec![within(lo, hi, shape)]))
+        .collect();
+    // More than one tile, with a remainder.
+    all.push(Sample::new(op.clone(), vec![within(lo, hi, &[1031])]).rough());
+    if lo < 0.0 && hi > 0.0 {
+        all.push(Sample::new(op.clone(), vec![numbers(&[-0.01, 0.01, -0.004, 0.004])]));
+        all.push(Sample::new(op.clone(), vec![number(0.0)]).rough());
+    }
+    let far: &[f64] = match (lo, hi) {
+        (lo, hi) if lo > -1.0 && hi < 1.0 => &[-0.999_999, 0.999_999, 1e-9],
+        (lo, _) if lo > 1.0 => &[1.000_001, 1e6, 1e150],
+        (lo, _) if lo > 0.0 => &[1e-9, 1e-3, 40.0, 1e6],
+        _ => &[-40.0, -20.5, -6.0, 1e-9, 6.0, 20.5, 40.0, 300.0],
+    };
+    all.extend(far.iter().map(|&x| Sample::new(op.clone(), vec![number(x)]).rough()));
+    all
+}
+
+fn unary(op: Unary) -> Vec<Sample> {
+    of_one(Op::Unary(op), op.domain())
+}
+
+fn tuned(op: Tuned) -> Vec<Sample> {
+    let params: &[Params] = match op {
+        Tuned::Shift | Tuned::Scale | Tuned::SubFrom | Tuned::DivBy | Tuned::DivInto => {
+            &[[1.7, 0.0], [-0.3, 0.0]]
+        }
+        Tuned::Powi => &[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [-2.0, 0.0]],
+        Tuned::Powf => &[[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [2.3, 0.0], [-1.5, 0.0]],
+        Tuned::LeakyRelu => &[[0.01, 0.0], [0.3, 0.0]],
+        Tuned::Elu => &[[1.0, 0.0], [0.4, 0.0]],
+        Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
+        Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
+        Tuned::Clamp => &[[-0.51, 0.73], [f64::NEG_INFINITY, 0.73]],
+        Tuned::Polygamma => &[[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]],
+    };
+    params.iter().flat_map(|&p| of_one(Op::Tuned(op, p), op.domain())).collect()
+}
+
+/// Two arguments, broadcast both ways; ties and zeros at the end.
+fn binary(op: Binary) -> Vec<Sample> {
+    let [(alo, ahi), (blo, bhi)] = op.domain();
+    let shapes: [[&[usize]; 2]; 9] = [
+        [&[], &[]],
+        [&[4], &[4]],
+        [&[2, 3], &[2, 3]],
+        [&[2, 3], &[3]],
+        [&[2, 1], &[1, 3]],
+        [&[], &[2, 3]],
+        [&[1, 1, 2], &[3, 1]],
+        [&[0], &[1]],
+        [&[0, 3], &[2, 1, 1]],
+    ];
+    let domain_repeats = (alo, ahi) == (blo, bhi);
+    let sample = |a, b| {
+        let sample = Sample::new(Op::Binary(op), vec![a, b]);
+        if domain_repeats { sample } else { sample.distinct() }
+    };
+    let mut all: Vec<Sample> =
+        shapes.iter().map(|[a, b]| sample(within(alo, ahi, a), within(blo + 0.05, bhi - 0.03, b))).collect();
+    let ties = [[0.0, 0.0], [1.0, 1.0], [2.0, 1.0], [1e-9, 2.0], [30.0, 1.0], [30.0, 2.0]];
+    all.extend(ties.into_iter().map(|[a, b]| sample(number(a), number(b)).rough().distinct()));
+    all
+}
