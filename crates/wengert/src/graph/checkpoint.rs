@@ -63,7 +63,7 @@ impl<T: Functions> Graph<T> {
     }
 
     /// Whether what a part recorded from node `first` on depends on `inputs` alone, and `y` is a result to go on with.
-    fn check_part(&self, y: Var, first: usize, inputs: &[usize]) -> Result<(), Refusal> {
+    pub(crate) fn check_part(&self, y: Var, first: usize, inputs: &[usize]) -> Result<(), Refusal> {
         let id = self.resolve_all(&[y]).map_err(|r| refusal(format!("its result: {}", r.rule)))?[0];
         if self.node(id).dtype() != Dtype::Real {
             return Err(refusal("its result is no array of real numbers"));

@@ -152,7 +152,7 @@ impl<T: Functions> Graph<T> {
     fn propagate_formula(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
         let Some(y_bar) = stretch.get(id) else { return Ok(()) };
         let first = self.node_count();
-        let equal = self.unfolded(id).var();
+        let equal = self.with_grad(|g| g.unfolded(id).var());
         let parents: SmallVec<[usize; 4]> =
             self.with_tape(|t| t.parents_of(id)).into_iter().filter(|&p| stretch.leads(p)).collect();
         let bars = self.gradient_within(first, equal, y_bar, &parents)?;

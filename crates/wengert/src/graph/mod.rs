@@ -10,6 +10,7 @@ pub mod custom;
 mod formula;
 mod formula_sweep;
 mod higher;
+mod implicit;
 mod layouts;
 mod lines;
 mod marks;

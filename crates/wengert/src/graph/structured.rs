@@ -216,6 +216,13 @@ impl<T: Functions> Graph<T> {
         tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
     }
 
+    /// A constant that only rules see, from an array.
+    pub(crate) fn push_array(&self, value: &ArrayD<T>) -> Var {
+        let stored = self.store(value);
+        let mut tape = self.tape.borrow_mut();
+        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+    }
+
     /// A constant number of `rank` axes of length 1.
     pub(crate) fn push_number(&self, value: T, rank: u16) -> Var {
         let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank };

@@ -106,7 +106,7 @@ impl<T: Functions> Graph<T> {
                     .collect();
                 if !along.is_empty() {
                     let first = self.node_count();
-                    let equal = self.unfolded(id).var();
+                    let equal = self.with_grad(|g| g.unfolded(id).var());
                     stretch.set(id, Some(self.tangent_within(first, equal, &along)?));
                 }
             }
