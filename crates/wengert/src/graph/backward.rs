@@ -25,7 +25,7 @@ impl<T: Functions> Graph<T> {
         self.enter();
         let id = self.check_root("backward", y)?;
         if self.tape.get_mut().entry(id).len != 1 {
-            let rule = "the root must have exactly one element; give a cotangent with backward_with, or reduce it first";
+            let rule = "the root must be a scalar (exactly one element); give a cotangent with backward_with, or reduce it first";
             return Err(self.error(Refusal::new(ErrorKind::NonScalarBackward, rule), "backward", &[y]));
         }
         self.sweep_from("backward", y, id, |seed| seed.fill(T::one()))

@@ -42,6 +42,15 @@ pub enum Total {
 }
 
 impl Total {
+    /// The total that an op over everything is.
+    pub fn of(op: &Op) -> Option<Total> {
+        match op {
+            Op::Sum(_) => Some(Total::Sum),
+            Op::Mean(_) => Some(Total::Mean),
+            _ => None,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Total::Sum => "sum",
@@ -329,7 +338,7 @@ impl<T: Functions> Tape<T> {
                 Slot::Leaf(l) => self.shape(ids[*l as usize]),
                 Slot::Step(k) => &shapes[*k as usize],
             };
-            let parts: SmallVec<[Shape; 2]> = step.slots().iter().map(find).cloned().collect();
+            let parts: SmallVec<[Shape; 2]> = step.slots().map(|slot| find(&slot).clone()).collect();
             let shape = broadcast(parts.iter().map(|s| &s[..]));
             let shape =
                 shape.map_err(|refusal: Refusal| Error::new(refusal, step.name(), parts, Some(at)))?;

@@ -40,7 +40,7 @@ impl<T: Functions> Graph<T> {
         self.enter();
         let id = self.check_root("gradient", y)?;
         if self.with_tape(|t| t.entry(id).len) != 1 {
-            let rule = "the root must have exactly one element; give a cotangent with gradient_with, or reduce it first";
+            let rule = "the root must be a scalar (exactly one element); give a cotangent with gradient_with, or reduce it first";
             return Err(self.error(Refusal::new(ErrorKind::NonScalarBackward, rule), "gradient", &[y]));
         }
         let seed = self.full(&self.shape_of(y), 1.0);

@@ -479,10 +479,12 @@ impl<T: Functions> Tape<T> {
     pub fn modified(&self, id: usize, reads: &[usize]) -> Option<Refusal> {
         let source =
             reads.iter().filter_map(|&p| self.source_of(p)).find(|source| (id as u32) < source.modified)?;
-        let (read, written) = (self.line(id), self.lines.get(source.modified_line));
+        let (made, read, written) =
+            (self.line(source.node as usize), self.line(id), self.lines.get(source.modified_line));
         let rule = format!(
-            "the value of %{} that `{}` at {}:{} read was overwritten at {}:{}; record anew after changing a value",
-            source.node,
+            "the value recorded at {}:{} and read by `{}` at {}:{} was overwritten at {}:{}; record anew after changing a value",
+            made.file(),
+            made.line(),
             self.op_name(id),
             read.file(),
             read.line(),

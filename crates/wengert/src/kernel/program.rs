@@ -40,11 +40,17 @@ impl Step {
         }
     }
 
-    pub fn slots(self) -> SmallVec<[Slot; 2]> {
-        match self {
-            Step::Unary(_, a) | Step::Tuned(_, a, _) => SmallVec::from_slice(&[a]),
-            Step::Binary(_, a, b) => SmallVec::from_slice(&[a, b]),
+    /// The argument at `position`, 0 or 1.
+    pub fn slot(self, position: usize) -> Option<Slot> {
+        match (self, position) {
+            (Step::Unary(_, a) | Step::Tuned(_, a, _) | Step::Binary(_, a, _), 0) => Some(a),
+            (Step::Binary(_, _, b), 1) => Some(b),
+            _ => None,
         }
+    }
+
+    pub fn slots(self) -> impl Iterator<Item = Slot> {
+        (0..2).filter_map(move |position| self.slot(position))
     }
 }
 
@@ -180,8 +186,8 @@ impl<T: Functions> Run<'_, T> {
         let mut active = 0u64;
         for (k, step) in self.steps.iter().enumerate() {
             let flat = matches!(step, Step::Unary(op, _) if op.is_flat());
-            let leads = step.slots().iter().any(|slot| match slot {
-                Slot::Leaf(l) => !matches!(into[*l as usize], Into::Nowhere),
+            let leads = step.slots().any(|slot| match slot {
+                Slot::Leaf(l) => !matches!(into[l as usize], Into::Nowhere),
                 Slot::Step(j) => active >> j & 1 == 1,
             });
             active |= u64::from(leads && !flat) << k;
@@ -210,7 +216,8 @@ impl<T: Functions> Run<'_, T> {
             let (below, own) = bars.split_at_mut(k * STRIP);
             let (y, y_bar) = (&values[k * STRIP..][..n], &own[..n]);
             let find = |slot| tile(slot, leaves, values, n);
-            for (position, slot) in step.slots().into_iter().enumerate() {
+            for position in 0..2 {
+                let Some(slot) = step.slot(position) else { break };
                 let (out, accumulate) = match slot {
                     Slot::Step(j) if active >> j & 1 == 0 => continue,
                     Slot::Step(j) => {

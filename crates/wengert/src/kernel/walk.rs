@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
@@ -104,22 +105,45 @@ pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &
 
 /// The sum by halves: its rounding error grows with the logarithm of the length.
 pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
-    const BLOCK: usize = 128;
+    const BLOCK: usize = 512;
     if values.len() > BLOCK {
         let middle = (values.len() / 2).next_multiple_of(BLOCK);
         return pairwise_sum(&values[..middle]) + pairwise_sum(&values[middle..]);
     }
-    let mut lanes = [T::zero(); 8];
-    let chunks = values.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
+    if values.len() < LANES {
+        return values.iter().fold(T::zero(), |sum, v| sum + *v);
+    }
+    run(LaneSums(values))
+}
+
+/// Partial sums of a block; they are joined by halves.
+const LANES: usize = 32;
+
+struct LaneSums<'a, T>(&'a [T]);
+
+impl<T: Real> Kernel for LaneSums<'_, T> {
+    type Output = T;
+    #[inline(always)]
+    fn call<const MODE: u8>(self) -> T {
+        let mut lanes = [T::zero(); LANES];
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, v) in lanes.iter_mut().zip(chunk) {
+                *lane += *v;
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(rest) {
             *lane += *v;
         }
+        let mut width = LANES;
+        while width > 1 {
+            width /= 2;
+            for k in 0..width {
+                lanes[k] = lanes[k] + lanes[k + width];
+            }
+        }
+        lanes[0]
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    let tail = rest.iter().fold(T::zero(), |sum, v| sum + *v);
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
 }
 
 #[cfg(test)]

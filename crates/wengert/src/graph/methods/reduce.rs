@@ -32,11 +32,17 @@ impl<T: Functions> Graph<T> {
     #[track_caller]
     pub fn sum(&self, x: impl Expr) -> Var {
         self.enter();
-        if let Some(total) = self.total(x, Total::Sum) {
+        self.reduce_all(x, Sum::default().into())
+    }
+
+    /// Records a reduction over everything, joined with the formula it reduces where there is one.
+    #[track_caller]
+    fn reduce_all(&self, x: impl Expr, op: Op) -> Var {
+        if let Some(total) = Total::of(&op).and_then(|total| self.total(x, total)) {
             return total;
         }
         let x = self.arg(x);
-        self.must(&Sum::default().into(), &[x])
+        self.must(&op, &[x])
     }
 
     /// Sum over `axes`, which are removed; negative ones count from the end.
@@ -68,8 +74,7 @@ macro_rules! reductions {
         #[track_caller]
         pub fn $all(&self, x: impl Expr) -> Var {
             self.enter();
-            let x = self.arg(x);
-            self.must(&$Op::default().into(), &[x])
+            self.reduce_all(x, $Op::default().into())
         }
 
         #[doc = concat!("As [`Graph::", stringify!($all), "`] over `axes` only, which are removed.")]
