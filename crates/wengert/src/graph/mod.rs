@@ -15,6 +15,7 @@ mod layouts;
 mod lines;
 mod marks;
 mod methods;
+mod node;
 mod record;
 mod segments;
 mod stretch;
