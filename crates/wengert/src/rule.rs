@@ -40,7 +40,7 @@ pub struct Spec {
     pub dtype: Dtype,
 }
 
-pub type Specs = SmallVec<[Spec; 1]>;
+pub type Specs = SmallVec<[Spec; 6]>;
 
 impl Spec {
     pub fn real(shape: Shape) -> Self {
@@ -163,7 +163,7 @@ pub type Terms<'r, T> = SmallVec<[Term<'r, T>; 2]>;
 /// The tape as a rule sees it.
 pub trait Record<T: Real> {
     /// Records an op on arguments that are known to fit.
-    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 2]>;
+    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]>;
     /// A constant of one value.
     fn full(&self, shape: &[usize], value: f64) -> Var;
     /// Constant indices.
@@ -237,7 +237,7 @@ pub trait Rule<T: Functions> {
 }
 
 /// The shapes of arguments whose types must be `want` (a shorter list of arguments than `want` is refused, too).
-pub fn expect<'a>(args: &'a [Arg], want: &[Dtype]) -> Result<SmallVec<[&'a [usize]; 4]>, Refusal> {
+pub fn expect<'a>(args: &'a [Arg], want: &[Dtype]) -> Result<SmallVec<[&'a [usize]; 8]>, Refusal> {
     expect_optional(args, want, want.len())
 }
 
@@ -246,7 +246,7 @@ pub fn expect_optional<'a>(
     args: &'a [Arg],
     want: &[Dtype],
     required: usize,
-) -> Result<SmallVec<[&'a [usize]; 4]>, Refusal> {
+) -> Result<SmallVec<[&'a [usize]; 8]>, Refusal> {
     if args.len() < required || args.len() > want.len() {
         let rule = if required == want.len() {
             format!("takes {required} arguments, {} given", args.len())

@@ -322,3 +322,60 @@ fn gates_pass_values_and_choose_gradients() -> Result<()> {
     assert_eq!(g.value(recorded), g.grad(x).unwrap());
     Ok(())
 }
+
+/// The root of `x + a tanh(x) = b`, element by element, by bisection.
+fn bisection(p: &[ArrayViewD<'_, f64>]) -> Result<ArrayD<f64>, String> {
+    let mut x = p[1].to_owned();
+    for (x, &b) in x.iter_mut().zip(&p[1]) {
+        let (mut lo, mut hi) = (-50.0, 50.0);
+        for _ in 0..200 {
+            *x = 0.5 * (lo + hi);
+            let above = *x + p[0].sum() * x.tanh() > b;
+            if above { hi = *x } else { lo = *x }
+        }
+    }
+    Ok(x)
+}
+
+#[test]
+fn implicit_solutions_have_derivatives_of_every_order() -> Result<()> {
+    use wengert::check::check_function;
+    let (a, b) = (array![1.3].sum(), array![[0.4, -2.0], [1.0, 3.0]]);
+    let solve = |g: &Graph, p: &[Var]| {
+        let p = [p[0], g.eval(p[1] * p[0])];
+        g.implicit_solve(&p, bisection, |g, x, p| g.eval(x + p[0] * x.tanh() - p[1])).unwrap()
+    };
+    let check = check_function(|g, p| vec![solve(g, p)], &[&a, &b], 1e-3)?;
+    assert!(check.holds(), "{check}");
+    let g = Graph::new();
+    let p = [g.leaf(a), g.leaf(b)];
+    let y = g.sum(solve(&g, &p).exp());
+    let third = g.gradient(g.gradient(g.gradient(y, &[p[0]])?[0], &[p[0]])?[0], &[p[0]])?[0];
+    let second = |a: f64| {
+        let g = Graph::new();
+        let p = [g.leaf(a), g.leaf(array![[0.4, -2.0], [1.0, 3.0]])];
+        let y = g.sum(solve(&g, &p).exp());
+        let dy = g.gradient(y, &[p[0]]).unwrap()[0];
+        g.item(g.gradient(dy, &[p[0]]).unwrap()[0])
+    };
+    let slope = (second(a + 1e-4) - second(a - 1e-4)) / 2e-4;
+    assert!((g.item(third) - slope).abs() < 1e-5 * slope.abs().max(1.0), "{} {slope}", g.item(third));
+    Ok(())
+}
+
+#[test]
+fn an_implicit_solution_that_is_none_is_refused() -> Result<()> {
+    let mut g = Graph::new();
+    let a = g.leaf(2.0);
+    let rough = |_: &[ArrayViewD<'_, f64>]| Ok(ArrayD::from_elem(vec![], 1.4));
+    let x = g.implicit_solve(&[a], rough, |g, x, p| g.eval(x * x - p[0]))?;
+    let error = g.backward(x).unwrap_err();
+    assert!(error.to_string().contains("no root: Newton's method would move it by 1.4"), "{error}");
+    let x = g.implicit_solve(&[a], rough, |g, x, p| g.stack(&[x, p[0]], 0))?;
+    let error = g.backward(x).unwrap_err();
+    assert!(error.to_string().contains("2 elements for 1 unknowns"), "{error}");
+    let failing = |_: &[ArrayViewD<'_, f64>]| Err("50 steps were not enough".to_owned());
+    let error = g.implicit_solve(&[a], failing, |_, x, _| x).unwrap_err();
+    assert!(error.to_string().starts_with("implicit_solve: []: 50 steps were not enough"), "{error}");
+    Ok(())
+}

@@ -127,3 +127,18 @@ fn arguments_that_depend_on_each_other_each_have_their_share() {
     let want = (&g.grad(a).unwrap() * &g.value(a_dot)).sum();
     assert!((g.item(y_dot) - want).abs() < 1e-11 * want.abs());
 }
+
+/// What is recorded under no_grad is a constant, but its value is the derivative all the same.
+#[test]
+fn derivatives_under_no_grad_have_their_values() {
+    let g = Graph::new();
+    let x = g.leaf(array![0.5, -1.0, 2.0]);
+    let y = g.sum((x.sin() * x).exp() + g.softmax(x, 0) * x);
+    let x_dot = g.constant(array![1.0, 2.0, -1.0]);
+    let (dy, y_dot) = (g.gradient(y, &[x]).unwrap()[0], g.tangent(y, &[(x, x_dot)]).unwrap());
+    let (dy0, y_dot0) =
+        g.no_grad(|g| (g.gradient(y, &[x]).unwrap()[0], g.tangent(y, &[(x, x_dot)]).unwrap()));
+    assert_eq!((g.value(dy), g.item(y_dot)), (g.value(dy0), g.item(y_dot0)));
+    assert!(g.is_differentiable(dy) && g.is_differentiable(y_dot));
+    assert!(!g.is_differentiable(dy0) && !g.is_differentiable(y_dot0));
+}

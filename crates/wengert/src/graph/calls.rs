@@ -22,10 +22,10 @@ impl<T: Functions> Graph<T> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
         let operation = tape.calls[node.a as usize].op.clone();
-        let parents: SmallVec<[usize; 4]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
-        let results: SmallVec<[usize; 4]> = tape.results_of(id).collect();
-        let needs: SmallVec<[bool; 4]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();
-        let mut y_bars: SmallVec<[Option<Loan>; 4]> = SmallVec::new();
+        let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
+        let results: SmallVec<[usize; 8]> = tape.results_of(id).collect();
+        let needs: SmallVec<[bool; 8]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();
+        let mut y_bars: SmallVec<[Option<Loan>; 8]> = SmallVec::new();
         for &result in &results {
             let node = tape.nodes[result];
             let y_bar = self.sweep.take(&node);
@@ -34,7 +34,7 @@ impl<T: Functions> Graph<T> {
             }
             y_bars.push(y_bar);
         }
-        let shapes: SmallVec<[Shape; 4]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
+        let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
         let done = match &operation {
             Operation::Op(op) if !repeats(&parents) => {
                 let rule = ops::rule::<T>(op);
@@ -65,11 +65,11 @@ impl<T: Functions> Graph<T> {
         shapes: &[Shape],
     ) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
-        let x: SmallVec<[Input<'_, T>; 4]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
-        let y: SmallVec<[Input<'_, T>; 4]> = results.iter().map(|&r| tape.input(memory, r)).collect();
-        let views: SmallVec<[Option<ArrayViewD<'_, T>>; 4]> =
+        let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
+        let y: SmallVec<[Input<'_, T>; 8]> = results.iter().map(|&r| tape.input(memory, r)).collect();
+        let views: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> =
             y_bars.iter().zip(shapes).map(|(loan, shape)| loan.as_ref().map(|l| l.view(shape))).collect();
-        let mut loans: SmallVec<[Option<(Loan, bool)>; 4]> = SmallVec::new();
+        let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
         for (&parent, &needed) in parents.iter().zip(needs) {
             let node = tape.nodes[parent];
             let len = tape.entry(parent).len;
@@ -80,7 +80,7 @@ impl<T: Functions> Graph<T> {
             });
         }
         let done = {
-            let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 4]> = SmallVec::new();
+            let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
             for (slot, &parent) in loans.iter_mut().zip(parents) {
                 x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
                     array: loan.view_mut(tape.shape(parent)),
@@ -125,7 +125,7 @@ impl<T: Functions> Graph<T> {
         let at = self.at.replace(self.tape.borrow().line(id));
         let recorded = catch_unwind(AssertUnwindSafe(|| {
             self.no_grad(|g| {
-                let y_bars: SmallVec<[Option<Var>; 4]> = y_bars
+                let y_bars: SmallVec<[Option<Var>; 8]> = y_bars
                     .iter()
                     .zip(shapes)
                     .map(|(loan, shape)| loan.as_ref().map(|loan| g.lend_node(loan, shape)))
@@ -167,19 +167,19 @@ impl<T: Functions> Graph<T> {
         results: &[usize],
         needs: &[bool],
         y_bars: &[Option<Var>],
-    ) -> Result<SmallVec<[Option<Var>; 4]>, Error> {
-        let handles = |ids: &[usize]| -> SmallVec<[Var; 4]> {
+    ) -> Result<SmallVec<[Option<Var>; 8]>, Error> {
+        let handles = |ids: &[usize]| -> SmallVec<[Var; 8]> {
             let tape = self.tape.borrow();
             ids.iter().map(|&id| tape.handle(id)).collect()
         };
         let (args, ys) = (handles(parents), handles(results));
         match operation {
             Operation::Op(op) => {
-                let terms = |vars: &[Var]| -> SmallVec<[Term<'_, T>; 4]> {
+                let terms = |vars: &[Var]| -> SmallVec<[Term<'_, T>; 8]> {
                     vars.iter().map(|&v| Term::new(self, v)).collect()
                 };
                 let (args, results) = (terms(&args), terms(&ys));
-                let y_bar: SmallVec<[Option<Term<'_, T>>; 4]> =
+                let y_bar: SmallVec<[Option<Term<'_, T>>; 8]> =
                     y_bars.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
                 let call = rule::Call { args: &args, results: &results, needs };
                 let cotangents = ops::rule::<T>(op).vjp(&call, &y_bar);

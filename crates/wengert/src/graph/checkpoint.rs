@@ -63,7 +63,7 @@ impl<T: Functions> Graph<T> {
     }
 
     /// Whether what a part recorded from node `first` on depends on `inputs` alone, and `y` is a result to go on with.
-    fn check_part(&self, y: Var, first: usize, inputs: &[usize]) -> Result<(), Refusal> {
+    pub(crate) fn check_part(&self, y: Var, first: usize, inputs: &[usize]) -> Result<(), Refusal> {
         let id = self.resolve_all(&[y]).map_err(|r| refusal(format!("its result: {}", r.rule)))?[0];
         if self.node(id).dtype() != Dtype::Real {
             return Err(refusal("its result is no array of real numbers"));
@@ -109,7 +109,7 @@ impl<T: Functions> Graph<T> {
         needs: &[bool],
         y: Var,
         y_bar: Var,
-    ) -> Result<SmallVec<[Option<Var>; 4]>> {
+    ) -> Result<SmallVec<[Option<Var>; 8]>> {
         let first = self.node_count();
         let again = self.record_again(part, args, y)?;
         let mut given = SmallVec::from_elem(None, args.len());
@@ -117,9 +117,9 @@ impl<T: Functions> Graph<T> {
             given[k] = Some(y_bar);
         } else if self.node(again.id).is_differentiable() {
             // An argument that is named twice has its cotangent at its first place.
-            let wanted: SmallVec<[usize; 4]> =
+            let wanted: SmallVec<[usize; 8]> =
                 (0..args.len()).filter(|&k| needs[k] && !args[..k].contains(&args[k])).collect();
-            let ids: SmallVec<[usize; 4]> = wanted.iter().map(|&k| args[k].id).collect();
+            let ids: SmallVec<[usize; 8]> = wanted.iter().map(|&k| args[k].id).collect();
             let found = self.gradient_within(first, again, y_bar, &ids)?;
             wanted.iter().zip(found).for_each(|(&k, bar)| given[k] = Some(bar));
         }
@@ -157,7 +157,7 @@ impl<T: Functions> Graph<T> {
         let at = self.at.replace(self.with_tape(|tape| tape.line(id)));
         let low = self.sweep.low;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let handles = self.with_tape(|tape| -> (SmallVec<[Var; 4]>, Var) {
+            let handles = self.with_tape(|tape| -> (SmallVec<[Var; 8]>, Var) {
                 (parents.iter().map(|&p| tape.handle(p)).collect(), tape.handle(id))
             });
             let again = self.record_again(part, &handles.0, handles.1)?;

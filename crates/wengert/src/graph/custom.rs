@@ -128,7 +128,7 @@ impl<T: Functions> Graph<T> {
     /// Records an op of the user's.
     pub(crate) fn record_custom(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
         let ids = self.resolve_all(args)?;
-        let inputs: SmallVec<[Input<'_, T>; 4]> =
+        let inputs: SmallVec<[Input<'_, T>; 8]> =
             ids.iter().map(|&id| self.with_tape(|tape| tape.input(&self.memory, id))).collect();
         let dtypes = self.with_tape(|tape| -> SmallVec<[Dtype; 4]> {
             ids.iter().map(|&id| tape.nodes[id].dtype()).collect()
@@ -156,7 +156,7 @@ impl<T: Functions> Graph<T> {
         args: &[Var],
         y: Var,
         y_bar: Var,
-    ) -> Result<SmallVec<[Option<Var>; 4]>> {
+    ) -> Result<SmallVec<[Option<Var>; 8]>> {
         let at = self.at.get();
         let given = op.vjp(self, args, y, y_bar);
         self.at.set(at);

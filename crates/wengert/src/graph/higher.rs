@@ -152,8 +152,8 @@ impl<T: Functions> Graph<T> {
     fn propagate_formula(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
         let Some(y_bar) = stretch.get(id) else { return Ok(()) };
         let first = self.node_count();
-        let equal = self.unfolded(id).var();
-        let parents: SmallVec<[usize; 4]> =
+        let equal = self.with_grad(|g| g.unfolded(id).var());
+        let parents: SmallVec<[usize; 8]> =
             self.with_tape(|t| t.parents_of(id)).into_iter().filter(|&p| stretch.leads(p)).collect();
         let bars = self.gradient_within(first, equal, y_bar, &parents)?;
         for (&parent, bar) in parents.iter().zip(bars) {
@@ -164,11 +164,11 @@ impl<T: Functions> Graph<T> {
 
     fn propagate_call(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
         let (operation, parents, results) = self.call(id);
-        let y_bars: SmallVec<[Option<Var>; 4]> = results.iter().map(|&r| stretch.get(r)).collect();
+        let y_bars: SmallVec<[Option<Var>; 8]> = results.iter().map(|&r| stretch.get(r)).collect();
         if y_bars.iter().all(Option::is_none) {
             return Ok(());
         }
-        let needs: SmallVec<[bool; 4]> = parents.iter().map(|&p| stretch.leads(p)).collect();
+        let needs: SmallVec<[bool; 8]> = parents.iter().map(|&p| stretch.leads(p)).collect();
         let bars = self.record_vjp(&operation, &parents, &results, &needs, &y_bars)?;
         for (&parent, bar) in parents.iter().zip(bars) {
             if let Some(bar) = bar.filter(|_| stretch.leads(parent)) {
@@ -178,7 +178,7 @@ impl<T: Functions> Graph<T> {
         Ok(())
     }
 
-    pub(crate) fn call(&self, id: usize) -> (Operation<T>, SmallVec<[usize; 4]>, SmallVec<[usize; 4]>) {
+    pub(crate) fn call(&self, id: usize) -> (Operation<T>, SmallVec<[usize; 8]>, SmallVec<[usize; 8]>) {
         self.with_tape(|tape| {
             let call = tape.nodes[id].a;
             let parents = tape.call_parents(call).iter().map(|&p| p as usize).collect();

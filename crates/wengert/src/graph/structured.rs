@@ -19,7 +19,7 @@ use crate::term::Term;
 use crate::var::Var;
 
 /// The handles of an op's results.
-pub type Vars = SmallVec<[Var; 2]>;
+pub type Vars = SmallVec<[Var; 6]>;
 
 impl<T: Functions> Graph<T> {
     /// Records `op` on `args`, or says why they do not fit; on `Err` the graph is as it was.
@@ -100,7 +100,7 @@ impl<T: Functions> Graph<T> {
     }
 
     fn expand(&self, rule: &dyn Rule<T>, args: &[Var]) -> Option<Vars> {
-        let terms: SmallVec<[Term<'_, T>; 4]> = args.iter().map(|&v| Term::new(self, v)).collect();
+        let terms: SmallVec<[Term<'_, T>; 8]> = args.iter().map(|&v| Term::new(self, v)).collect();
         let results = rule.expand(&terms)?;
         Some(results.into_iter().map(Term::var).collect())
     }
@@ -134,7 +134,7 @@ impl<T: Functions> Graph<T> {
         Some(tape.push_call(Operation::Op(op.clone()), &[id], &[stored], true, marks, self.at.get()))
     }
 
-    pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 4]>, Refusal> {
+    pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 8]>, Refusal> {
         let resolve = |&v: &Var| {
             let id = self.tape.borrow().resolve(v)?;
             self.settle(id);
@@ -143,7 +143,7 @@ impl<T: Functions> Graph<T> {
         args.iter().map(resolve).collect()
     }
 
-    pub(crate) fn arguments(&self, ids: &[usize]) -> SmallVec<[Arg; 4]> {
+    pub(crate) fn arguments(&self, ids: &[usize]) -> SmallVec<[Arg; 8]> {
         let tape = self.tape.borrow();
         ids.iter().map(|&id| Arg { shape: tape.shape(id).clone(), dtype: tape.nodes[id].dtype() }).collect()
     }
@@ -154,12 +154,12 @@ impl<T: Functions> Graph<T> {
         ids: &[usize],
         specs: &Specs,
         forward: impl FnOnce(&[Input<'_, T>], &mut [Output<'_, T>]) -> Result<(), Refusal>,
-    ) -> Result<SmallVec<[Stored; 2]>, Refusal> {
-        let inputs: SmallVec<[Input<'_, T>; 4]> =
+    ) -> Result<SmallVec<[Stored; 6]>, Refusal> {
+        let inputs: SmallVec<[Input<'_, T>; 8]> =
             ids.iter().map(|&id| self.tape.borrow().input(&self.memory, id)).collect();
-        let mut lane: SmallVec<[T; 4]> = SmallVec::from_elem(T::zero(), specs.len());
-        let mut places: SmallVec<[Option<Place>; 4]> = SmallVec::new();
-        let mut outputs: SmallVec<[Output<'_, T>; 4]> = SmallVec::new();
+        let mut lane: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), specs.len());
+        let mut places: SmallVec<[Option<Place>; 8]> = SmallVec::new();
+        let mut outputs: SmallVec<[Output<'_, T>; 8]> = SmallVec::new();
         for (spec, cell) in specs.iter().zip(&mut lane) {
             let len = spec.shape.iter().product();
             let (place, output) = match spec.dtype {
@@ -216,6 +216,13 @@ impl<T: Functions> Graph<T> {
         tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
     }
 
+    /// A constant that only rules see, from an array.
+    pub(crate) fn push_array(&self, value: &ArrayD<T>) -> Var {
+        let stored = self.store(value);
+        let mut tape = self.tape.borrow_mut();
+        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+    }
+
     /// A constant number of `rank` axes of length 1.
     pub(crate) fn push_number(&self, value: T, rank: u16) -> Var {
         let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank };
@@ -249,7 +256,7 @@ fn shaped<'a, A>(slice: &'a mut [A], shape: &[usize]) -> ArrayViewMutD<'a, A> {
 }
 
 impl<T: Functions> Record<T> for Graph<T> {
-    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 2]> {
+    fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]> {
         match self.record(op, args) {
             Ok(vars) => vars,
             Err(error) => panic!("{error}"),

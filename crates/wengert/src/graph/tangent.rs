@@ -58,7 +58,7 @@ impl<T: Functions> Graph<T> {
 
     /// The tangent by the nodes from `first` on alone.
     pub(crate) fn tangent_within(&self, first: usize, y: Var, along: &[(Var, Var)]) -> Result<Var> {
-        let ids: SmallVec<[usize; 4]> = along.iter().map(|(x, _)| x.id).collect();
+        let ids: SmallVec<[usize; 8]> = along.iter().map(|(x, _)| x.id).collect();
         let mut stretch = self.with_tape(|tape| Stretch::new(tape, first, y.id, &ids));
         along.iter().for_each(|(x, x_dot)| stretch.set(x.id, Some(*x_dot)));
         for id in first..=y.id {
@@ -106,7 +106,7 @@ impl<T: Functions> Graph<T> {
                     .collect();
                 if !along.is_empty() {
                     let first = self.node_count();
-                    let equal = self.unfolded(id).var();
+                    let equal = self.with_grad(|g| g.unfolded(id).var());
                     stretch.set(id, Some(self.tangent_within(first, equal, &along)?));
                 }
             }
@@ -118,11 +118,11 @@ impl<T: Functions> Graph<T> {
 
     fn push_forward_call(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
         let (operation, parents, results) = self.call(id);
-        let x_dots: SmallVec<[Option<Var>; 4]> = parents.iter().map(|&p| stretch.get(p)).collect();
+        let x_dots: SmallVec<[Option<Var>; 8]> = parents.iter().map(|&p| stretch.get(p)).collect();
         if x_dots.iter().all(Option::is_none) {
             return Ok(());
         }
-        let handles = |ids: &[usize]| -> SmallVec<[Var; 4]> {
+        let handles = |ids: &[usize]| -> SmallVec<[Var; 8]> {
             self.with_tape(|tape| ids.iter().map(|&id| tape.handle(id)).collect())
         };
         let one = |dot: Option<Var>| dot.map(|dot| SmallVec::from_elem(Some(dot), 1));
@@ -152,10 +152,10 @@ impl<T: Functions> Graph<T> {
         parents: &[usize],
         results: &[usize],
         x_dots: &[Option<Var>],
-    ) -> Option<SmallVec<[Option<Var>; 4]>> {
+    ) -> Option<SmallVec<[Option<Var>; 8]>> {
         let rule = ops::rule::<T>(op);
         if rule.is_linear() {
-            let with_dots: SmallVec<[Var; 4]> = parents
+            let with_dots: SmallVec<[Var; 8]> = parents
                 .iter()
                 .zip(x_dots)
                 .map(|(&p, dot)| match (self.node(p).dtype(), dot) {
@@ -166,11 +166,11 @@ impl<T: Functions> Graph<T> {
                 .collect();
             return Some(self.apply(op, &with_dots).into_iter().map(Some).collect());
         }
-        let args: SmallVec<[Term<'_, T>; 4]> = parents.iter().map(|&p| self.term(p)).collect();
-        let ys: SmallVec<[Term<'_, T>; 4]> = results.iter().map(|&r| self.term(r)).collect();
-        let dots: SmallVec<[Option<Term<'_, T>>; 4]> =
+        let args: SmallVec<[Term<'_, T>; 8]> = parents.iter().map(|&p| self.term(p)).collect();
+        let ys: SmallVec<[Term<'_, T>; 8]> = results.iter().map(|&r| self.term(r)).collect();
+        let dots: SmallVec<[Option<Term<'_, T>>; 8]> =
             x_dots.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
-        let needs: SmallVec<[bool; 4]> = x_dots.iter().map(Option::is_some).collect();
+        let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         let call = Call { args: &args, results: &ys, needs: &needs };
         let y_dots = rule.jvp(&call, &dots)?;
         let fit = |(t, &r): (Term<'_, T>, &usize)| {
@@ -186,14 +186,14 @@ impl<T: Functions> Graph<T> {
         parents: &[usize],
         results: &[usize],
         x_dots: &[Option<Var>],
-    ) -> Result<SmallVec<[Option<Var>; 4]>> {
+    ) -> Result<SmallVec<[Option<Var>; 8]>> {
         let first = self.node_count();
         let differentiable = |&r: &usize| self.node(r).is_differentiable();
-        let seeds: SmallVec<[Option<Var>; 4]> = results
+        let seeds: SmallVec<[Option<Var>; 8]> = results
             .iter()
             .map(|r| differentiable(r).then(|| self.push_seed(&self.with_tape(|t| t.shape(*r).clone()))))
             .collect();
-        let needs: SmallVec<[bool; 4]> = x_dots.iter().map(Option::is_some).collect();
+        let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         // Also under no_grad: the seeds are differentiated at once, and what that gives is not differentiable.
         let inner = self.with_grad(|g| -> Result<Option<Term<'_, T>>> {
             let bars = g.record_vjp(operation, parents, results, &needs, &seeds)?;
@@ -206,7 +206,7 @@ impl<T: Functions> Graph<T> {
             }
             Ok(inner)
         })?;
-        let wanted: SmallVec<[usize; 4]> = seeds.iter().flatten().map(|seed| seed.id).collect();
+        let wanted: SmallVec<[usize; 8]> = seeds.iter().flatten().map(|seed| seed.id).collect();
         let Some(inner) = inner.map(Term::var).filter(|v| self.node(v.id).is_differentiable()) else {
             return Ok(seeds.iter().map(|_| None).collect());
         };

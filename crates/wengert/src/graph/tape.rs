@@ -13,105 +13,16 @@ use crate::graph::custom::Custom;
 use crate::graph::formula::{Formula, Programs, Total};
 use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
 use crate::graph::lines::{At, Lines};
+use crate::graph::node::Where;
+pub use crate::graph::node::{Kind, Marks, NO_INPUT, Node};
 use crate::graph::segments::Segments;
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::{Lane, Place, Slab, SlabMark};
-use crate::op::{Binary, Op, Params, Tuned, Unary};
+use crate::op::{Op, Params};
 use crate::rule::{Dtype, Input};
 use crate::shape::{Layout, Shape};
 use crate::var::Var;
-
-/// What a node computes; `a` and `b` of the node say from what.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// A differentiable input; `a` is its index among the inputs.
-    Leaf,
-    /// An input that is not differentiated; `a` is its index among the inputs, or [`NO_INPUT`] for one made by a rule.
-    Constant,
-    /// An elementwise op of node `a`.
-    Unary(Unary),
-    /// An elementwise op of node `a` with attributes `params[b]`.
-    Tuned(Tuned),
-    /// An elementwise op of nodes `a` and `b`.
-    Binary(Binary),
-    /// Several elementwise ops as one: `formulas[a]`.
-    Formula,
-    /// A structured op: `calls[a]`.
-    Call,
-    /// Result `b` of the op at node `a`.
-    Projection,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Node {
-    pub a: u32,
-    pub b: u32,
-    /// Where the value is: an index into the lane or into `arrays`.
-    pub slot: u32,
-    pub line: u32,
-    pub kind: Kind,
-    flags: u16,
-}
-
-const _: () = assert!(size_of::<Node>() == 20);
-
-const RANK: u16 = 0b111;
-const LANE: u16 = 1 << 3;
-const DIFFERENTIABLE: u16 = 1 << 4;
-const RETAINED: u16 = 1 << 5;
-const NO_GRAD: u16 = 1 << 6;
-const INDEX: u16 = 1 << 7;
-const MASK: u16 = 1 << 8;
-const NO_VALUE: u16 = 1 << 9;
-const PENDING: u16 = 1 << 10;
-
-impl Node {
-    #[inline(always)]
-    pub fn is_lane(&self) -> bool {
-        self.flags & LANE != 0
-    }
-    #[inline(always)]
-    pub fn is_differentiable(&self) -> bool {
-        self.flags & DIFFERENTIABLE != 0
-    }
-    pub fn set_differentiable(&mut self) {
-        self.flags |= DIFFERENTIABLE;
-    }
-    pub fn is_retained(&self) -> bool {
-        self.flags & RETAINED != 0
-    }
-    pub fn set_retained(&mut self) {
-        self.flags |= RETAINED;
-    }
-    /// Recorded under `no_grad`, from something differentiable.
-    pub fn is_cut(&self) -> bool {
-        self.flags & NO_GRAD != 0
-    }
-    /// Whether the value of a number has not been computed yet.
-    #[inline(always)]
-    pub fn is_pending(&self) -> bool {
-        self.flags & PENDING != 0
-    }
-    pub fn set_pending(&mut self, pending: bool) {
-        self.flags = if pending { self.flags | PENDING } else { self.flags & !PENDING };
-    }
-    /// Whether the node has a value of its own (an op of several results has not).
-    pub fn has_value(&self) -> bool {
-        self.flags & NO_VALUE == 0
-    }
-    pub fn dtype(&self) -> Dtype {
-        match self.flags & (INDEX | MASK) {
-            0 => Dtype::Real,
-            INDEX => Dtype::Index,
-            _ => Dtype::Mask,
-        }
-    }
-    #[inline(always)]
-    pub fn lane_rank(&self) -> u16 {
-        self.flags & RANK
-    }
-}
 
 /// Where an array lies. `root`: 0, or one more than the leaf or constant whose buffer this is a view of.
 #[derive(Clone, Copy, Debug)]
@@ -168,9 +79,6 @@ impl<T: Functions> Clone for Operation<T> {
         }
     }
 }
-
-/// `a` of a constant whose value nobody can overwrite.
-pub const NO_INPUT: u32 = u32::MAX;
 
 /// When the value of an input was last overwritten.
 #[derive(Clone, Copy)]
@@ -256,27 +164,19 @@ impl<T: Functions> Tape<T> {
     pub fn push(&mut self, kind: Kind, a: u32, b: u32, stored: Stored, marks: Marks, at: At) -> Var {
         let line = self.lines.intern(at);
         let (slot, place) = match stored {
-            Stored::Lane { slot, rank } => (slot, LANE | rank),
+            Stored::Lane { slot, rank } => (slot, Where::Lane(rank)),
             Stored::Array(array, dtype) => {
                 self.arrays.push(array);
-                let dtype = match dtype {
-                    Dtype::Real => 0,
-                    Dtype::Index => INDEX,
-                    Dtype::Mask => MASK,
-                };
-                (self.arrays.len() as u32 - 1, dtype)
+                (self.arrays.len() as u32 - 1, Where::Array(dtype))
             }
-            Stored::Nowhere => (u32::MAX, NO_VALUE),
+            Stored::Nowhere => (u32::MAX, Where::Nowhere),
         };
         let id = self.nodes.len();
         assert!(
             id < u32::MAX as usize,
             "a graph holds at most 2^32 - 1 nodes: rewind it, or split the computation"
         );
-        let flags = place
-            | if marks.differentiable { DIFFERENTIABLE } else { 0 }
-            | if marks.cut { NO_GRAD } else { 0 };
-        self.nodes.push(Node { a, b, slot, line, kind, flags });
+        self.nodes.push(Node::new(kind, a, b, slot, line, place, marks));
         Var { id, stamp: self.segments.current() }
     }
 
@@ -289,7 +189,7 @@ impl<T: Functions> Tape<T> {
         single: bool,
         marks: Marks,
         at: At,
-    ) -> SmallVec<[Var; 2]> {
+    ) -> SmallVec<[Var; 6]> {
         let first = self.parents.len() as u32;
         self.parents.extend(parents.iter().map(|&p| p as u32));
         let call = self.calls.len() as u32;
@@ -493,14 +393,6 @@ impl<T: Functions> Tape<T> {
         );
         Some(Refusal::new(ErrorKind::ModifiedValue, rule))
     }
-}
-
-/// What a node inherits.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Marks {
-    pub differentiable: bool,
-    /// Would be differentiable, were it not for `no_grad`.
-    pub cut: bool,
 }
 
 /// The memory of all values of a graph.

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::expr::Expr;
 use crate::graph::Graph;
 use crate::graph::custom::{Custom, Elementwise, Pair};
+use crate::graph::implicit::Implicit;
 use crate::kernel::functions::Functions;
 use crate::op::{ScaleGradient, StraightThrough};
 use crate::var::Var;
@@ -134,6 +135,45 @@ impl<T: Functions> Graph<T> {
         self.enter();
         self.record_checkpoint(Arc::new(f), inputs)
             .map_err(|refusal| self.error(refusal, "checkpoint", inputs))
+    }
+
+    /// The solution `x` of `residual(x, params) = 0`, found by `solver` on bare arrays by whatever method.
+    ///
+    /// Differentiated by the implicit function theorem, at every order: each derivative records the residual once at the
+    /// solution and solves a linear system of its Jacobian (dense: `n` sweeps and O(n^3) for `n` unknowns). For a fixed
+    /// point of `f` the residual is `x - f(x)`.
+    ///
+    /// # Errors
+    /// If `solver` returns one. What is found when a derivative is taken: a residual that has not as many elements as `x`
+    /// or reads a differentiable node other than `params`, a solution that is no root, a singular Jacobian.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::ArrayD;
+    /// use wengert::prelude::*;
+    /// # fn main() -> wengert::Result<()> {
+    /// let mut g = Graph::new();
+    /// let a = g.leaf(2.0);
+    /// let newton = |p: &[ndarray::ArrayViewD<'_, f64>]| {
+    ///     let (a, mut x) = (p[0].sum(), 1.0);
+    ///     for _ in 0..20 {
+    ///         x -= (x * x - a) / (2.0 * x);
+    ///     }
+    ///     Ok(ArrayD::from_elem(vec![], x))
+    /// };
+    /// let x = g.implicit_solve(&[a], newton, |g, x, p| g.eval(x * x - p[0]))?;
+    /// g.backward(x)?;
+    /// assert!((g.grad(a).unwrap()[[]] - 0.5 / 2f64.sqrt()).abs() < 1e-15);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn implicit_solve<S, R>(&self, params: &[Var], solver: S, residual: R) -> Result<Var>
+    where
+        S: Fn(&[ArrayViewD<'_, T>]) -> Result<ArrayD<T>, String> + Send + Sync + 'static,
+        R: Fn(&Graph<T>, Var, &[Var]) -> Var + Send + Sync + 'static,
+    {
+        self.apply_custom(Arc::new(Implicit { solver, residual }), params)
     }
 
     /// The value of `value`; its cotangent goes to `x` as it is (the straight-through estimator).
