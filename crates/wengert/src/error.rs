@@ -84,11 +84,14 @@ impl ErrorKind {
 /// What a rule says when its arguments do not fit; the graph adds op, shapes and line.
 #[derive(Clone, Debug)]
 pub struct Refusal {
+    /// Why.
     pub kind: ErrorKind,
+    /// The rule that was broken, in words.
     pub rule: String,
 }
 
 impl Refusal {
+    /// A refusal of this kind by this rule.
     pub fn new(kind: ErrorKind, rule: impl Into<String>) -> Self {
         Refusal { kind, rule: rule.into() }
     }

@@ -162,6 +162,7 @@ pub fn jvp<T: Functions>(
 /// # }
 /// ```
 #[track_caller]
+#[allow(clippy::type_complexity)]
 pub fn hvp<T: Functions>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,

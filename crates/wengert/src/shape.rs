@@ -13,7 +13,9 @@ pub type Axes = SmallVec<[isize; 4]>;
 /// Where the elements of an array lie: lengths and strides (in elements) of its axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// The length of each axis.
     pub shape: Shape,
+    /// Elements from one entry of an axis to the next.
     pub strides: SmallVec<[isize; 4]>,
 }
 
@@ -30,10 +32,13 @@ impl Layout {
         Layout { shape: shape.into(), strides }
     }
 
+    /// The number of axes.
     pub fn ndim(&self) -> usize {
         self.shape.len()
     }
 
+    /// The number of elements.
+    #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }

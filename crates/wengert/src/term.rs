@@ -261,20 +261,8 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     fn pow(self, other: Self) -> Self {
         self.binary(Binary::Pow, other)
     }
-    fn maximum(self, other: Self) -> Self {
-        self.binary(Binary::Maximum, other)
-    }
-    fn minimum(self, other: Self) -> Self {
-        self.binary(Binary::Minimum, other)
-    }
-    fn atan2(self, other: Self) -> Self {
-        self.binary(Binary::Atan2, other)
-    }
     fn hypot(self, other: Self) -> Self {
         self.binary(Binary::Hypot, other)
-    }
-    fn logaddexp(self, other: Self) -> Self {
-        self.binary(Binary::LogAddExp, other)
     }
 }
 

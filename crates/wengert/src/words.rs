@@ -29,14 +29,10 @@ macro_rules! tuned_words {
 unary_table!(unary_words);
 tuned_table!(tuned_words);
 
-/// The elementwise ops of two arguments, as words; arithmetic has its operators.
+/// The elementwise ops of two arguments that partials are written with; arithmetic has its operators.
 pub trait BinaryWords: Copy {
     fn pow(self, other: Self) -> Self;
-    fn maximum(self, other: Self) -> Self;
-    fn minimum(self, other: Self) -> Self;
-    fn atan2(self, other: Self) -> Self;
     fn hypot(self, other: Self) -> Self;
-    fn logaddexp(self, other: Self) -> Self;
 }
 
 /// Numbers, or values recorded on a tape: whatever a partial can be evaluated on.

@@ -53,9 +53,15 @@ fn imports_go_one_way() {
         let code = text.split("#[cfg(test)]").next().expect("a first part");
         let is_test = file.ends_with("tests.rs") || file.contains("/tests/") || file.ends_with("testing.rs");
         for (number, line) in code.lines().enumerate().filter(|_| !is_test) {
-            let Some(path) = line.trim_start().trim_start_matches("pub ").strip_prefix("use crate::") else { continue };
+            let Some(path) = line.trim_start().trim_start_matches("pub ").strip_prefix("use crate::") else {
+                continue;
+            };
             if let Some(theirs) = layer(path.trim_end_matches(';')).filter(|theirs| *theirs > own) {
-                wrong.push(format!("{file}:{}: layer {own} imports layer {theirs}: {}", number + 1, line.trim()));
+                wrong.push(format!(
+                    "{file}:{}: layer {own} imports layer {theirs}: {}",
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }

@@ -265,6 +265,11 @@ impl<T: Functions> Graph<T> {
         self.tape.borrow().nodes.len()
     }
 
+    /// Bytes of values and cotangents taken from the system, in use or kept for use.
+    pub fn bytes(&self) -> usize {
+        self.memory.lane.bytes() + self.memory.slab.bytes() + self.sweep.bytes()
+    }
+
     /// The handles of all nodes, in the order in which they were recorded.
     pub fn nodes(&self) -> impl Iterator<Item = Var> + '_ {
         (0..self.node_count()).map(|id| self.tape.borrow().handle(id))

@@ -178,24 +178,8 @@ impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
         math::pow(self, other)
     }
     #[inline(always)]
-    fn maximum(self, other: Self) -> Self {
-        math::maximum(self, other)
-    }
-    #[inline(always)]
-    fn minimum(self, other: Self) -> Self {
-        math::minimum(self, other)
-    }
-    #[inline(always)]
-    fn atan2(self, other: Self) -> Self {
-        math::atan2(self, other)
-    }
-    #[inline(always)]
     fn hypot(self, other: Self) -> Self {
         math::hypot(self, other)
-    }
-    #[inline(always)]
-    fn logaddexp(self, other: Self) -> Self {
-        math::logaddexp(self, other)
     }
 }
 

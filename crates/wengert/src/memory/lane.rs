@@ -3,10 +3,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
-use ndarray::ArrayViewD;
-
-use super::slab::{Place, view, zeroed};
-use crate::shape::Layout;
+use super::slab::{Place, zeroed};
 
 const SHIFT: usize = 13;
 const MASK: usize = (1 << SHIFT) - 1;
@@ -52,13 +49,6 @@ impl<T: Copy> Lane<T> {
         index
     }
 
-    /// Overwrites a value; the exclusive reference says that no view is alive.
-    pub fn set(&mut self, index: usize, value: T) {
-        assert!(index < self.len());
-        // SAFETY: as in `get`.
-        unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) = value };
-    }
-
     /// Writes the number that was pending at `index`; nobody has seen the cell, whose readers ask for it first.
     pub fn fill_in(&self, index: usize, value: T) {
         assert!(index < self.len());
@@ -77,12 +67,6 @@ impl<T: Copy> Lane<T> {
         debug_assert!(index < self.len());
         // SAFETY: as in `get`.
         Place::of(unsafe { (&*self.chunks.get())[index >> SHIFT].add(index & MASK) })
-    }
-
-    /// The value at `index` as an array whose axes all have length 1.
-    pub fn view(&self, index: usize, layout: &Layout) -> ArrayViewD<'_, T> {
-        debug_assert_eq!(layout.len(), 1);
-        view(self.place(index), layout)
     }
 
     /// Bytes owned, used or not.

@@ -7,7 +7,7 @@
 //! 1. through a shared reference memory is only handed out, never written again: a [`Fresh`] piece is written once, by
 //!    whoever took it, before its address is stored in a node;
 //! 2. whatever overwrites or takes back (set, rewind, drop) takes the owner by `&mut`, so no view can be alive; the one
-//!    exception, `Slab::retract`, takes back what was handed out to a recording that failed and has no handle;
+//!    exception, `Slab::retract`, takes back what nobody has a handle of (a recording that failed, or a rewind, which holds the graph exclusively);
 //! 3. the views that rules get of values and of finished cotangents are of such memory, so that the gaps between their
 //!    elements may be read as well (`span_of`).
 

@@ -78,12 +78,8 @@ impl Slab {
         self.at.get()
     }
 
-    /// Takes back everything handed out since `mark`.
-    pub fn rewind(&mut self, mark: SlabMark) {
-        self.retract(mark);
-    }
-
-    /// As [`Slab::rewind`], for pieces that were never published in a node that anyone has a handle of.
+    /// Takes back everything handed out since `mark`. Either nobody has a handle of it yet, or the caller ends their validity
+    /// and holds the graph exclusively.
     pub fn retract(&self, mark: SlabMark) {
         debug_assert!(mark <= self.at.get());
         self.at.set(mark);

@@ -66,7 +66,7 @@ impl<T: Functions> Rule<T> for Detach {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         match args {
             [x] => Ok(Specs::from_elem(Spec { shape: x.shape.clone(), dtype: x.dtype }, 1)),
-            _ => expect(args, &[Dtype::Real]).and_then(|_| unreachable!("one argument was refused")),
+            _ => expect(args, &[Dtype::Real]).map(|_| unreachable!("one argument was refused")),
         }
     }
 

@@ -178,24 +178,6 @@ pub fn solve_factored<T: Gemm>(
     }
 }
 
-/// Solves `a x = b` in place of `b`, and leaves the factors in `a` and `pivots`. `a: [n, n]`, `b: [n, cols]`.
-///
-/// # Errors
-/// As [`lu`]; `b` is untouched then.
-pub fn solve<T: Gemm>(
-    a: &mut [T],
-    n: usize,
-    pivots: &mut [usize],
-    b: &mut [T],
-    cols: usize,
-    work: &mut Vec<T>,
-    threads: Threads,
-) -> Result<(), Singular> {
-    lu(a, n, pivots, work, threads)?;
-    solve_factored(a, n, pivots, false, b, cols, threads);
-    Ok(())
-}
-
 /// The inverse from the result of [`lu`]: `out = U^-1 L^-1 P`. `out: [n, n]`. O(4 n^3 / 3).
 pub fn inverse<T: Gemm>(factors: &[T], n: usize, pivots: &[usize], out: &mut [T], threads: Threads) {
     let l = Strided::rows(factors, n);
