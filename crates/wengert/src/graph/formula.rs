@@ -16,7 +16,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::program::{LONGEST, Run, Scratch, Slot, Step, params};
 use crate::kernel::walk::Operand;
 use crate::op::Op;
-use crate::rule::{Dtype, Record, dtype_refusal};
+use crate::rule::{Dtype, Record};
 use crate::shape::{Layout, Shape, broadcast};
 use crate::term::Term;
 use crate::var::Var;
@@ -185,7 +185,7 @@ impl<T: Functions> Graph<T> {
         x.lower(&mut program);
         let recorded = match program.refused {
             true => Ok(None),
-            false => self.push_formula(&program, total).map(Some),
+            false => self.push_formula(&program, total),
         };
         self.lowering.replace(program);
         match recorded {
@@ -202,18 +202,17 @@ impl<T: Functions> Graph<T> {
         }
     }
 
-    fn push_formula(&self, program: &Lowering, total: Option<Total>) -> Result<Var, Error> {
+    /// Records a program as one node; `None` where a leaf is nothing to compute with, which the op that takes it will say.
+    fn push_formula(&self, program: &Lowering, total: Option<Total>) -> Result<Option<Var>, Error> {
         let at = self.at.get();
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
         let mut ids: SmallVec<[usize; 8]> = SmallVec::new();
-        for (k, &v) in program.leaves.iter().enumerate() {
-            let id = tape.resolve(v).map_err(|refusal| tape.error(refusal, "formula", &[], at))?;
-            if tape.nodes[id].dtype() != Dtype::Real {
-                let refusal = dtype_refusal(k, Dtype::Real, tape.nodes[id].dtype());
-                return Err(tape.error(refusal, "formula", &program.leaves, at));
+        for &v in &program.leaves {
+            match tape.resolve(v) {
+                Ok(id) if tape.nodes[id].dtype() == Dtype::Real => ids.push(id),
+                _ => return Ok(None),
             }
-            ids.push(id);
         }
         let layout = tape.formula_layout(program, &ids, at)?;
         let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
@@ -254,7 +253,7 @@ impl<T: Functions> Graph<T> {
             tape.nodes[v.id].set_pending(true);
             tape.pending.push(v.id as u32);
         }
-        Ok(v)
+        Ok(Some(v))
     }
 
     /// Makes sure that the number at node `id` has been computed.

@@ -43,8 +43,7 @@ impl<T: Functions> Graph<T> {
             let rule = "the root must be a scalar (exactly one element); give a cotangent with gradient_with, or reduce it first";
             return Err(self.error(Refusal::new(ErrorKind::NonScalarBackward, rule), "gradient", &[y]));
         }
-        let seed = self.full(&self.shape_of(y), 1.0);
-        self.gradient_from("gradient", y, seed, xs)
+        self.gradient_from("gradient", y, |g| g.full(&g.shape_of(y), 1.0), xs)
     }
 
     /// As [`Graph::gradient`] for a `y` of any shape, with its cotangent: the gradient of `sum(y * y_bar)`.
@@ -64,14 +63,15 @@ impl<T: Functions> Graph<T> {
                 &[y, y_bar],
             ));
         }
-        self.gradient_from("gradient_with", y, y_bar, xs)
+        self.gradient_from("gradient_with", y, |_| y_bar, xs)
     }
 
+    /// The seed is recorded only when nothing is left to refuse.
     pub(crate) fn gradient_from(
         &self,
         what: &'static str,
         y: Var,
-        seed: Var,
+        seed: impl FnOnce(&Self) -> Var,
         xs: &[Var],
     ) -> Result<Vec<Var>> {
         let ids = self.resolve_all(xs).map_err(|refusal| self.error(refusal, what, &[]))?;
@@ -81,7 +81,7 @@ impl<T: Functions> Graph<T> {
         }
         self.check_unmodified(what, y, y.id)?;
         let first = ids.iter().copied().min().unwrap_or(y.id).min(y.id);
-        self.gradient_within(first, y, seed, &ids)
+        self.gradient_within(first, y, seed(self), &ids)
     }
 
     /// The gradient with respect to nodes `ids`, by the nodes from `first` on alone.
