@@ -1,299 +1,337 @@
-//! Every function that records reports the line of whoever called it: in the node, and in the panic when it is refused.
+//! Every recording method of a graph notes the line that it was called from: in its nodes and in its errors.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 
-use ndarray::{Array1, Array2, Array3, Array4, ArrayD, ArrayViewD};
+use ndarray::{Array1, Array2, Array3, Array4, array};
+use smallvec::SmallVec;
 use wengert::graph::ClassOptions;
-use wengert::op::{Attention, Op, TriangularSolve};
-use wengert::op::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode, Reduction};
+use wengert::op::{
+    Attention, AvgPoolOptions, Binary, Compare, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode,
+    Reduction, TriangularSolve, Unary,
+};
 use wengert::prelude::*;
 
-/// Arguments of every kind.
-#[derive(Clone, Copy)]
-struct Args {
-    /// A number, a vector of 3, a positive definite matrix of 3, `[1, 2, 4]`, `[1, 2, 4, 4]`.
-    s: Var,
-    v: Var,
-    m: Var,
-    c: Var,
-    i: Var,
-    /// Kernels for `c` and `i`.
-    k1: Var,
-    k2: Var,
-    /// `[1, 2]`, and the weights of cells with 2 inputs and 2 units.
-    h: Var,
-    w8: Var,
-    w6: Var,
-    /// Indices and masks.
-    rows: Var,
-    yes: Var,
+/// What a recording method returns.
+trait Outcome {
+    /// The handles, or the message of the refusal.
+    fn vars(self) -> Result<Vec<Var>, String>;
 }
-
-fn args(g: &Graph) -> Args {
-    let spd = Array2::from_shape_fn((3, 3), |(i, j)| if i == j { 4.0 } else { 0.5 + 0.1 * (i + j) as f64 });
-    Args {
-        s: g.leaf(0.3),
-        v: g.leaf([0.2, 0.5, 0.7]),
-        m: g.leaf(spd),
-        c: g.leaf(Array3::from_shape_fn((1, 2, 4), |(_, j, k)| 0.1 + (j + k) as f64)),
-        i: g.leaf(Array4::from_shape_fn((1, 2, 4, 4), |(_, j, k, l)| (j + 2 * k + 3 * l) as f64)),
-        k1: g.leaf(Array3::ones((2, 2, 2))),
-        k2: g.leaf(Array4::ones((2, 2, 2, 2))),
-        h: g.leaf(Array2::ones((1, 2))),
-        w8: g.leaf(Array2::ones((8, 2))),
-        w6: g.leaf(Array2::ones((6, 2))),
-        rows: g.indices([2, 0, 1]),
-        yes: g.mask([true, false, true]),
+impl Outcome for Var {
+    fn vars(self) -> Result<Vec<Var>, String> {
+        Ok(vec![self])
+    }
+}
+impl Outcome for (Var, Var) {
+    fn vars(self) -> Result<Vec<Var>, String> {
+        Ok(vec![self.0, self.1])
+    }
+}
+impl Outcome for (Var, Var, Var) {
+    fn vars(self) -> Result<Vec<Var>, String> {
+        Ok(vec![self.0, self.1, self.2])
+    }
+}
+impl Outcome for Vec<Var> {
+    fn vars(self) -> Result<Vec<Var>, String> {
+        Ok(self)
+    }
+}
+impl<const N: usize> Outcome for SmallVec<[Var; N]>
+where
+    [Var; N]: smallvec::Array<Item = Var>,
+{
+    fn vars(self) -> Result<Vec<Var>, String> {
+        Ok(self.into_vec())
+    }
+}
+impl<O: Outcome> Outcome for wengert::Result<O> {
+    fn vars(self) -> Result<Vec<Var>, String> {
+        self.map_err(|error| error.to_string())?.vars()
     }
 }
 
-type Row = (&'static str, fn(&Graph, Args) -> (u32, Var));
-
-fn same(x: &[ArrayViewD<'_, f64>]) -> Result<ArrayD<f64>, String> {
-    Ok(x[0].to_owned())
-}
-
-fn first(_: &Graph, _: &[Var], _: Var, y_bar: Var) -> wengert::Result<Vec<Option<Var>>> {
-    Ok(vec![Some(y_bar)])
-}
-
-struct Same;
-
-impl wengert::graph::custom::Custom<f64> for Same {
-    fn name(&self) -> &'static str {
-        "same"
-    }
-    fn forward(&self, x: &[ArrayViewD<'_, f64>]) -> Result<ArrayD<f64>, String> {
-        same(x)
-    }
-    fn vjp(&self, g: &Graph, x: &[Var], y: Var, y_bar: Var) -> wengert::Result<Vec<Option<Var>>> {
-        first(g, x, y, y_bar)
+/// The handles that a call returns, or what it says as it refuses, be it by a panic or by an `Err`.
+fn outcome<O: Outcome>(call: impl FnOnce() -> O) -> Result<Vec<Var>, String> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(outcome) => outcome.vars(),
+        Err(payload) => Err(payload.downcast_ref::<String>().cloned().unwrap_or_default()),
     }
 }
 
-/// One call of each, on one line with `line!()`.
-#[rustfmt::skip]
-const ROWS: &[Row] = &[
-    ("eval", |g, a| (line!(), g.eval(a.s * 2 + a.s))),
-    ("eval", |g, a| (line!(), g.eval((a.v * 2 + a.v).sin()))),
-    ("where_", |g, a| (line!(), g.where_(a.yes, a.v, 0.0))),
-    ("detach", |g, a| (line!(), g.detach(a.v))),
-    ("sin", |g, a| (line!(), g.sin(a.v))),
-    ("add", |g, a| (line!(), g.add(a.v, a.m))),
-    ("lt", |g, a| (line!(), g.lt(a.v, 0.5))),
-    ("powi", |g, a| (line!(), g.powi(a.v, 2))),
-    ("clamp", |g, a| (line!(), g.clamp(a.v, 0.0, 1.0))),
-    ("try_apply", |g, a| (line!(), g.try_apply(&Op::Unary(wengert::op::Unary::Exp), &[a.v]).unwrap()[0])),
-    ("map", |g, a| (line!(), g.map(a.v, |x| x, |_, _| 1.0))),
-    ("custom", |g, a| (line!(), g.custom("same", &[a.v], same, first).unwrap())),
-    ("apply_custom", |g, a| (line!(), g.apply_custom(Arc::new(Same), &[a.v]).unwrap())),
-    ("checkpoint", |g, a| (line!(), g.checkpoint(&[a.v], |g, x| g.sin(x[0])).unwrap())),
-    ("implicit_solve", |g, a| (line!(), g.implicit_solve(&[a.v], same, |g, x, p| g.sub(x, p[0])).unwrap())),
-    ("straight_through", |g, a| (line!(), g.straight_through(a.v, a.v))),
-    ("scale_gradient", |g, a| (line!(), g.scale_gradient(a.v, 2.0))),
-    ("gradient_reversal", |g, a| (line!(), g.gradient_reversal(a.v, 2.0))),
-    ("concat", |g, a| (line!(), g.concat(&[a.v, a.v], 0))),
-    ("stack", |g, a| (line!(), g.stack(&[a.v, a.v], 0))),
-    ("pad", |g, a| (line!(), g.pad(a.v, &[(1, 1)], 0.0))),
-    ("pad_with", |g, a| (line!(), g.pad_with(a.v, &[(1, 1)], PadMode::Edge))),
-    ("flip", |g, a| (line!(), g.flip(a.v, &[0]))),
-    ("roll", |g, a| (line!(), g.roll(a.v, &[1], &[0]))),
-    ("tril", |g, a| (line!(), g.tril(a.m, 0))),
-    ("triu", |g, a| (line!(), g.triu(a.m, 0))),
-    ("diag", |g, a| (line!(), g.diag(a.m, 0))),
-    ("trace", |g, a| (line!(), g.trace(a.m))),
-    ("tile", |g, a| (line!(), g.tile(a.v, &[2]))),
-    ("repeat_interleave", |g, a| (line!(), g.repeat_interleave(a.v, 2, 0))),
-    ("conv1d", |g, a| (line!(), g.conv1d(a.c, a.k1, None, ConvOptions::default()))),
-    ("conv2d", |g, a| (line!(), g.conv2d(a.i, a.k2, None, ConvOptions::default()))),
-    ("conv_transpose1d", |g, a| (line!(), g.conv_transpose1d(a.c, a.k1, None, ConvTransposeOptions::default()))),
-    ("conv_transpose2d", |g, a| (line!(), g.conv_transpose2d(a.i, a.k2, None, ConvTransposeOptions::default()))),
-    ("max_pool1d", |g, a| (line!(), g.max_pool1d(a.c, [2], MaxPoolOptions::default()))),
-    ("max_pool2d", |g, a| (line!(), g.max_pool2d(a.i, [2, 2], MaxPoolOptions::default()))),
-    ("avg_pool2d", |g, a| (line!(), g.avg_pool2d(a.i, [2, 2], AvgPoolOptions::default()))),
-    ("index_select", |g, a| (line!(), g.index_select(a.v, a.rows, 0))),
-    ("gather", |g, a| (line!(), g.gather(a.v, a.rows, 0))),
-    ("scatter_add", |g, a| (line!(), g.scatter_add(a.v, a.rows, a.v, 0))),
-    ("embedding", |g, a| (line!(), g.embedding(a.m, a.rows))),
-    ("inverse", |g, a| (line!(), g.inverse(a.m).unwrap())),
-    ("solve", |g, a| (line!(), g.solve(a.m, a.v).unwrap())),
-    ("solve_triangular", |g, a| (line!(), g.solve_triangular(a.m, a.v, true))),
-    ("solve_triangular_with", |g, a| (line!(), g.solve_triangular_with(a.m, a.v, TriangularSolve::default()))),
-    ("lstsq", |g, a| (line!(), g.lstsq(a.m, a.v))),
-    ("pinv", |g, a| (line!(), g.pinv(a.m))),
-    ("det", |g, a| (line!(), g.det(a.m))),
-    ("slogdet", |g, a| (line!(), g.slogdet(a.m).1)),
-    ("logdet_spd", |g, a| (line!(), g.logdet_spd(a.m).unwrap())),
-    ("cholesky", |g, a| (line!(), g.cholesky(a.m).unwrap())),
-    ("cholesky_solve", |g, a| (line!(), g.cholesky_solve(a.v, a.m))),
-    ("eigh", |g, a| (line!(), g.eigh(a.m).unwrap().0)),
-    ("svd", |g, a| (line!(), g.svd(a.m).unwrap().1)),
-    ("qr", |g, a| (line!(), g.qr(a.m).0)),
-    ("expm", |g, a| (line!(), g.expm(a.m))),
-    ("matrix_power", |g, a| (line!(), g.matrix_power(a.m, 3).unwrap())),
-    ("matrix_power", |g, a| (line!(), g.matrix_power(a.m, -2).unwrap())),
-    ("kron", |g, a| (line!(), g.kron(a.m, a.m))),
-    ("mse_loss", |g, a| (line!(), g.mse_loss(a.v, a.v))),
-    ("mse_loss_with", |g, a| (line!(), g.mse_loss_with(a.v, a.v, Reduction::Sum))),
-    ("l1_loss", |g, a| (line!(), g.l1_loss(a.v, a.v))),
-    ("l1_loss_with", |g, a| (line!(), g.l1_loss_with(a.v, a.v, Reduction::Sum))),
-    ("huber_loss", |g, a| (line!(), g.huber_loss(a.v, a.v, 1.0))),
-    ("huber_loss_with", |g, a| (line!(), g.huber_loss_with(a.v, a.v, 1.0, Reduction::Sum))),
-    ("smooth_l1_loss", |g, a| (line!(), g.smooth_l1_loss(a.v, a.v, 1.0))),
-    ("smooth_l1_loss_with", |g, a| (line!(), g.smooth_l1_loss_with(a.v, a.v, 1.0, Reduction::Sum))),
-    ("bce_loss", |g, a| (line!(), g.bce_loss(a.v, a.v))),
-    ("bce_loss_with", |g, a| (line!(), g.bce_loss_with(a.v, a.v, Reduction::Sum))),
-    ("bce_with_logits", |g, a| (line!(), g.bce_with_logits(a.v, a.v))),
-    ("bce_with_logits_with", |g, a| (line!(), g.bce_with_logits_with(a.v, a.v, Some(a.v), Reduction::Sum))),
-    ("kl_div", |g, a| (line!(), g.kl_div(a.v, a.v))),
-    ("kl_div_with", |g, a| (line!(), g.kl_div_with(a.v, a.v, Reduction::Sum, false))),
-    ("cross_entropy", |g, a| (line!(), g.cross_entropy(a.m, a.rows))),
-    ("cross_entropy_with", |g, a| (line!(), g.cross_entropy_with(a.m, a.rows, ClassOptions::default()))),
-    ("nll_loss", |g, a| (line!(), g.nll_loss(a.m, a.rows))),
-    ("nll_loss_with", |g, a| (line!(), g.nll_loss_with(a.m, a.rows, ClassOptions::default()))),
-    ("matmul", |g, a| (line!(), g.matmul(a.m, a.m))),
-    ("dot", |g, a| (line!(), g.dot(a.v, a.v))),
-    ("outer", |g, a| (line!(), g.outer(a.v, a.v))),
-    ("linear", |g, a| (line!(), g.linear(a.m, a.m, Some(a.v)))),
-    ("einsum", |g, a| (line!(), g.einsum("ij,j->i", &[a.m, a.v]))),
-    ("layer_norm", |g, a| (line!(), g.layer_norm(a.m, &[3], a.v, a.v, 1e-5))),
-    ("rms_norm", |g, a| (line!(), g.rms_norm(a.m, &[3], a.v, 1e-5))),
-    ("batch_norm", |g, a| (line!(), g.batch_norm(a.m, a.v, a.v, 1e-5))),
-    ("group_norm", |g, a| (line!(), g.group_norm(a.c, 2, None, None, 1e-5))),
-    ("scaled_dot_product_attention", |g, a| (line!(), g.scaled_dot_product_attention(a.m, a.m, a.m, None, Attention::default()))),
-    ("lstm_cell", |g, a| (line!(), g.lstm_cell(a.h, (a.h, a.h), a.w8, a.w8, None).0)),
-    ("gru_cell", |g, a| (line!(), g.gru_cell(a.h, a.h, a.w6, a.w6, None))),
-    ("sum", |g, a| (line!(), g.sum(a.v))),
-    ("sum", |g, a| (line!(), g.sum(a.v * a.v))),
-    ("sum_axes", |g, a| (line!(), g.sum_axes(a.m, &[0]))),
-    ("sum_keepdims", |g, a| (line!(), g.sum_keepdims(a.m, &[0]))),
-    ("mean", |g, a| (line!(), g.mean(a.v))),
-    ("mean_axes", |g, a| (line!(), g.mean_axes(a.m, &[0]))),
-    ("mean_keepdims", |g, a| (line!(), g.mean_keepdims(a.m, &[0]))),
-    ("max", |g, a| (line!(), g.max(a.v))),
-    ("prod", |g, a| (line!(), g.prod(a.v))),
-    ("var_with", |g, a| (line!(), g.var_with(a.m, &[0], 1.0, true))),
-    ("std_with", |g, a| (line!(), g.std_with(a.m, &[0], 1.0, true))),
-    ("norm_with", |g, a| (line!(), g.norm_with(a.m, 2.0, &[0], true))),
-    ("argmax", |g, a| (line!(), g.argmax(a.m))),
-    ("argmax_axis", |g, a| (line!(), g.argmax_axis(a.m, 0))),
-    ("argmin", |g, a| (line!(), g.argmin(a.m))),
-    ("argmin_axis", |g, a| (line!(), g.argmin_axis(a.m, 0))),
-    ("cumsum", |g, a| (line!(), g.cumsum(a.v, 0))),
-    ("cumprod", |g, a| (line!(), g.cumprod(a.v, 0))),
-    ("softmax", |g, a| (line!(), g.softmax(a.v, 0))),
-    ("log_softmax", |g, a| (line!(), g.log_softmax(a.v, 0))),
-    ("reshape", |g, a| (line!(), g.reshape(a.v, &[3, 1]))),
-    ("flatten", |g, a| (line!(), g.flatten(a.m))),
-    ("permute", |g, a| (line!(), g.permute(a.m, &[1, 0]))),
-    ("transpose", |g, a| (line!(), g.transpose(a.m, 0, 1))),
-    ("swapaxes", |g, a| (line!(), g.swapaxes(a.m, 0, 1))),
-    ("t", |g, a| (line!(), g.t(a.m))),
-    ("broadcast_to", |g, a| (line!(), g.broadcast_to(a.v, &[2, 3]))),
-    ("squeeze", |g, a| (line!(), g.squeeze(a.h))),
-    ("squeeze_axes", |g, a| (line!(), g.squeeze_axes(a.h, &[0]))),
-    ("unsqueeze", |g, a| (line!(), g.unsqueeze(a.v, 0))),
-    ("slice", |g, a| (line!(), g.slice(a.v, 0, 1..))),
-    ("slice_step", |g, a| (line!(), g.slice_step(a.v, 0, .., 2))),
-    ("narrow", |g, a| (line!(), g.narrow(a.v, 0, 1, 2))),
-    ("select", |g, a| (line!(), g.select(a.v, 0, 1))),
-    ("split", |g, a| (line!(), g.split(a.v, &[1, 2], 0)[1])),
-    ("gradient", |g, a| (line!(), g.gradient(a.s, &[a.s]).unwrap()[0])),
-    ("gradient_with", |g, a| (line!(), g.gradient_with(a.v, a.v, &[a.s]).unwrap()[0])),
-    ("tangent", |g, a| (line!(), g.tangent(a.v, &[(a.s, a.s)]).unwrap())),
-];
-
-/// Functions that take no node.
-#[rustfmt::skip]
-const INPUTS: &[Row] = &[
-    ("leaf", |g, _| (line!(), g.leaf(1.0))),
-    ("constant", |g, _| (line!(), g.constant(Array1::ones(3)))),
-    ("indices", |g, _| (line!(), g.indices(1))),
-    ("mask", |g, _| (line!(), g.mask(true))),
-];
-
-#[test]
-fn nodes_carry_the_line_of_the_caller() {
-    for (name, call) in ROWS.iter().chain(INPUTS) {
-        let g = Graph::new();
-        let (line, v) = call(&g, args(&g));
-        let at = g.line(v);
-        assert_eq!((at.line(), at.file().ends_with("lines.rs")), (line, true), "{name}: {at}");
-    }
+/// The methods called so far, on one graph, and what was wrong with them.
+struct Walk {
+    g: Graph,
+    seen: BTreeSet<String>,
+    failures: Vec<String>,
 }
 
-/// The line of a row, found by running it on good arguments.
-fn line_of(call: fn(&Graph, Args) -> (u32, Var)) -> u32 {
-    let g = Graph::new();
-    call(&g, args(&g)).0
-}
-
-#[test]
-fn refusals_carry_the_line_of_the_caller() {
-    for (name, call) in ROWS {
-        let mut g = Graph::new();
-        let mark = g.mark();
-        let stale = args(&g);
-        g.rewind(mark);
-        let refused = catch_unwind(AssertUnwindSafe(|| call(&g, stale))).expect_err(name);
-        let text = match refused.downcast_ref::<String>() {
-            Some(text) => text.clone(),
-            None => refused.downcast_ref::<&str>().expect("a message").to_string(),
+impl Walk {
+    /// Holds the results of a good call, and all nodes from `before` on, to `line`.
+    fn recorded(&mut self, name: &str, before: usize, outcome: Result<Vec<Var>, String>, line: u32) {
+        self.seen.insert(name.into());
+        let vars = match outcome {
+            Ok(vars) => vars,
+            Err(message) => return self.failures.push(format!("{line}: {name} refuses: {message}")),
         };
-        let place = format!("lines.rs:{}", line_of(*call));
-        assert!(text.contains(&place) && text.contains("stale"), "{name}: {text}, not at {place}");
+        let g = &self.g;
+        for v in vars.into_iter().chain(g.nodes().skip(before)) {
+            let at = g.line(v);
+            if (at.file(), at.line()) != (file!(), line) {
+                self.failures.push(format!("{line}: {name} notes {at} in its `{}`", g.op(v)));
+            }
+        }
+    }
+
+    /// Holds the message of a bad call to `line`.
+    fn refused(&mut self, name: &str, outcome: Result<Vec<Var>, String>, line: u32) {
+        match outcome {
+            Ok(_) => self.failures.push(format!("{line}: {name} takes what it should refuse")),
+            Err(message) if message.ends_with(&format!("(at {}:{line})", file!())) => {}
+            Err(message) => self.failures.push(format!("{line}: {name} says: {message}")),
+        }
     }
 }
 
-/// The `pub fn`s of the files that hold methods which record: name, and the lines in front of each.
-fn functions() -> Vec<(String, String, String)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = vec![source.join("functional.rs")];
-    for folder in ["graph", "graph/methods", "functional", "check"] {
-        for entry in std::fs::read_dir(source.join(folder)).unwrap() {
-            files.push(entry.unwrap().path());
-        }
-    }
-    let mut found = Vec::new();
-    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
-        let text = std::fs::read_to_string(file).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        for (k, line) in lines.iter().enumerate() {
-            let Some(rest) = line.trim_start().strip_prefix("pub fn ") else { continue };
-            let name = rest.split(['(', '<']).next().unwrap().to_owned();
-            let attributes = lines[..k].iter().rev().take_while(|l| l.trim_start().starts_with(['#', '/']));
-            let attributes = attributes.copied().collect::<Vec<_>>().join("\n");
-            found.push((name, attributes, file.strip_prefix(&source).unwrap().display().to_string()));
-        }
-    }
-    found
+/// `row!(walk, name, good, bad, ..)`: the good call notes this line; each bad one reports it.
+macro_rules! row {
+    ($walk:ident, $name:ident, $good:expr $(, $bad:expr)*) => {{
+        let before = $walk.g.node_count();
+        let done = outcome(|| $good(&$walk.g));
+        $walk.recorded(stringify!($name), before, done, line!());
+        $(
+            let done = outcome(|| $bad(&$walk.g));
+            $walk.refused(stringify!($name), done, line!());
+        )*
+    }};
+}
+/// `call!(walk, name(good args) (bad args) ..)`
+macro_rules! call {
+    ($walk:ident, $name:ident ($($good:expr),*) $(($($bad:expr),*))*) => {
+        row!($walk, $name, |g: &Graph| g.$name($($good),*) $(, |g: &Graph| g.$name($($bad),*))*)
+    };
+}
+/// Methods that take the same arguments.
+macro_rules! each {
+    ($walk:ident ($a:expr) ($b:expr) $($name:ident)*) => { $( call!($walk, $name($a)($b)); )* };
+    ($walk:ident ($a:expr, $p:expr) ($b:expr, $q:expr) $($name:ident)*) => { $( call!($walk, $name($a, $p)($b, $q)); )* };
 }
 
-/// Methods of the graph that take no line: they record nothing and refuse nothing.
-const SILENT: &[&str] = &["mark", "no_grad", "node_count", "nodes", "zero_grad"];
+/// The names of all methods that have to be in the walk.
+fn expected() -> BTreeSet<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/graph");
+    let mut files: Vec<_> =
+        fs::read_dir(source.join("methods")).unwrap().map(|f| f.unwrap().path()).collect();
+    files.extend(["values.rs", "higher.rs", "tangent.rs", "structured.rs"].map(|f| source.join(f)));
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        names.extend(text.lines().filter_map(|l| word(l.strip_prefix("    pub fn ")?)));
+        for (start, several) in [("tuned_methods! {", false), ("reductions! {", true)] {
+            let Some((_, block)) = text.split_once(&format!("\n{start}\n")) else { continue };
+            for row in block.lines().take_while(|l| *l != "}").filter(|l| !l.contains("///")) {
+                names.extend(row.split_whitespace().take(if several { 3 } else { 1 }).filter_map(word));
+            }
+        }
+    }
+    names.extend(Unary::ALL.iter().map(|op| op.name().into()));
+    names.extend(Binary::ALL.iter().map(|op| op.name().into()));
+    names.extend(Compare::ALL.iter().map(|op| op.name().into()));
+    // What reads or changes the graph and records nothing.
+    let others = "value value_i64 value_bool item shape ndim len is_differentiable op line parents node_count nodes \
+                  grad retain_grad zero_grad set_value update";
+    others.split_whitespace().for_each(|name| assert!(names.remove(name), "{name} is no method any more"));
+    assert!(names.len() > 150 && names.contains("gelu_tanh") && names.contains("logsumexp_keepdims"));
+    names
+}
+
+/// The identifier that `text` begins with.
+fn word(text: &str) -> Option<String> {
+    let end = text.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(text.len());
+    (end > 0).then(|| text[..end].into())
+}
 
 #[test]
-fn every_public_function_tracks_its_caller() {
-    for (name, attributes, file) in functions() {
-        let public = file.starts_with("graph/methods")
-            || file.starts_with("functional")
-            || ["graph/backward.rs", "graph/higher.rs", "graph/tangent.rs", "graph/marks.rs"]
-                .contains(&&*file)
-            || file == "check/differences.rs";
-        if public && !SILENT.contains(&&*name) {
-            assert!(attributes.contains("#[track_caller]"), "{file}: {name} is not #[track_caller]");
-        }
-    }
+#[rustfmt::skip]
+fn every_method_notes_its_line() {
+    let mut w = Walk { g: Graph::new(), seen: BTreeSet::new(), failures: Vec::new() };
+    let f = Graph::<f64>::new().leaf(2.0);
+    let (x, wide) = (w.g.leaf(Array2::from_elem((2, 3), 0.5)), w.g.leaf(Array1::from_elem(4, 0.5)));
+    elementwise(&mut w, x, wide, f);
+    reductions(&mut w, x, wide, f);
+    axes(&mut w, x, wide, f);
+    matrices(&mut w, x, wide, f);
+    networks(&mut w, x, wide, f);
+    losses(&mut w, x, wide, f);
+    inputs_and_derivatives(&mut w, x, wide, f);
+    assert!(w.failures.is_empty(), "{:#?}", w.failures);
+    let missing: Vec<_> = expected().difference(&w.seen).cloned().collect();
+    assert!(missing.is_empty(), "methods that are not in this walk: {missing:?}");
 }
 
-#[test]
-fn every_method_is_walked() {
-    let walked: Vec<&str> = ROWS.iter().chain(INPUTS).map(|(name, _)| *name).collect();
-    for (name, _, file) in functions() {
-        if file.starts_with("graph/methods") && !name.starts_with('$') {
-            assert!(walked.contains(&&*name), "{file}: {name} has no row in this test");
-        }
-    }
+#[rustfmt::skip]
+fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    each!(w (x) (f) neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt cbrt square reciprocal sin cos tan asin acos atan);
+    each!(w (x) (f) sinh cosh tanh sech asinh acosh atanh sigmoid logsigmoid softsign relu silu mish selu abs sign);
+    each!(w (x) (f) floor ceil round trunc erf erfc gaussian ndtr lgamma digamma softplus gelu gelu_tanh);
+    each!(w (x * 2.0 + x) (x + wide) sin eval);
+    each!(w (x, x) (x, wide) add sub mul div pow maximum minimum atan2 hypot logaddexp eq ne lt le gt ge);
+    each!(w (x, 0.5) (x, f) add sub mul div pow maximum minimum atan2 hypot logaddexp eq ne lt le gt ge);
+    call!(w, powi(x, 3)(f, 3));
+    call!(w, powf(x, 1.5)(f, 1.5));
+    call!(w, clamp(x, 0.0, 1.0)(f, 0.0, 1.0));
+    call!(w, leaky_relu(x, 0.1)(f, 0.1));
+    call!(w, elu(x, 0.1)(f, 0.1));
+    call!(w, softplus_with(x, 1.0, 20.0)(f, 1.0, 20.0));
+    call!(w, polygamma(x, 1)(f, 1));
+    call!(w, eval((x.sin() + 1.0) * x)((x.sin() + 1.0) * wide)(x.sin() + f));
+    let m = w.g.mask([true, false, true]);
+    call!(w, where_(m, x, x * 2.0)(m, x, wide)(x, x, x)(f, x, x));
+    call!(w, detach(x)(f));
+    call!(w, straight_through(x, x)(x, wide)(f, x));
+    call!(w, scale_gradient(x, 2.0)(f, 2.0));
+    call!(w, gradient_reversal(x, 2.0)(f, 2.0));
+    call!(w, map(x, |x| x * x, |x, _| 2.0 * x)(f, |x| x, |_, _| 1.0));
+    row!(w, custom, |g: &Graph| g.custom("twice", &[x], |x| Ok(&x[0] * 2.0), |g, _, _, y| Ok(vec![Some(g.eval(2.0 * y))])), |g: &Graph| g.custom("no", &[x], |_| Err("no".into()), |_, _, _, _| Ok(vec![None])));
+    row!(w, checkpoint, |g: &Graph| g.checkpoint(&[x], |g, x| g.sum(x[0])), |g: &Graph| g.checkpoint(&[f], |g, x| g.sum(x[0])));
+    w.seen.insert("apply_custom".into()); // By `custom`.
+}
+
+#[rustfmt::skip]
+fn reductions(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    each!(w (x) (f) sum mean prod max min var std norm logsumexp argmax argmin);
+    each!(w (x * x) (x * wide) sum mean prod max min var std norm logsumexp argmax argmin);
+    each!(w (x.sin() * 2.0) (x.sin() * f) sum mean prod max min var std norm logsumexp);
+    each!(w (x, &[1]) (x, &[2]) sum_axes mean_axes prod_axes max_axes min_axes var_axes std_axes norm_axes logsumexp_axes);
+    each!(w (x, &[0]) (x, &[-3]) sum_keepdims mean_keepdims prod_keepdims max_keepdims min_keepdims var_keepdims std_keepdims);
+    each!(w (x, &[0]) (x, &[-3]) norm_keepdims logsumexp_keepdims);
+    call!(w, var_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
+    call!(w, std_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
+    call!(w, norm_with(x, 1.0, &[0], true)(x, 1.0, &[9], true));
+    each!(w (x, 1) (x, 2) argmax_axis argmin_axis cumsum cumprod softmax log_softmax);
+}
+
+#[rustfmt::skip]
+fn axes(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    call!(w, reshape(x, &[3, -1])(x, &[4, -1]));
+    call!(w, flatten(x)(f));
+    call!(w, permute(x, &[1, 0])(x, &[1, 1]));
+    call!(w, transpose(x, 0, 1)(x, 0, 2));
+    call!(w, swapaxes(x, 0, 1)(x, 0, 2));
+    call!(w, t(x)(wide));
+    call!(w, broadcast_to(x, &[4, 2, 3])(x, &[4]));
+    call!(w, squeeze(x)(f));
+    call!(w, squeeze_axes(x, &[])(x, &[0]));
+    call!(w, unsqueeze(x, 0)(x, 9));
+    call!(w, slice(x, 1, 0..2)(x, 2, 0..2));
+    call!(w, slice_step(x, 1, .., 2)(x, 1, .., 0));
+    call!(w, narrow(x, 1, 1, 2)(x, 1, 2, 2)(f, 0, 0, 0));
+    call!(w, select(x, 1, 0)(x, 1, 3));
+    call!(w, split(x, &[1, 2], 1)(x, &[1, 1], 1));
+    call!(w, concat(&[x, x], 0)(&[x, wide], 0));
+    call!(w, stack(&[x, x], 0)(&[x, wide], 0));
+    call!(w, pad(x, &[(1, 1), (0, 0)], 0.0)(x, &[(1, 1), (0, 0), (0, 0)], 0.0));
+    call!(w, pad_with(x, &[(1, 1), (0, 0)], PadMode::Edge)(x, &[(1, 1), (0, 0), (0, 0)], PadMode::Edge));
+    call!(w, flip(x, &[0])(x, &[2]));
+    call!(w, roll(x, &[1], &[0])(x, &[1], &[2]));
+    call!(w, tril(x, 0)(wide, 0));
+    call!(w, triu(x, 0)(wide, 0));
+    call!(w, diag(wide, 0)(f, 0));
+    call!(w, trace(x)(wide));
+    call!(w, tile(x, &[2, 1])(f, &[2]));
+    call!(w, repeat_interleave(x, 2, 1)(x, 2, 2));
+    let (i, far, grid) = (w.g.indices([0, 1]), w.g.indices([7]), w.g.indices(array![[0, 1, 0]]));
+    call!(w, index_select(x, i, 0)(x, far, 0)(x, x, 0));
+    call!(w, gather(x, grid, 0)(x, i, 0));
+    let row = w.g.leaf(Array2::ones((1, 3)));
+    call!(w, scatter_add(x, grid, row, 0)(x, i, row, 0));
+    call!(w, embedding(x, i)(x, far));
+}
+
+#[rustfmt::skip]
+fn matrices(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    let (a, zero) = (w.g.leaf(array![[2.0, 0.5], [0.5, 1.0]]), w.g.leaf(Array2::zeros((2, 2))));
+    call!(w, matmul(a, x)(x, a));
+    call!(w, dot(wide, wide)(wide, x));
+    call!(w, outer(wide, wide)(wide, x));
+    call!(w, linear(x, x, None)(x, a, None));
+    call!(w, einsum("ij,jk->ik", &[a, x])("ij,jk->ik", &[x, a]));
+    call!(w, inverse(a)(x)(zero));
+    call!(w, solve(a, x)(x, a)(zero, x));
+    call!(w, solve_triangular(a, x, true)(x, a, true));
+    call!(w, solve_triangular_with(a, x, TriangularSolve::default())(x, a, TriangularSolve::default()));
+    call!(w, lstsq(a, x)(x, wide));
+    call!(w, pinv(x)(wide));
+    call!(w, det(a)(x));
+    call!(w, slogdet(a)(x));
+    call!(w, logdet_spd(a)(x)(zero));
+    call!(w, cholesky(a)(x)(zero));
+    call!(w, cholesky_solve(x, a)(a, x));
+    call!(w, eigh(a)(x));
+    call!(w, svd(a)(wide));
+    call!(w, qr(a)(wide));
+    call!(w, expm(a)(x));
+    call!(w, matrix_power(a, 3)(x, 3));
+    call!(w, matrix_power(a, -2)(zero, -2));
+    call!(w, kron(a, x)(a, f));
+}
+
+#[rustfmt::skip]
+fn networks(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    let g = &w.g;
+    let (line, image) = (g.leaf(Array3::ones((1, 2, 4))), g.leaf(Array4::ones((1, 2, 4, 4))));
+    let (k1, k2) = (g.leaf(Array3::ones((2, 2, 2))), g.leaf(Array4::ones((2, 2, 2, 2))));
+    call!(w, conv1d(line, k1, None, ConvOptions::default())(line, k2, None, ConvOptions::default()));
+    call!(w, conv2d(image, k2, None, ConvOptions::default())(image, k1, None, ConvOptions::default()));
+    call!(w, conv_transpose1d(line, k1, None, ConvTransposeOptions::default())(line, k2, None, ConvTransposeOptions::default()));
+    call!(w, conv_transpose2d(image, k2, None, ConvTransposeOptions::default())(image, k1, None, ConvTransposeOptions::default()));
+    call!(w, max_pool1d(line, [2], MaxPoolOptions::default())(line, [9], MaxPoolOptions::default()));
+    call!(w, max_pool2d(image, [2, 2], MaxPoolOptions::default())(image, [9, 2], MaxPoolOptions::default()));
+    call!(w, avg_pool2d(image, [2, 2], AvgPoolOptions::default())(image, [9, 2], AvgPoolOptions::default()));
+    call!(w, layer_norm(x, &[3], None, None, 1e-5)(x, &[4], None, None, 1e-5));
+    call!(w, rms_norm(x, &[3], None, 1e-5)(x, &[4], None, 1e-5));
+    call!(w, batch_norm(x, None, None, 1e-5)(wide, None, None, 1e-5));
+    call!(w, group_norm(image, 2, None, None, 1e-5)(image, 3, None, None, 1e-5));
+    call!(w, scaled_dot_product_attention(x, x, x, None, Attention::default())(x, wide, x, None, Attention::default()));
+    let g = &w.g;
+    let (h, l_ih, l_hh) = (g.leaf(Array2::ones((2, 2))), g.leaf(Array2::ones((8, 3))), g.leaf(Array2::ones((8, 2))));
+    let (g_ih, g_hh) = (g.leaf(Array2::ones((6, 3))), g.leaf(Array2::ones((6, 2))));
+    call!(w, lstm_cell(x, (h, h), l_ih, l_hh, None)(x, (h, h), g_ih, l_hh, None));
+    call!(w, gru_cell(x, h, g_ih, g_hh, None)(f, h, g_ih, g_hh, None));
+}
+
+#[rustfmt::skip]
+fn losses(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    const SUM: Reduction = Reduction::Sum;
+    each!(w (x, x) (x, wide) mse_loss l1_loss bce_loss bce_with_logits kl_div);
+    call!(w, mse_loss_with(x, x, SUM)(x, f, SUM));
+    call!(w, l1_loss_with(x, x, SUM)(x, f, SUM));
+    call!(w, huber_loss(x, x, 1.0)(x, x, -1.0));
+    call!(w, huber_loss_with(x, x, 1.0, SUM)(x, x, -1.0, SUM));
+    call!(w, smooth_l1_loss(x, x, 1.0)(x, x, -1.0));
+    call!(w, smooth_l1_loss_with(x, x, 1.0, SUM)(x, x, -1.0, SUM));
+    call!(w, bce_loss_with(x, x, SUM)(x, f, SUM));
+    call!(w, bce_with_logits_with(x, x, None, SUM)(x, x, Some(wide), SUM));
+    call!(w, kl_div_with(x, x, SUM, true)(x, f, SUM, true));
+    let (t, far, o) = (w.g.indices([0, 2]), w.g.indices([0, 3]), ClassOptions::default());
+    each!(w (x, t) (x, far) cross_entropy nll_loss);
+    call!(w, cross_entropy_with(x, t, o)(x, t, ClassOptions { weight: Some(wide), ..o }));
+    call!(w, nll_loss_with(x, t, o)(x, far, o)(x, t, ClassOptions { label_smoothing: 0.1, ..o }));
+}
+
+/// What a derivative records bears the lines of what it differentiates; only a refusal is the call's own.
+#[rustfmt::skip]
+fn inputs_and_derivatives(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    call!(w, leaf(1.0));
+    call!(w, leaf([1.0, 2.0]));
+    call!(w, constant(array![[1.0]]));
+    call!(w, indices([1, 2]));
+    call!(w, mask([true]));
+    let (product, column) = (wengert::op::MatMul {}.into(), w.g.leaf(Array1::ones(3)));
+    call!(w, try_apply(&product, &[x, column])(&product, &[x, wide]));
+    let y = w.g.sum(x * x); call!(w, gradient(y, &[x])(x, &[x])(f, &[x])(y, &[f]));
+    let y = w.g.sum(x * x); call!(w, gradient_with(y, y, &[x])(y, x, &[x])(y, f, &[x]));
+    let y = w.g.sum(x * x); call!(w, tangent(y, &[(x, x)])(y, &[(x, wide)])(f, &[(x, x)])(y, &[(x, f)]));
 }
