@@ -83,28 +83,49 @@ struct Partial<'a, T, L> {
 /// Partial sums, because a sum in one variable may not be reordered by the compiler.
 const LANES: usize = 16;
 
+// Functions and loops, not closures and `for_each`: what is not inlined is compiled for the baseline instruction set.
+
+#[inline(always)]
+fn primal<T: Functions, L: Pointwise, const MODE: u8>(loss: L, a: T, b: T, w: T) -> T {
+    loss.primal(Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
+}
+
+#[inline(always)]
+fn partial<T: Functions, L: Pointwise, const MODE: u8>(loss: L, k: usize, a: T, b: T, w: T) -> T {
+    loss.partial(k, Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
+}
+
+#[inline(always)]
+fn put<T: Functions>(out: &mut T, value: T, accumulate: bool) {
+    *out = if accumulate { *out + value } else { value };
+}
+
 impl<T: Functions, L: Pointwise> Kernel for Sum<'_, T, L> {
     type Output = T;
     #[inline(always)]
     fn call<const MODE: u8>(self) -> T {
         let Tile { a, b, w } = self.x;
-        let one = |a: T, b: T, w: T| {
-            self.loss.primal(Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
-        };
+        let loss = self.loss;
         let mut lanes = [T::zero(); LANES];
         let whole = a.len() / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
             let (a, b) = (&a[start..][..LANES], &b[start..][..LANES]);
             match w {
-                None => (0..LANES).for_each(|i| lanes[i] += one(a[i], b[i], T::one())),
+                None => {
+                    for i in 0..LANES {
+                        lanes[i] += primal::<T, L, MODE>(loss, a[i], b[i], T::one());
+                    }
+                }
                 Some(w) => {
                     let w = &w[start..][..LANES];
-                    (0..LANES).for_each(|i| lanes[i] += one(a[i], b[i], w[i]));
+                    for i in 0..LANES {
+                        lanes[i] += primal::<T, L, MODE>(loss, a[i], b[i], w[i]);
+                    }
                 }
             }
         }
         for i in whole..a.len() {
-            lanes[i - whole] += one(a[i], b[i], w.map_or(T::one(), |w| w[i]));
+            lanes[i - whole] += primal::<T, L, MODE>(loss, a[i], b[i], w.map_or(T::one(), |w| w[i]));
         }
         for width in [8, 4, 2, 1] {
             (0..width).for_each(|i| lanes[i] += lanes[i + width]);
@@ -119,12 +140,18 @@ impl<T: Functions, L: Pointwise> Kernel for Each<'_, T, L> {
     fn call<const MODE: u8>(self) {
         let Tile { a, b, w } = self.x;
         let pairs = self.out.iter_mut().zip(a.iter().zip(b));
-        let one = |a: T, b: T, w: T| {
-            self.loss.primal(Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
-        };
+        let loss = self.loss;
         match w {
-            None => pairs.for_each(|(out, (a, b))| *out = one(*a, *b, T::one())),
-            Some(w) => pairs.zip(w).for_each(|((out, (a, b)), w)| *out = one(*a, *b, *w)),
+            None => {
+                for (out, (a, b)) in pairs {
+                    *out = primal::<T, L, MODE>(loss, *a, *b, T::one());
+                }
+            }
+            Some(w) => {
+                for ((out, (a, b)), w) in pairs.zip(w) {
+                    *out = primal::<T, L, MODE>(loss, *a, *b, *w);
+                }
+            }
         }
     }
 }
@@ -147,21 +174,27 @@ impl<T: Functions, L: Pointwise> Partial<'_, T, L> {
     fn by<const MODE: u8>(self, k: usize) {
         let Tile { a, b, w } = self.x;
         let (loss, accumulate) = (self.loss, self.accumulate);
-        let one = |a: T, b: T, w: T| {
-            loss.partial(k, Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
-        };
-        let put = |out: &mut T, value: T| *out = if accumulate { *out + value } else { value };
         let pairs = self.out.iter_mut().zip(a.iter().zip(b));
         match (w, self.scale) {
-            (None, Scale::One(s)) => pairs.for_each(|(out, (a, b))| put(out, s * one(*a, *b, T::one()))),
+            (None, Scale::One(s)) => {
+                for (out, (a, b)) in pairs {
+                    put(out, s * partial::<T, L, MODE>(loss, k, *a, *b, T::one()), accumulate);
+                }
+            }
             (None, Scale::Each(s)) => {
-                pairs.zip(s).for_each(|((out, (a, b)), s)| put(out, *s * one(*a, *b, T::one())));
+                for ((out, (a, b)), s) in pairs.zip(s) {
+                    put(out, *s * partial::<T, L, MODE>(loss, k, *a, *b, T::one()), accumulate);
+                }
             }
             (Some(w), Scale::One(s)) => {
-                pairs.zip(w).for_each(|((out, (a, b)), w)| put(out, s * one(*a, *b, *w)));
+                for ((out, (a, b)), w) in pairs.zip(w) {
+                    put(out, s * partial::<T, L, MODE>(loss, k, *a, *b, *w), accumulate);
+                }
             }
             (Some(w), Scale::Each(s)) => {
-                pairs.zip(w.iter().zip(s)).for_each(|((out, (a, b)), (w, s))| put(out, *s * one(*a, *b, *w)));
+                for ((out, (a, b)), (w, s)) in pairs.zip(w.iter().zip(s)) {
+                    put(out, *s * partial::<T, L, MODE>(loss, k, *a, *b, *w), accumulate);
+                }
             }
         }
     }

@@ -127,11 +127,11 @@ pub fn bias_cotangent<T: Lanes>(y_bar: &[T], plane: usize, accumulate: bool, bia
     if plane == 0 || bias_bar.is_empty() {
         return;
     }
-    vectorised(bias_cotangent_kernel, (y_bar, plane, bias_bar));
+    vectorised!(bias_cotangent_kernel::<T>; T: Lanes; y_bar: &'a [T], plane: usize, bias_bar: &'a mut [T]);
 }
 
 #[inline(always)]
-fn bias_cotangent_kernel<T: Lanes>((y_bar, plane, bias_bar): (&[T], usize, &mut [T])) {
+fn bias_cotangent_kernel<T: Lanes>(y_bar: &[T], plane: usize, bias_bar: &mut [T]) {
     for image in y_bar.chunks_exact(plane * bias_bar.len()) {
         for (bias_bar, y_bar) in bias_bar.iter_mut().zip(image.chunks_exact(plane)) {
             *bias_bar += sum_slice(y_bar);

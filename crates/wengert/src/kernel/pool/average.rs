@@ -16,11 +16,11 @@ pub fn average_pool<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y:
     if out == 0 {
         return;
     }
-    vectorised(average_pool_kernel, (windows, count_padding, x, y));
+    vectorised!(average_pool_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, x: &'a [T], y: &'a mut [T]);
 }
 
 #[inline(always)]
-fn average_pool_kernel<T: Real>((windows, count_padding, x, y): (&Windows, bool, &[T], &mut [T])) {
+fn average_pool_kernel<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
     let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
     let out = height * width;
     for (x, y) in x.chunks_exact(plane.max(1)).zip(y.chunks_exact_mut(out)) {
@@ -57,12 +57,15 @@ pub fn average_pool_cotangent<T: Real>(
     if out == 0 || plane == 0 {
         return;
     }
-    vectorised(average_pool_cotangent_kernel, (windows, count_padding, y_bar, x_bar));
+    vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], x_bar: &'a mut [T]);
 }
 
 #[inline(always)]
 fn average_pool_cotangent_kernel<T: Real>(
-    (windows, count_padding, y_bar, x_bar): (&Windows, bool, &[T], &mut [T]),
+    windows: &Windows,
+    count_padding: bool,
+    y_bar: &[T],
+    x_bar: &mut [T],
 ) {
     let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
     let out = height * width;

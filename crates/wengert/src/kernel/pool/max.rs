@@ -44,16 +44,20 @@ pub fn max_pool<T: Real>(
         && windows.padding == [0, 0]
         && windows.dilation == [1, 1];
     if halves {
-        vectorised(pool_halves, (windows, x, y, positions));
+        vectorised!(pool_halves::<T>; T: Real; windows: &'a Windows, x: &'a [T], y: &'a mut [T], positions: &'a mut [i64]);
     } else {
-        vectorised(pool_windows, (windows, x, work, y, positions));
+        vectorised!(pool_windows::<T>; T: Real; windows: &'a Windows, x: &'a [T], work: &'a mut Workspace<T>, y: &'a mut [T], positions: &'a mut [i64]);
     }
 }
 
-type Arguments<'a, T> = (&'a Windows, &'a [T], &'a mut Workspace<T>, &'a mut [T], &'a mut [i64]);
-
 #[inline(always)]
-fn pool_windows<T: Real>((windows, x, work, y, positions): Arguments<'_, T>) {
+fn pool_windows<T: Real>(
+    windows: &Windows,
+    x: &[T],
+    work: &mut Workspace<T>,
+    y: &mut [T],
+    positions: &mut [i64],
+) {
     let (plane, [rows, columns]) = (windows.input[0] * windows.input[1], windows.output());
     let layout = work.prepare(windows);
     let results = y.chunks_exact_mut(rows * columns).zip(positions.chunks_exact_mut(rows * columns));
@@ -73,7 +77,7 @@ fn wins<T: Real>(x: T, best: T) -> bool {
 
 /// Windows of 2 x 2 at stride 2, straight from x.
 #[inline(always)]
-fn pool_halves<T: Real>((windows, x, y, positions): (&Windows, &[T], &mut [T], &mut [i64])) {
+fn pool_halves<T: Real>(windows: &Windows, x: &[T], y: &mut [T], positions: &mut [i64]) {
     let ([height, width], [rows, columns]) = (windows.input, windows.output());
     for row in 0..windows.planes * rows {
         let in_plane = 2 * (row % rows) * width;

@@ -13,7 +13,6 @@ pub mod strided;
 #[cfg(test)]
 mod tests;
 
-use crate::kernel::level::{self, Kernel};
 use crate::kernel::real::Real;
 
 /// Partial results of a reduction.
@@ -21,33 +20,28 @@ const LANES: usize = 16;
 /// Elements summed lane by lane before sums are combined pairwise.
 const BLOCK: usize = 1024;
 
-/// Calls `kernel` compiled for the instruction set of the running machine.
+/// Calls a kernel compiled for the instruction set of the running machine:
+/// `vectorised!(kernel::<T, MODE>; T: Bound; x: &'a [T], n: usize)` is `kernel::<T, MODE>(x, n)` with variables `x`, `n`.
 ///
-/// `kernel` has to be an `#[inline(always)]` function, not a closure: a closure too large to be inlined would be
-/// compiled for the baseline instruction set, silently.
-#[inline(always)]
-pub(super) fn vectorised<A, R, F: FnOnce(A) -> R>(kernel: F, arguments: A) -> R {
-    struct Call<F, A>(F, A);
-    impl<A, R, F: FnOnce(A) -> R> Kernel for Call<F, A> {
-        type Output = R;
-        #[inline(always)]
-        fn call<const MODE: u8>(self) -> R {
-            (self.0)(self.1)
+/// The kernel has to be an `#[inline(always)]` function. It is named here, not passed as a value: a function passed as a
+/// generic `FnOnce` is called through a shim that is not inlined and so compiled for the baseline instruction set,
+/// silently.
+macro_rules! vectorised {
+    ($kernel:path; $real:ident: $bound:path; $($name:ident: $type:ty),+) => {{
+        struct Call<'a, $real> {
+            $($name: $type,)+
         }
-    }
-    level::run(Call(kernel, arguments))
-}
-
-/// As [`vectorised`], for a kernel of the parameters `<T, MODE>`: one that calls elementary functions.
-macro_rules! vectorised_in_mode {
-    ($kernel:ident, $arguments:expr) => {
-        match crate::kernel::level::mode() {
-            FUSED => vectorised($kernel::<T, FUSED>, $arguments),
-            _ => vectorised($kernel::<T, PLAIN>, $arguments),
+        impl<'a, $real: $bound> crate::kernel::level::Kernel for Call<'a, $real> {
+            type Output = ();
+            #[inline(always)]
+            fn call<const MODE: u8>(self) {
+                $kernel($(self.$name),+)
+            }
         }
-    };
+        crate::kernel::level::run(Call { $($name),+ })
+    }};
 }
-use vectorised_in_mode;
+pub(super) use vectorised;
 
 /// `combine` over `x` and as many `start`s as there are lanes; `combine` has to commute.
 #[inline(always)]
@@ -138,11 +132,11 @@ pub fn sum_slice<T: Real>(x: &[T]) -> T {
 /// Sum of each row: `[rows, n] -> [rows]`, pairwise; with `accumulate` added to `out`.
 pub fn sum_rows<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) {
     assert_eq!(x.len(), n * out.len());
-    vectorised(sum_rows_kernel, (x, n, accumulate, out));
+    vectorised!(sum_rows_kernel::<T>; T: Real; x: &'a [T], n: usize, accumulate: bool, out: &'a mut [T]);
 }
 
 #[inline(always)]
-fn sum_rows_kernel<T: Real>((x, n, accumulate, out): (&[T], usize, bool, &mut [T])) {
+fn sum_rows_kernel<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) {
     for (i, out) in out.iter_mut().enumerate() {
         let sum = sum_slice(&x[i * n..][..n]);
         *out = if accumulate { *out + sum } else { sum };

@@ -35,13 +35,19 @@ pub fn norm<T: Real>(
     assert_eq!(x.len(), n * rows);
     assert!(moments.mean.is_empty() || moments.mean.len() == rows);
     assert!([weight, bias].iter().flatten().all(|slice| slice.len() == n));
-    vectorised(norm_kernel, (x, n, eps, [weight, bias], y, moments));
+    vectorised!(norm_kernel::<T>; T: Real; x: &'a [T], n: usize, eps: T, weight: Option<&'a [T]>, bias: Option<&'a [T]>, y: &'a mut [T], moments: Moments<'a, T>);
 }
 
-type Forward<'a, T> = (&'a [T], usize, T, [Option<&'a [T]>; 2], &'a mut [T], Moments<'a, T>);
-
 #[inline(always)]
-fn norm_kernel<T: Real>((x, n, eps, [weight, bias], y, moments): Forward<'_, T>) {
+fn norm_kernel<T: Real>(
+    x: &[T],
+    n: usize,
+    eps: T,
+    weight: Option<&[T]>,
+    bias: Option<&[T]>,
+    y: &mut [T],
+    moments: Moments<'_, T>,
+) {
     let reciprocal = T::one() / T::of(n as f64);
     for (i, row_scale) in moments.scale.iter_mut().enumerate() {
         let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
@@ -98,13 +104,19 @@ pub fn norm_cotangent<T: Real>(
     assert!(out.x.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
     assert!(weight.is_none_or(|weight| weight.len() == n));
     assert!([&out.weight, &out.bias].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
-    vectorised(norm_cotangent_kernel, (x, n, mean, scale, weight, y_bar, out));
+    vectorised!(norm_cotangent_kernel::<T>; T: Real; x: &'a [T], n: usize, mean: &'a [T], scale: &'a [T], weight: Option<&'a [T]>, y_bar: &'a [T], out: Cotangents<'a, T>);
 }
 
-type Backward<'a, T> = (&'a [T], usize, &'a [T], &'a [T], Option<&'a [T]>, &'a [T], Cotangents<'a, T>);
-
 #[inline(always)]
-fn norm_cotangent_kernel<T: Real>((x, n, mean, scale, weight, y_bar, mut out): Backward<'_, T>) {
+fn norm_cotangent_kernel<T: Real>(
+    x: &[T],
+    n: usize,
+    mean: &[T],
+    scale: &[T],
+    weight: Option<&[T]>,
+    y_bar: &[T],
+    mut out: Cotangents<'_, T>,
+) {
     for (i, &scale) in scale.iter().enumerate() {
         let (x, y_bar) = (&x[i * n..][..n], &y_bar[i * n..][..n]);
         let row = Row { x, y_bar, mean: mean.get(i).copied(), scale };

@@ -1,8 +1,7 @@
 //! Softmax and its relatives, each with its cotangent product. Every one is free of overflow.
 
-use super::{check, maximum, sum_of, sum_of_two, sum_slice, vectorised, vectorised_in_mode};
+use super::{check, maximum, sum_of, sum_of_two, sum_slice, vectorised};
 use crate::kernel::functions::Functions;
-use crate::kernel::level::{FUSED, PLAIN};
 use crate::kernel::real::Real;
 
 /// Softmax of each row: `y = e^x / sum e^x`.
@@ -10,11 +9,11 @@ use crate::kernel::real::Real;
 /// `[rows, n] -> [rows, n]`. A row of nothing but -infinity, or with +infinity or NaN, gives NaN.
 pub fn softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
-    vectorised_in_mode!(softmax_kernel, (x, n, y));
+    vectorised!(softmax_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
 }
 
 #[inline(always)]
-fn softmax_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
+fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
         y.iter_mut().zip(x).for_each(|(y, &x)| *y = Functions::exp::<MODE>(x - largest));
@@ -27,11 +26,11 @@ fn softmax_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T
 pub fn softmax_cotangent<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     check(n, y, y_bar);
     check(n, y, x_bar);
-    vectorised(softmax_cotangent_kernel, (y, y_bar, n, accumulate, x_bar));
+    vectorised!(softmax_cotangent_kernel::<T>; T: Real; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 
 #[inline(always)]
-fn softmax_cotangent_kernel<T: Real>((y, y_bar, n, accumulate, x_bar): (&[T], &[T], usize, bool, &mut [T])) {
+fn softmax_cotangent_kernel<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let mean = sum_of_two(y, y_bar, |y, y_bar| y * y_bar);
@@ -44,11 +43,11 @@ fn softmax_cotangent_kernel<T: Real>((y, y_bar, n, accumulate, x_bar): (&[T], &[
 /// `[rows, n] -> [rows, n]`. NaN where [`softmax`] gives NaN.
 pub fn log_softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
-    vectorised_in_mode!(log_softmax_kernel, (x, n, y));
+    vectorised!(log_softmax_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
 }
 
 #[inline(always)]
-fn log_softmax_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
+fn log_softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
         let log = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln();
@@ -66,12 +65,16 @@ pub fn log_softmax_cotangent<T: Functions>(
 ) {
     check(n, y, y_bar);
     check(n, y, x_bar);
-    vectorised_in_mode!(log_softmax_cotangent_kernel, (y, y_bar, n, accumulate, x_bar));
+    vectorised!(log_softmax_cotangent_kernel::<T, MODE>; T: Functions; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 
 #[inline(always)]
 fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
-    (y, y_bar, n, accumulate, x_bar): (&[T], &[T], usize, bool, &mut [T]),
+    y: &[T],
+    y_bar: &[T],
+    n: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
 ) {
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
@@ -85,11 +88,11 @@ fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
 /// `[rows, n] -> [rows]`. -infinity for a row of nothing but -infinity and for an empty one.
 pub fn logsumexp<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     assert_eq!(x.len(), n * y.len());
-    vectorised_in_mode!(logsumexp_kernel, (x, n, y));
+    vectorised!(logsumexp_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
 }
 
 #[inline(always)]
-fn logsumexp_kernel<T: Functions, const MODE: u8>((x, n, y): (&[T], usize, &mut [T])) {
+fn logsumexp_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
     for (i, y) in y.iter_mut().enumerate() {
         let x = &x[i * n..][..n];
         let largest = maximum(x);
@@ -110,14 +113,17 @@ pub fn logsumexp_cotangent<T: Functions>(
 ) {
     assert_eq!((x.len(), y_bar.len()), (n * y.len(), y.len()));
     check(n, x, x_bar);
-    vectorised_in_mode!(logsumexp_cotangent_kernel, (x, y, y_bar, n, accumulate, x_bar));
+    vectorised!(logsumexp_cotangent_kernel::<T, MODE>; T: Functions; x: &'a [T], y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
-
-type Backward<'a, T> = (&'a [T], &'a [T], &'a [T], usize, bool, &'a mut [T]);
 
 #[inline(always)]
 fn logsumexp_cotangent_kernel<T: Functions, const MODE: u8>(
-    (x, y, y_bar, n, accumulate, x_bar): Backward<'_, T>,
+    x: &[T],
+    y: &[T],
+    y_bar: &[T],
+    n: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
 ) {
     let rows = x.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for ((x, x_bar), (&y, &y_bar)) in rows.zip(y.iter().zip(y_bar)) {
