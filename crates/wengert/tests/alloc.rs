@@ -94,6 +94,19 @@ fn formulas_and_numbers_allocate_nothing() {
     assert_eq!(taken, 0);
 }
 
+#[test]
+fn an_evaluator_allocates_nothing_after_its_first_call() {
+    let mut f = Evaluator::new(|g: &Graph, x: Var| g.sum((x * x + 1).log() * x));
+    let (x, mut gradient) = ([0.5; 40], [0.0; 40]);
+    f.value_and_grad_into(&x, &mut gradient).unwrap();
+    f.value_and_grad_into(&x, &mut gradient).unwrap();
+    let before = TAKEN.get();
+    for k in 0..5 {
+        f.value_and_grad_into(&[0.1 * k as f64; 40], &mut gradient).unwrap();
+    }
+    assert_eq!(TAKEN.get() - before, 0);
+}
+
 /// What else a step is made of, each with its sweep, on a `[6, 8]` matrix, its square, and a `[2, 3, 8, 8]` image.
 #[rustfmt::skip]
 const STEPS: &[(&str, fn(&Graph, &[Var]) -> Var)] = &[

@@ -247,6 +247,44 @@ fn refusals_carry_the_line_of_the_caller() {
     }
 }
 
+#[test]
+fn questions_carry_the_line_of_the_caller() {
+    let mut g = Graph::new();
+    let mark = g.mark();
+    let stale = g.leaf(1.0);
+    g.rewind(mark);
+    #[rustfmt::skip]
+    let asks: &[(&str, fn(&mut Graph, Var) -> u32)] = &[
+        ("value", |g, v| { g.value(v); line!() }),
+        ("value_i64", |g, v| { g.value_i64(v); line!() }),
+        ("value_bool", |g, v| { g.value_bool(v); line!() }),
+        ("item", |g, v| { g.item(v); line!() }),
+        ("shape", |g, v| { g.shape(v); line!() }),
+        ("ndim", |g, v| { g.ndim(v); line!() }),
+        ("len", |g, v| { g.len(v); line!() }),
+        ("is_differentiable", |g, v| { g.is_differentiable(v); line!() }),
+        ("op", |g, v| { g.op(v); line!() }),
+        ("line", |g, v| { g.line(v); line!() }),
+        ("parents", |g, v| { g.parents(v); line!() }),
+        ("grad", |g, v| { g.grad(v); line!() }),
+        ("retain_grad", |g, v| { g.retain_grad(v); line!() }),
+        ("backward", |g, v| { g.backward(v).unwrap(); line!() }),
+        ("backward_with", |g, v| { g.backward_with(v, 1.0).unwrap(); line!() }),
+        ("set_value", |g, v| { g.set_value(v, 1.0).unwrap(); line!() }),
+        ("update", |g, v| { g.update(&[v], |_, _| {}).unwrap(); line!() }),
+    ];
+    for (name, ask) in asks {
+        let refused = catch_unwind(AssertUnwindSafe(|| ask(&mut g, stale))).expect_err(name);
+        let text = refused.downcast_ref::<String>().expect("a message").clone();
+        let good = g.leaf(1.0);
+        if let Ok(line) = catch_unwind(AssertUnwindSafe(|| ask(&mut g, good))) {
+            assert!(text.contains(&format!("lines.rs:{line})")), "{name}: {text}, not at {line}");
+        }
+        assert!(text.contains("(at crates/wengert/tests/lines.rs:"), "{name}: {text}");
+        g.rewind(mark);
+    }
+}
+
 /// The `pub fn`s of the files that hold methods which record: name, and the lines in front of each.
 fn functions() -> Vec<(String, String, String)> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

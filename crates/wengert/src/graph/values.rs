@@ -139,10 +139,14 @@ impl<T: Functions> Graph<T> {
     #[track_caller]
     pub(crate) fn id(&self, what: &'static str, v: Var) -> usize {
         let resolved = self.tape.borrow().resolve(v);
-        resolved.unwrap_or_else(|refusal| {
-            self.enter();
-            panic!("{}", self.error(refusal, what, &[]))
-        })
+        match resolved {
+            Ok(id) => id,
+            Err(refusal) => {
+                // Not in a closure: those do not see the caller.
+                self.enter();
+                panic!("{}", self.error(refusal, what, &[]))
+            }
+        }
     }
 
     #[track_caller]
