@@ -95,6 +95,17 @@ fn formulas_and_numbers_allocate_nothing() {
 }
 
 #[test]
+fn long_scalar_code_allocates_nothing() {
+    let g = Graph::new();
+    let (x, y) = (g.leaf(0.3), g.leaf(0.7));
+    let taken = in_steady_state(g, &[x, y], |g| {
+        let step = |z: Var| g.eval(z.sin() * y + 0.1 * x.exp() - z / 3);
+        (0..1000).fold(x, |z, _| step(z))
+    });
+    assert_eq!(taken, 0);
+}
+
+#[test]
 fn an_evaluator_allocates_nothing_after_its_first_call() {
     let mut f = Evaluator::new(|g: &Graph, x: Var| g.sum((x * x + 1).log() * x));
     let (x, mut gradient) = ([0.5; 40], [0.0; 40]);
