@@ -118,9 +118,11 @@ fn an_evaluator_allocates_nothing_after_its_first_call() {
     assert_eq!(TAKEN.get() - before, 0);
 }
 
+type Step = fn(&Graph, &[Var]) -> Var;
+
 /// What else a step is made of, each with its sweep, on a `[6, 8]` matrix, its square, and a `[2, 3, 8, 8]` image.
 #[rustfmt::skip]
-const STEPS: &[(&str, fn(&Graph, &[Var]) -> Var)] = &[
+const STEPS: &[(&str, Step)] = &[
     ("broadcast", |g, x| g.eval(x[0] * g.constant([0.5; 8]) + 1)),
     ("sum_axes", |g, x| g.sum_axes(x[0], &[0])),
     ("mean_keepdims", |g, x| g.mean_keepdims(x[0], &[1])),

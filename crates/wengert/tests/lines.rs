@@ -247,6 +247,8 @@ fn refusals_carry_the_line_of_the_caller() {
     }
 }
 
+type Ask = fn(&mut Graph, Var) -> u32;
+
 #[test]
 fn questions_carry_the_line_of_the_caller() {
     let mut g = Graph::new();
@@ -254,7 +256,7 @@ fn questions_carry_the_line_of_the_caller() {
     let stale = g.leaf(1.0);
     g.rewind(mark);
     #[rustfmt::skip]
-    let asks: &[(&str, fn(&mut Graph, Var) -> u32)] = &[
+    let asks: &[(&str, Ask)] = &[
         ("value", |g, v| { g.value(v); line!() }),
         ("value_i64", |g, v| { g.value_i64(v); line!() }),
         ("value_bool", |g, v| { g.value_bool(v); line!() }),

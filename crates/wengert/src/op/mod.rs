@@ -48,6 +48,7 @@ macro_rules! op_enum {
 
         impl Op {
             /// Every op once, with its default attributes.
+            #[cfg(test)]
             pub(crate) fn every() -> Vec<Op> {
                 let unary = Unary::ALL.iter().map(|&op| Op::Unary(op));
                 let tuned = Tuned::ALL.iter().map(|&op| Op::Tuned(op, [0.0; 2]));
