@@ -17,6 +17,9 @@ use crate::var::Var;
 pub use evaluator::Evaluator;
 pub use matrices::{hessian, jacobian, per_sample_gradients};
 
+/// An array for each input.
+pub type Gradient<T> = Vec<ArrayD<T>>;
+
 /// The arrays that a function is evaluated at, of any rank each.
 pub type Inputs<'a, T> = [&'a dyn Source<T>];
 
@@ -36,7 +39,7 @@ fn recorded<T: Functions>(
 }
 
 /// What the leaves have been given; zeros where nothing arrived.
-pub(crate) fn gradients<T: Functions>(g: &Graph<T>, x: &[Var]) -> Vec<ArrayD<T>> {
+pub(crate) fn gradients<T: Functions>(g: &Graph<T>, x: &[Var]) -> Gradient<T> {
     x.iter().map(|&x| g.grad(x).map_or_else(|| ArrayD::zeros(&g.shape(x)[..]), |d| d.to_owned())).collect()
 }
 
@@ -81,7 +84,7 @@ fn tangents<T: Functions>(
 pub fn value_and_grad<T: Functions>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
-) -> Result<(T, Vec<ArrayD<T>>)> {
+) -> Result<(T, Gradient<T>)> {
     let (mut g, x, y) = recorded(f, inputs);
     g.backward(y)?;
     Ok((g.item(y), gradients(&g, &x)))
@@ -109,7 +112,7 @@ pub fn vjp<T: Functions>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
     y_bar: &dyn Source<T>,
-) -> Result<(ArrayD<T>, Vec<ArrayD<T>>)> {
+) -> Result<(ArrayD<T>, Gradient<T>)> {
     let (mut g, x, y) = recorded(f, inputs);
     g.backward_with(y, y_bar)?;
     Ok((g.value(y).to_owned(), gradients(&g, &x)))
@@ -167,7 +170,7 @@ pub fn hvp<T: Functions>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
     v: &Inputs<'_, T>,
-) -> Result<(Vec<ArrayD<T>>, Vec<ArrayD<T>>)> {
+) -> Result<(Gradient<T>, Gradient<T>)> {
     let (mut g, x, y) = recorded(f, inputs);
     let along = tangents(&g, &x, v, "hvp")?;
     let y_dot = g.tangent(y, &along)?;

@@ -142,3 +142,28 @@ fn derivatives_under_no_grad_have_their_values() {
     assert!(g.is_differentiable(dy) && g.is_differentiable(y_dot));
     assert!(!g.is_differentiable(dy0) && !g.is_differentiable(y_dot0));
 }
+
+/// `sum(tanh(a x) exp(-x^2))`, three times to `a` and three times to `x`, as one fused node.
+#[test]
+fn third_derivatives_of_an_array_formula() {
+    use num_dual::{DualNum, third_derivative};
+    let g = Graph::new();
+    let values = [0.3, -0.7, 1.1, 0.05];
+    let (x, a) = (g.leaf(values), g.leaf(0.6));
+    let y = g.eval((a * x).tanh() * (-x * x).exp());
+    let mut by_a = g.sum(y);
+    for _ in 0..3 {
+        by_a = g.gradient(by_a, &[a]).unwrap()[0];
+    }
+    let want: f64 =
+        values.iter().map(|&x| third_derivative(|a| (a * x).tanh() * (-x * x).exp(), 0.6).3).sum();
+    assert!((g.item(by_a) - want).abs() < 1e-13, "{} {want}", g.item(by_a));
+    let mut by_x = y;
+    for _ in 0..3 {
+        by_x = g.gradient(g.sum(by_x), &[x]).unwrap()[0];
+    }
+    for (&have, x) in g.value(by_x).iter().zip(values) {
+        let (_, _, _, want) = third_derivative(|x| (x * 0.6).tanh() * (-x * x).exp(), x);
+        assert!((have - want).abs() < 1e-12, "{have} {want}");
+    }
+}
