@@ -140,7 +140,7 @@ fn expected() -> BTreeSet<String> {
     names.extend(Binary::ALL.iter().map(|op| op.name().into()));
     names.extend(Compare::ALL.iter().map(|op| op.name().into()));
     // What reads or changes the graph and records nothing.
-    let others = "value value_i64 value_bool item shape ndim len is_differentiable op line parents node_count nodes \
+    let others = "value value_i64 value_bool item shape ndim len is_differentiable op line parents node_count nodes bytes \
                   grad retain_grad zero_grad set_value update";
     others.split_whitespace().for_each(|name| assert!(names.remove(name), "{name} is no method any more"));
     assert!(names.len() > 150 && names.contains("gelu_tanh") && names.contains("logsumexp_keepdims"));
@@ -196,6 +196,7 @@ fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, map(x, |x| x * x, |x, _| 2.0 * x)(f, |x| x, |_, _| 1.0));
     row!(w, custom, |g: &Graph| g.custom("twice", &[x], |x| Ok(&x[0] * 2.0), |g, _, _, y| Ok(vec![Some(g.eval(2.0 * y))])), |g: &Graph| g.custom("no", &[x], |_| Err("no".into()), |_, _, _, _| Ok(vec![None])));
     row!(w, checkpoint, |g: &Graph| g.checkpoint(&[x], |g, x| g.sum(x[0])), |g: &Graph| g.checkpoint(&[f], |g, x| g.sum(x[0])));
+    row!(w, implicit_solve, |g: &Graph| g.implicit_solve(&[x], |p| Ok(p[0].to_owned()), |g, y, p| g.eval(y - p[0])), |g: &Graph| g.implicit_solve(&[f], |p| Ok(p[0].to_owned()), |g, y, p| g.eval(y - p[0])));
     w.seen.insert("apply_custom".into()); // By `custom`.
 }
 
