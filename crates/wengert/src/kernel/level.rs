@@ -58,11 +58,6 @@ pub fn level() -> Level {
     })
 }
 
-/// The `MODE` that [`run`] calls kernels with.
-pub fn mode() -> u8 {
-    if matches!(level(), Level::Plain) { BASE } else { FUSED }
-}
-
 /// The levels this machine has, ascending.
 pub fn available() -> impl Iterator<Item = Level> {
     let plain = std::iter::once(Level::Plain);
