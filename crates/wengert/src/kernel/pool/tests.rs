@@ -121,27 +121,3 @@ fn mean_agrees_with_direct_loops() {
         }
     }
 }
-
-/// Not a test of correctness: prints the time of the pools of a small network.
-#[test]
-#[ignore = "prints times; run in release"]
-fn speed() {
-    for (planes, input) in [(64 * 16, [26, 26]), (64 * 32, [11, 11])] {
-        for (kernel, padding) in [([2, 2], [0, 0]), ([3, 3], [1, 1])] {
-            let w = Windows { planes, input, kernel, stride: [2, 2], padding, dilation: [1, 1] };
-            let x = random::<f32>(1, planes * input[0] * input[1]);
-            let len = planes * w.output()[0] * w.output()[1];
-            let (mut y, mut positions, mut x_bar) = (vec![0.0; len], vec![0; len], x.clone());
-            let (mut best, mut work) = ([f64::INFINITY; 2], Workspace::default());
-            for _ in 0..30 {
-                let start = std::time::Instant::now();
-                max_pool(&w, &x, &mut work, &mut y, &mut positions);
-                best[0] = best[0].min(start.elapsed().as_secs_f64());
-                let start = std::time::Instant::now();
-                max_pool_cotangent(w.planes, &y, &positions, false, &mut x_bar);
-                best[1] = best[1].min(start.elapsed().as_secs_f64());
-            }
-            println!("{kernel:?} on {input:?}: {:.3} ms and {:.3} ms", best[0] * 1e3, best[1] * 1e3);
-        }
-    }
-}
