@@ -225,6 +225,12 @@ pub trait Rule<T: Functions> {
         false
     }
 
+    /// Whether the result has the elements of the one argument in the same row-major order, so that its cotangent is the
+    /// argument's as it stands.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Whether the op is linear in its real arguments together: its vjp reads no primal, its jvp is the op itself.
     fn is_linear(&self) -> bool {
         false

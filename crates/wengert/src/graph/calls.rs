@@ -21,7 +21,14 @@ impl<T: Functions> Graph<T> {
     pub(crate) fn sweep_call(&mut self, id: usize) -> Result<()> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
-        let operation = tape.calls[node.a as usize].op.clone();
+        let call = &tape.calls[node.a as usize];
+        if let Operation::Op(op) = &call.op
+            && ops::rule::<T>(op).keeps_order()
+        {
+            self.sweep.hand_back(tape, id, &node);
+            return Ok(());
+        }
+        let operation = call.op.clone();
         let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
         let results: SmallVec<[usize; 8]> = tape.results_of(id).collect();
         let needs: SmallVec<[bool; 8]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();

@@ -13,7 +13,7 @@ use crate::expr::{Expr, Lowering};
 use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape};
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{LONGEST, Run, Scratch, Slot, Step, params};
+use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params};
 use crate::kernel::walk::Operand;
 use crate::op::Op;
 use crate::rule::{Dtype, Record};
@@ -116,7 +116,7 @@ impl<T: Functions> Tape<T> {
         &self,
         memory: &'m Memory<T>,
         formula: &Formula,
-    ) -> SmallVec<[Operand<'m, T>; 8]> {
+    ) -> SmallVec<[Operand<'m, T>; FEW]> {
         let shape = &self.layouts.get(formula.layout).layout.shape;
         let (first, len) = formula.leaves;
         let ids = &self.parents[first as usize..][..len as usize];
@@ -207,7 +207,7 @@ impl<T: Functions> Graph<T> {
         let at = self.at.get();
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
-        let mut ids: SmallVec<[usize; 8]> = SmallVec::new();
+        let mut ids: SmallVec<[usize; FEW]> = SmallVec::new();
         for &v in &program.leaves {
             match tape.resolve(v) {
                 Ok(id) if tape.nodes[id].dtype() == Dtype::Real => ids.push(id),

@@ -6,7 +6,7 @@ use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Memory, Node, Tape};
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{Into, Seed};
+use crate::kernel::program::{FEW, Into, Seed};
 use crate::kernel::walk::Walk;
 use crate::memory::Loan;
 use crate::shape::Layout;
@@ -23,14 +23,14 @@ impl<T: Functions> Sweep<T> {
             self.keep_copy(result_len, id, &y_bar);
         }
         let parents = tape.formula_parents(node.a);
-        let mut ones: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), parents.len());
-        let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
+        let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
+        let mut loans: SmallVec<[Option<(Loan, bool)>; FEW]> = SmallVec::new();
         for &parent in parents {
             let node = tape.nodes[parent as usize];
             let array = node.is_differentiable() && !node.is_lane();
             loans.push(array.then(|| self.buffer(parent as usize, &node, tape.entry(parent as usize).len)));
         }
-        let mut into: SmallVec<[Into<'_, T>; 8]> = SmallVec::new();
+        let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
         for ((&parent, loan), one) in parents.iter().zip(&mut loans).zip(&mut ones) {
             let (node, own) = (tape.nodes[parent as usize], tape.entry(parent as usize));
             let walk = || Walk::new(shape, &Layout::contiguous(&own.layout.shape).broadcast_strides(shape));
@@ -53,9 +53,12 @@ impl<T: Functions> Sweep<T> {
         let leaves = tape.formula_leaves(memory, &formula);
         let seed = match formula.total {
             Some(total) => Seed::Each(total.scale(y_bar.slice::<T>(1)[0], *len)),
-            None => Seed::Array(y_bar.slice::<T>(*len)),
+            None => {
+                let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
+                Seed::Array { y_bar: y_bar.slice::<T>(*len), y }
+            }
         };
-        let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into);
+        let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into, node.is_pending());
         drop((into, leaves));
         for (k, loan) in loans.into_iter().enumerate() {
             let parent = tape.formula_parents(node.a)[k] as usize;

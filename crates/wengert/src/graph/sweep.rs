@@ -180,6 +180,29 @@ impl<T: Functions> Sweep<T> {
         self.arrays[node.slot as usize] = Some(loan);
     }
 
+    /// The cotangent of node `id` becomes that of its argument, or is added to it: the same elements in the same order.
+    pub fn hand_back(&mut self, tape: &Tape<T>, id: usize, node: &Node) {
+        let parent = tape.call_parents(node.a)[0] as usize;
+        let target = tape.nodes[parent];
+        let Some(loan) = self.take(node) else { return };
+        let len = tape.entry(id).len;
+        if node.is_retained() {
+            self.keep_copy(len, id, &loan);
+        }
+        if target.is_lane() {
+            self.add_one(parent, &target, loan.slice::<T>(1)[0]);
+            return self.pool.give_back(loan);
+        }
+        self.low = self.low.min(parent);
+        match &mut self.arrays[target.slot as usize] {
+            Some(held) => {
+                held.slice_mut::<T>(len).iter_mut().zip(loan.slice::<T>(len)).for_each(|(held, g)| *held += *g);
+                self.pool.give_back(loan);
+            }
+            free => *free = Some(loan),
+        }
+    }
+
     /// Adds the tiles that `tile(start, buffer, accumulate)` writes to the cotangent of node `id`, summed back from
     /// shape `result`.
     fn add_tiles(

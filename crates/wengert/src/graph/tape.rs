@@ -283,7 +283,10 @@ impl<T: Functions> Tape<T> {
         let node = self.nodes[id];
         let entry = self.entry(id);
         let (data, first) = memory.span(self.place(memory, &node), &entry.layout);
-        let walk = Walk::new(shape, &entry.layout.broadcast_strides(shape));
+        let walk = match entry.contiguous && entry.layout.shape[..] == *shape {
+            true => Walk::flat(entry.len),
+            false => Walk::new(shape, &entry.layout.broadcast_strides(shape)),
+        };
         Operand { data, first, walk }
     }
 

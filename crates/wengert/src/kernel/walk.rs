@@ -36,27 +36,53 @@ impl Walk {
         Walk { axes }
     }
 
+    /// `len` elements one behind the other.
+    pub fn flat(len: usize) -> Self {
+        Walk { axes: SmallVec::from_elem((len, 1), 1) }
+    }
+
     /// Whether the elements lie one behind the other.
     pub fn is_contiguous(&self) -> bool {
         self.axes.len() == 1 && (self.axes[0].1 == 1 || self.axes[0].0 == 1)
+    }
+
+    /// Whether it is one element over and over.
+    pub fn is_uniform(&self) -> bool {
+        self.axes.iter().all(|(_, step)| *step == 0)
     }
 
     /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
     #[inline]
     pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, std::ops::Range<usize>)) {
         let (&(inner, step), outer) = self.axes.split_last().expect("at least one axis");
+        if len == 0 {
+            return;
+        }
+        let (mut row, mut column) = (start / inner, start % inner);
+        let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let mut offset = 0;
+        for (&(n, s), at) in outer.iter().zip(&mut at).rev() {
+            (row, *at) = (row / n, row % n);
+            offset += *at as isize * s;
+        }
         let mut done = 0;
-        while done < len {
-            let at = start + done;
-            let (mut row, column) = (at / inner, at % inner);
-            let mut offset = column as isize * step;
-            for &(n, s) in outer.iter().rev() {
-                offset += (row % n) as isize * s;
-                row /= n;
-            }
+        loop {
             let count = (inner - column).min(len - done);
-            f(offset, step, done..done + count);
+            f(offset + column as isize * step, step, done..done + count);
             done += count;
+            if done == len {
+                return;
+            }
+            column = 0;
+            for (&(n, s), at) in outer.iter().zip(&mut at).rev() {
+                *at += 1;
+                offset += s;
+                if *at < n {
+                    break;
+                }
+                *at = 0;
+                offset -= n as isize * s;
+            }
         }
     }
 }

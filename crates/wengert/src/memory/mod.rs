@@ -13,10 +13,12 @@
 
 #![allow(unsafe_code)]
 
+mod fetch;
 mod lane;
 mod pool;
 mod slab;
 
+pub use fetch::prefetch;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
 pub use slab::{Fresh, Place, Plain, Slab, SlabMark, span_of};

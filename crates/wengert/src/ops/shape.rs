@@ -31,16 +31,6 @@ fn reshape_back<'r, T: Functions>(
     Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
 }
 
-fn reshape_back_kernel<T: Functions>(
-    y_bar: &[Option<ArrayViewD<'_, T>>],
-    x_bar: &mut [Option<Cotangent<'_, T>>],
-) -> bool {
-    let shape: Shape = y_bar[0].as_ref().map_or(Shape::new(), |y_bar| y_bar.shape().into());
-    pour_back(y_bar, x_bar, true, |x_bar| {
-        x_bar.into_shape_with_order(IxDyn(&shape)).expect("cotangents lie row-major without gaps")
-    })
-}
-
 impl Permute {
     fn order(&self, ndim: usize) -> Result<Shape, Refusal> {
         if self.axes.len() != ndim {
@@ -158,14 +148,8 @@ impl<T: Functions> Rule<T> for Reshape {
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         reshape_back(call, y_bar)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        reshape_back_kernel(y_bar, x_bar)
+    fn keeps_order(&self) -> bool {
+        true
     }
     fn is_linear(&self) -> bool {
         true
@@ -242,14 +226,8 @@ impl<T: Functions> Rule<T> for Squeeze {
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         reshape_back(call, y_bar)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        reshape_back_kernel(y_bar, x_bar)
+    fn keeps_order(&self) -> bool {
+        true
     }
     fn is_linear(&self) -> bool {
         true
@@ -273,14 +251,8 @@ impl<T: Functions> Rule<T> for Unsqueeze {
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         reshape_back(call, y_bar)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        reshape_back_kernel(y_bar, x_bar)
+    fn keeps_order(&self) -> bool {
+        true
     }
     fn is_linear(&self) -> bool {
         true

@@ -37,6 +37,14 @@ fn pick<T: Functions>(
     let Blocks { outer, count, width } = Blocks::along(table.shape(), axis);
     let table = table.as_slice().expect("standard layout");
     let rows = index.len();
+    if width == 1 {
+        for (table, picks) in table.chunks_exact(count.max(1)).zip(picks.chunks_exact_mut(rows.max(1))) {
+            for (to, &i) in picks.iter_mut().zip(index) {
+                *to = if accumulate { *to + table[i as usize] } else { table[i as usize] };
+            }
+        }
+        return;
+    }
     for o in 0..outer {
         for (k, &i) in index.iter().enumerate() {
             let from = &table[(o * count + i as usize) * width..][..width];
@@ -61,6 +69,12 @@ fn put<T: Functions>(
     let picks = picks.as_slice().expect("standard layout");
     let table = table.as_slice_mut().expect("results and cotangents lie row-major without gaps");
     let rows = index.len();
+    if width == 1 {
+        for (table, picks) in table.chunks_exact_mut(count.max(1)).zip(picks.chunks_exact(rows.max(1))) {
+            picks.iter().zip(index).for_each(|(from, &i)| table[i as usize] += *from);
+        }
+        return;
+    }
     for o in 0..outer {
         for (k, &i) in index.iter().enumerate() {
             let to = &mut table[(o * count + i as usize) * width..][..width];

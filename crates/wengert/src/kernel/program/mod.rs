@@ -1,0 +1,79 @@
+//! Fused formulas: a small program of elementwise instructions, run tile by tile, forwards and in reverse.
+//!
+//! Everything an instruction reads or writes is a tile in the first-level cache; memory is touched once for each operand
+//! and each cotangent. The instructions are the rows of the elementwise table through the same kernels as single ops, so a
+//! fused formula has the very bits of its ops one by one.
+//!
+//! A run is planned once ([`plan`]): which values are needed at all, in which tiles they lie, and which cotangents
+//! are another's under a second name. Then the plan is carried out for block after block of the elements ([`run`]).
+
+mod plan;
+mod run;
+mod tiles;
+
+pub use run::{Into, Run, Seed};
+pub use tiles::Scratch;
+
+use crate::kernel::reads::Reads;
+use crate::op::{Binary, Params, Tuned, Unary};
+
+/// Instructions of the longest program.
+pub const LONGEST: usize = 48;
+/// Leaves of a formula that need no memory of their own to be listed.
+pub const FEW: usize = 12;
+
+/// Where an instruction finds an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    Leaf(u16),
+    Step(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    Unary(Unary, Slot),
+    /// The attributes are the numbers at this index and the next; they are no part of the program.
+    Tuned(Tuned, Slot, u16),
+    Binary(Binary, Slot, Slot),
+}
+
+impl Step {
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Unary(op, _) => op.name(),
+            Step::Tuned(op, ..) => op.name(),
+            Step::Binary(op, ..) => op.name(),
+        }
+    }
+
+    /// The argument at `position`, 0 or 1.
+    pub fn slot(self, position: usize) -> Option<Slot> {
+        match (self, position) {
+            (Step::Unary(_, a) | Step::Tuned(_, a, _) | Step::Binary(_, a, _), 0) => Some(a),
+            (Step::Binary(_, _, b), 1) => Some(b),
+            _ => None,
+        }
+    }
+
+    /// What the partial to the argument at `position` reads.
+    fn reads(self, position: usize, numbers: &[f64]) -> Reads {
+        match self {
+            Step::Unary(op, _) => Reads::unary(op),
+            Step::Tuned(op, _, at) => Reads::tuned(op, params(numbers, at)),
+            Step::Binary(op, ..) => Reads::binary(op, position),
+        }
+    }
+
+    fn is_flat(self) -> bool {
+        matches!(self, Step::Unary(op, _) if op.is_flat())
+    }
+
+    pub fn slots(self) -> impl Iterator<Item = Slot> {
+        (0..2).filter_map(move |position| self.slot(position))
+    }
+}
+
+/// The attributes of a tuned step.
+pub fn params(numbers: &[f64], at: u16) -> Params {
+    [numbers[at as usize], numbers[at as usize + 1]]
+}

@@ -1,0 +1,288 @@
+//! What a run does with each strip of elements, decided once for all of them.
+//!
+//! Forwards, a tile is free again after the last step that reads it. In reverse, only values that some partial reads are
+//! computed and kept, until the sweep has passed them; a cotangent that a partial of 1 hands on unchanged is not
+//! copied, but has two names.
+
+use super::{Slot, Step};
+use crate::kernel::reads::Reads;
+
+/// Where a value of this strip is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Nowhere,
+    Tile(u16),
+    /// The result of the whole formula, in memory from its forward pass.
+    Given,
+}
+
+/// Where a cotangent of this strip is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// That of the result.
+    Seed,
+    Tile(u16),
+}
+
+/// Where a contribution goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    Tile(u16),
+    Leaf(u16),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    /// Computes a step; into the result's memory, if it has no tile.
+    Value { step: u16, to: Option<u16> },
+    /// Adds the elements of the last step to the total.
+    Total,
+    /// Copies a cotangent that has a second name, before something is added to it.
+    Copy { from: Bar, to: u16 },
+    /// Writes, or adds, what a step's cotangent contributes to its argument at `position`.
+    Pull { step: u16, position: u8, bar: Bar, to: To, add: bool },
+}
+
+/// What is wanted of a leaf's cotangent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    Nothing,
+    /// Written to memory, or added where it holds one already.
+    InPlace { held: bool },
+    /// Written to a tile, to be added up where it belongs.
+    Apart,
+}
+
+#[derive(Default)]
+pub struct Plan {
+    pub acts: Vec<Act>,
+    /// Where the value of each step lies.
+    pub places: Vec<Place>,
+    /// How many tiles there are.
+    pub tiles: usize,
+    /// Leaves whose values are read.
+    pub leaves: u64,
+    /// Leaves that a contribution reaches.
+    pub reached: u64,
+    free: Vec<u16>,
+    /// How many names the cotangent in a tile has.
+    names: Vec<u8>,
+    bars: Vec<Option<Bar>>,
+}
+
+impl Plan {
+    fn clear(&mut self, steps: usize) {
+        self.acts.clear();
+        self.places.clear();
+        self.places.resize(steps, Place::Nowhere);
+        self.bars.clear();
+        self.bars.resize(steps, None);
+        self.free.clear();
+        self.names.clear();
+        (self.tiles, self.leaves, self.reached) = (0, 0, 0);
+    }
+
+    fn tile(&mut self) -> u16 {
+        self.free.pop().unwrap_or_else(|| {
+            self.tiles += 1;
+            self.names.push(0);
+            self.tiles as u16 - 1
+        })
+    }
+
+    /// Computes the result, and its total instead if that is all that is wanted.
+    pub fn forward(&mut self, steps: &[Step], total: bool) {
+        self.clear(steps.len());
+        let last = steps.len() - 1;
+        self.values(steps, u64::MAX >> (63 - last), 0, total);
+    }
+
+    /// Computes the steps in `needed`; those in `kept` stay.
+    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, total: bool) {
+        let last = steps.len() - 1;
+        let computed = |k: &usize| needed >> k & 1 == 1;
+        let mut readers = [0u8; super::LONGEST];
+        for slot in (0..steps.len()).filter(computed).flat_map(|k| steps[k].slots()) {
+            match slot {
+                Slot::Step(j) => readers[j as usize] += 1,
+                Slot::Leaf(l) => self.leaves |= 1 << l,
+            }
+        }
+        for k in (0..steps.len()).filter(computed) {
+            let to = (k != last || total || kept >> k & 1 == 1).then(|| self.tile());
+            self.places[k] = to.map_or(Place::Nowhere, Place::Tile);
+            self.acts.push(Act::Value { step: k as u16, to });
+            for slot in steps[k].slots() {
+                if let Slot::Step(j) = slot {
+                    readers[j as usize] -= 1;
+                    if readers[j as usize] == 0 && kept >> j & 1 == 0 {
+                        self.release(self.places[j as usize]);
+                    }
+                }
+            }
+        }
+        if total {
+            self.acts.push(Act::Total);
+            if kept >> last & 1 == 0 {
+                self.release(self.places[last]);
+            }
+        }
+    }
+
+    fn release(&mut self, place: Place) {
+        if let Place::Tile(tile) = place {
+            self.free.push(tile);
+        }
+    }
+
+    /// Computes the cotangents of the leaves, and the total on the way. With `given` the result is in memory already.
+    pub fn reverse(&mut self, steps: &[Step], numbers: &[f64], wants: &[Want], total: bool, given: bool) {
+        self.clear(steps.len());
+        let last = steps.len() - 1;
+        let active = active(steps, wants);
+        let mut kept = 0u64;
+        for (k, position) in pulls(steps, wants, active) {
+            let Reads { a, b, y, .. } = steps[k].reads(position, numbers);
+            let slots = [a.then(|| steps[k].slot(0)), b.then(|| steps[k].slot(1))];
+            for slot in slots.into_iter().flatten().flatten() {
+                match slot {
+                    Slot::Step(j) => kept |= 1 << j,
+                    Slot::Leaf(l) => self.leaves |= 1 << l,
+                }
+            }
+            kept |= u64::from(y) << k;
+        }
+        let mut needed = kept;
+        if given && kept >> last & 1 == 1 {
+            needed &= !(1 << last);
+        }
+        needed |= u64::from(total) << last;
+        for k in (0..steps.len()).rev() {
+            needed |= if needed >> k & 1 == 1 { arguments(steps, k) } else { 0 };
+        }
+        self.values(steps, needed, kept, total);
+        if given {
+            self.places[last] = Place::Given;
+        }
+        self.bars[last] = Some(Bar::Seed);
+        for k in (0..steps.len()).rev() {
+            if let (Some(bar), true) = (self.bars[k], active >> k & 1 == 1) {
+                self.pull(steps, numbers, wants, active, k, bar);
+                self.drop_name(bar);
+            }
+            if kept >> k & 1 == 1 {
+                self.release(self.places[k]);
+            }
+        }
+    }
+
+    /// The contributions of step `k`, whose cotangent is `bar`.
+    fn pull(&mut self, steps: &[Step], numbers: &[f64], wants: &[Want], active: u64, k: usize, bar: Bar) {
+        for position in 0..2 {
+            let (to, add) = match steps[k].slot(position) {
+                None => break,
+                Some(Slot::Step(j)) if active >> j & 1 == 0 => continue,
+                Some(Slot::Step(j)) => match self.bars[j as usize] {
+                    None if steps[k].reads(position, numbers).one => {
+                        self.bars[j as usize] = Some(bar);
+                        self.add_name(bar);
+                        continue;
+                    }
+                    None => {
+                        let tile = self.tile();
+                        self.names[tile as usize] = 1;
+                        self.bars[j as usize] = Some(Bar::Tile(tile));
+                        (To::Tile(tile), false)
+                    }
+                    Some(held) => (To::Tile(self.own(held, j as usize)), true),
+                },
+                Some(Slot::Leaf(l)) => {
+                    let again = self.reached >> l & 1 == 1;
+                    match wants[l as usize] {
+                        Want::Nothing => continue,
+                        Want::InPlace { held } => {
+                            self.reached |= 1 << l;
+                            (To::Leaf(l), held || again)
+                        }
+                        Want::Apart => {
+                            self.reached |= 1 << l;
+                            (To::Leaf(l), again)
+                        }
+                    }
+                }
+            };
+            self.acts.push(Act::Pull { step: k as u16, position: position as u8, bar, to, add });
+        }
+    }
+
+    /// The tile of a cotangent that something will be added to: its own, or a copy if it has a second name.
+    fn own(&mut self, bar: Bar, step: usize) -> u16 {
+        if let Bar::Tile(tile) = bar
+            && self.names[tile as usize] == 1
+        {
+            return tile;
+        }
+        let tile = self.tile();
+        self.names[tile as usize] = 1;
+        self.acts.push(Act::Copy { from: bar, to: tile });
+        self.drop_name(bar);
+        self.bars[step] = Some(Bar::Tile(tile));
+        tile
+    }
+
+    fn add_name(&mut self, bar: Bar) {
+        if let Bar::Tile(tile) = bar {
+            self.names[tile as usize] += 1;
+        }
+    }
+
+    fn drop_name(&mut self, bar: Bar) {
+        if let Bar::Tile(tile) = bar {
+            self.names[tile as usize] -= 1;
+            if self.names[tile as usize] == 0 {
+                self.free.push(tile);
+            }
+        }
+    }
+}
+
+/// Which steps lead to a wanted leaf.
+fn active(steps: &[Step], wants: &[Want]) -> u64 {
+    let mut active = 0u64;
+    for (k, step) in steps.iter().enumerate() {
+        let leads = step.slots().any(|slot| match slot {
+            Slot::Leaf(l) => wants[l as usize] != Want::Nothing,
+            Slot::Step(j) => active >> j & 1 == 1,
+        });
+        active |= u64::from(leads && !step.is_flat()) << k;
+    }
+    // A cotangent reaches a step only through steps that lead on themselves.
+    let mut reached = 1u64 << (steps.len() - 1);
+    for k in (0..steps.len()).rev().filter(|k| active >> k & 1 == 1) {
+        if reached >> k & 1 == 1 {
+            reached |= arguments(steps, k);
+        }
+    }
+    active & reached
+}
+
+/// The steps that step `k` reads.
+fn arguments(steps: &[Step], k: usize) -> u64 {
+    steps[k].slots().fold(0, |all, slot| match slot {
+        Slot::Step(j) => all | 1 << j,
+        Slot::Leaf(_) => all,
+    })
+}
+
+/// The partials that are evaluated, as step and position.
+fn pulls(steps: &[Step], wants: &[Want], active: u64) -> impl Iterator<Item = (usize, usize)> {
+    let pairs = (0..steps.len()).flat_map(|k| [(k, 0), (k, 1)]);
+    pairs.filter(move |&(k, position)| {
+        active >> k & 1 == 1
+            && match steps[k].slot(position) {
+                Some(Slot::Step(j)) => active >> j & 1 == 1,
+                Some(Slot::Leaf(l)) => wants[l as usize] != Want::Nothing,
+                None => false,
+            }
+    })
+}

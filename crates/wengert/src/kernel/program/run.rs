@@ -1,0 +1,424 @@
+//! Carrying out a plan: strip after strip within a block, block after block or side by side.
+//!
+//! Invariant: the blocks depend on sizes alone. The total is a sum by halves over strips, whoever adds them; what a
+//! block adds to the cotangent of a repeated leaf is summed apart and joined in the order of the blocks. So the
+//! result is the same bits on any number of threads.
+
+use std::ops::Range;
+use std::slice::ChunksMut;
+
+use smallvec::SmallVec;
+
+use super::plan::{Act, Bar, Place, Plan, To, Want};
+use super::tiles::{STRIP, Scratch, Tile, Tiles};
+use super::{FEW, Slot, Step, params};
+use crate::kernel::elementwise::{Map, map_forward, map_vjp, zip_forward, zip_vjp};
+use crate::kernel::functions::Functions;
+use crate::kernel::threads;
+use crate::memory::prefetch;
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
+
+/// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
+const STRIPS: usize = 32;
+/// Elements times steps from which several threads pay.
+const THREADED: usize = 1 << 19;
+
+/// Where the cotangent of a leaf goes.
+pub enum Into<'a, T> {
+    /// It is not wanted.
+    Nowhere,
+    /// A leaf of the result's shape: written (or added) in place.
+    Same { out: &'a mut [T], held: bool },
+    /// A repeated leaf: added where its elements belong; the buffer was cleared or holds a cotangent.
+    Repeated { out: &'a mut [T], walk: Walk },
+}
+
+/// The cotangent of a formula's result.
+#[derive(Clone, Copy)]
+pub enum Seed<'a, T> {
+    /// The cotangent and the value of each element.
+    Array { y_bar: &'a [T], y: &'a [T] },
+    /// The formula was summed: every element has this one.
+    Each(T),
+}
+
+/// One formula to run: its steps, the numbers in it, and its arguments broadcast to `len` elements.
+pub struct Run<'a, T> {
+    pub steps: &'a [Step],
+    pub numbers: &'a [f64],
+    pub leaves: &'a [Operand<'a, T>],
+    pub len: usize,
+}
+
+/// One block's work.
+struct Job<'j, T> {
+    range: Range<usize>,
+    seed: Option<Seed<'j, T>>,
+    /// The result, if it is wanted.
+    result: &'j mut [T],
+    outs: SmallVec<[Out<'j, T>; FEW]>,
+}
+
+/// Where a block's part of a leaf's cotangent goes.
+enum Out<'j, T> {
+    Nowhere,
+    Same(&'j mut [T]),
+    Repeated(&'j mut [T], &'j Walk),
+}
+
+impl<T> Out<'_, T> {
+    fn in_place(&mut self) -> Option<&mut [T]> {
+        match self {
+            Out::Same(out) => Some(out),
+            _ => None,
+        }
+    }
+}
+
+impl<T: Functions> Run<'_, T> {
+    /// Writes the formula's value.
+    pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
+        let Scratch { plan, tiles, .. } = scratch;
+        plan.forward(self.steps, false);
+        self.drive(plan, tiles, None, out, &mut [], &mut Vec::new());
+    }
+
+    /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
+    pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
+        let Scratch { plan, tiles, .. } = scratch;
+        plan.forward(self.steps, true);
+        self.drive(plan, tiles, None, &mut [], &mut [], &mut Vec::new())
+    }
+
+    /// Adds the cotangents of the leaves, from that of the result, in one pass; returns the sum of the elements, if
+    /// `total` asks for it.
+    pub fn reverse(
+        &self,
+        scratch: &mut Scratch<T>,
+        seed: Seed<'_, T>,
+        into: &mut [Into<'_, T>],
+        total: bool,
+    ) -> T {
+        let Scratch { plan, tiles, partial } = scratch;
+        let wants: SmallVec<[Want; FEW]> = into.iter().map(Into::want).collect();
+        plan.reverse(self.steps, self.numbers, &wants, total, matches!(seed, Seed::Array { .. }));
+        self.drive(plan, tiles, Some(seed), &mut [], into, partial)
+    }
+
+    /// Runs all blocks; returns the total.
+    fn drive(
+        &self,
+        plan: &Plan,
+        tiles: &mut Tiles<T>,
+        seed: Option<Seed<'_, T>>,
+        result: &mut [T],
+        into: &mut [Into<'_, T>],
+        partial: &mut Vec<T>,
+    ) -> T {
+        let repeated = into.iter().map(Into::repeated);
+        let (most, all) = (repeated.clone().max().unwrap_or(0), repeated.sum());
+        // So many elements that what repeated leaves cost is small beside them.
+        let step = (STRIPS * STRIP).max((4 * most).next_power_of_two());
+        let blocks = self.len.div_ceil(step);
+        if blocks <= 1 {
+            let outs = into.iter_mut().map(Into::whole).collect();
+            return self.block(plan, tiles, Job { range: 0..self.len, seed, result, outs });
+        }
+        let mut cut = Cut::new(step, self.len, seed, result, into);
+        let mut tally = Tally::default();
+        let work = self.len.saturating_mul(self.steps.len());
+        if work < THREADED || threads::available() == 1 {
+            for k in 0..blocks {
+                partial.clear();
+                partial.resize(all, T::zero());
+                let job = cut.job(k, partial);
+                tally.add(self.block(plan, tiles, job));
+                cut.join(partial);
+            }
+            return tally.total();
+        }
+        partial.clear();
+        partial.resize(blocks * all, T::zero());
+        let mut sums = vec![T::zero(); blocks];
+        let mut parts = &mut partial[..];
+        let jobs: Vec<_> = (0..blocks).map(|k| cut.job(k, parts.split_off_mut(..all).expect("one a block"))).collect();
+        threads::each(jobs.into_iter().zip(&mut sums), |(job, sum)| {
+            *sum = self.block(plan, &mut Tiles::default(), job);
+        });
+        sums.into_iter().for_each(|sum| tally.add(sum));
+        (0..blocks).for_each(|k| cut.join(&partial[k * all..][..all]));
+        tally.total()
+    }
+
+    /// Carries out the plan for the elements of one block; returns their total.
+    fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, mut job: Job<'_, T>) -> T {
+        tiles.reserve(plan.tiles, self.leaves.len());
+        let Tiles { steps: tiles, leaves: loaded, leaf_bars, seed: constant } = tiles;
+        let constant = &mut constant.as_mut().expect("reserved").0;
+        if let Some(Seed::Each(value)) = job.seed {
+            constant.fill(value);
+        }
+        let mut tally = Tally::default();
+        for from in job.range.clone().step_by(STRIP) {
+            let strip = Strip { from, local: from - job.range.start, n: STRIP.min(job.range.end - from) };
+            let (n, here) = (strip.n, strip.local..strip.local + strip.n);
+            let leaves = self.load(plan, &strip, loaded);
+            let y_bar = match job.seed {
+                Some(Seed::Array { y_bar, .. }) => &y_bar[from..from + n],
+                _ => &constant[..n],
+            };
+            for (k, act) in plan.acts.iter().enumerate() {
+                self.fetch(k, &job, &strip);
+                match *act {
+                    Act::Value { step, to } => {
+                        let mut own = to.map(|to| tiles[to as usize].take().expect("no tile is its own argument"));
+                        let out = match &mut own {
+                            Some(tile) => &mut tile.0[..n],
+                            None => &mut job.result[here.clone()],
+                        };
+                        self.value(step, |slot| read(slot, plan, &leaves, tiles, y_bar), out);
+                        to.into_iter().for_each(|to| tiles[to as usize] = own.take());
+                    }
+                    Act::Total => {
+                        let last = Slot::Step(self.steps.len() as u16 - 1);
+                        tally.add(pairwise_sum(read(last, plan, &leaves, tiles, y_bar)));
+                    }
+                    Act::Copy { from, to } => {
+                        let mut own = tiles[to as usize].take().expect("a copy has a tile of its own");
+                        own.0[..n].copy_from_slice(bar(from, tiles, y_bar));
+                        tiles[to as usize] = Some(own);
+                    }
+                    Act::Pull { step, position, bar: from, to, add } => {
+                        let mut own = match to {
+                            To::Tile(t) => tiles[t as usize].take(),
+                            To::Leaf(l) => leaf_bars[l as usize].take(),
+                        };
+                        let in_place = match to {
+                            To::Leaf(l) => job.outs[l as usize].in_place(),
+                            To::Tile(_) => None,
+                        };
+                        let out = match in_place {
+                            Some(out) => &mut out[here.clone()],
+                            None => &mut own.as_mut().expect("no tile is its own argument").0[..n],
+                        };
+                        let g = bar(from, tiles, y_bar);
+                        let given = match job.seed {
+                            Some(Seed::Array { y, .. }) => &y[strip.from..strip.from + n],
+                            _ => y_bar,
+                        };
+                        let find = |slot| match slot {
+                            Slot::Step(k) if plan.places[k as usize] == Place::Given => given,
+                            slot => read(slot, plan, &leaves, tiles, g),
+                        };
+                        self.pull(step, position, find, g, out, add);
+                        match to {
+                            To::Tile(t) => tiles[t as usize] = own,
+                            To::Leaf(l) => leaf_bars[l as usize] = own,
+                        }
+                    }
+                }
+            }
+            for (l, out) in job.outs.iter_mut().enumerate().filter(|(l, _)| plan.reached >> l & 1 == 1) {
+                if let (Out::Repeated(out, walk), Some(tile)) = (out, &leaf_bars[l]) {
+                    scatter_add(out, walk, from, &tile.0[..n]);
+                }
+            }
+        }
+        tally.total()
+    }
+
+    /// Asks for the next strip of the `k`-th array, a read or a written one, while this strip is computed.
+    fn fetch(&self, k: usize, job: &Job<'_, T>, strip: &Strip) {
+        let next = strip.from + STRIP;
+        if next >= job.range.end {
+            return;
+        }
+        if let Some(leaf) = self.leaves.get(k) {
+            if leaf.walk.is_contiguous() {
+                prefetch(&leaf.data[leaf.first + next..][..STRIP.min(job.range.end - next)]);
+            }
+        } else if let Some(Out::Same(out)) = job.outs.get(k - self.leaves.len()) {
+            prefetch(&out[next - job.range.start..][..STRIP.min(job.range.end - next)]);
+        }
+    }
+
+    /// The values of the leaves that the plan reads; one number for all elements is written once a block.
+    fn load<'s>(&'s self, plan: &Plan, strip: &Strip, tiles: &'s mut [Box<Tile<T>>]) -> SmallVec<[&'s [T]; FEW]> {
+        let leaves = self.leaves.iter().zip(tiles).enumerate();
+        leaves
+            .map(|(l, (leaf, tile))| {
+                if plan.leaves >> l & 1 == 0 {
+                    return &[][..];
+                }
+                match strip.local > 0 && leaf.walk.is_uniform() {
+                    true => &tile.0[..strip.n],
+                    false => leaf.load(strip.from, &mut tile.0[..strip.n]),
+                }
+            })
+            .collect()
+    }
+
+    fn value<'s>(&self, step: u16, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
+        match self.steps[step as usize] {
+            Step::Unary(op, a) => map_forward(Map::Unary(op), find(a), out),
+            Step::Tuned(op, a, at) => map_forward(Map::Tuned(op, params(self.numbers, at)), find(a), out),
+            Step::Binary(op, a, b) => zip_forward(op, find(a), find(b), out),
+        }
+    }
+
+    fn pull<'s>(
+        &self,
+        step: u16,
+        position: u8,
+        find: impl Fn(Slot) -> &'s [T],
+        g: &[T],
+        out: &mut [T],
+        add: bool,
+    ) {
+        let y = find(Slot::Step(step));
+        match self.steps[step as usize] {
+            Step::Unary(op, a) => map_vjp(Map::Unary(op), find(a), y, g, out, add),
+            Step::Tuned(op, a, at) => {
+                map_vjp(Map::Tuned(op, params(self.numbers, at)), find(a), y, g, out, add);
+            }
+            Step::Binary(op, a, b) => zip_vjp(op, position as usize, [find(a), find(b)], y, g, out, add),
+        }
+    }
+}
+
+/// Some elements that are worked on at once.
+struct Strip {
+    from: usize,
+    /// `from`, counted from the start of the block.
+    local: usize,
+    n: usize,
+}
+
+/// The value in a slot, or `any` numbers where no partial reads it and it was not computed.
+fn read<'s, T>(
+    slot: Slot,
+    plan: &Plan,
+    leaves: &[&'s [T]],
+    tiles: &'s [Option<Box<Tile<T>>>],
+    any: &'s [T],
+) -> &'s [T] {
+    let place = match slot {
+        Slot::Leaf(l) if leaves[l as usize].is_empty() => return any,
+        Slot::Leaf(l) => return leaves[l as usize],
+        Slot::Step(k) => plan.places[k as usize],
+    };
+    match place {
+        Place::Tile(t) => tiles[t as usize].as_ref().map_or(any, |tile| &tile.0[..any.len()]),
+        Place::Given | Place::Nowhere => any,
+    }
+}
+
+fn bar<'s, T>(bar: Bar, tiles: &'s [Option<Box<Tile<T>>>], seed: &'s [T]) -> &'s [T] {
+    match bar {
+        Bar::Seed => seed,
+        Bar::Tile(t) => &tiles[t as usize].as_ref().expect("a cotangent under way").0[..seed.len()],
+    }
+}
+
+impl<T: Functions> Into<'_, T> {
+    fn want(&self) -> Want {
+        match self {
+            Into::Nowhere => Want::Nothing,
+            Into::Same { held, .. } => Want::InPlace { held: *held },
+            Into::Repeated { .. } => Want::Apart,
+        }
+    }
+
+    /// Elements of a repeated leaf.
+    fn repeated(&self) -> usize {
+        match self {
+            Into::Repeated { out, .. } => out.len(),
+            _ => 0,
+        }
+    }
+
+    fn whole(&mut self) -> Out<'_, T> {
+        match self {
+            Into::Nowhere => Out::Nowhere,
+            Into::Same { out, .. } => Out::Same(out),
+            Into::Repeated { out, walk } => Out::Repeated(out, walk),
+        }
+    }
+}
+
+/// What is left to hand out to blocks.
+struct Cut<'c, T> {
+    step: usize,
+    len: usize,
+    seed: Option<Seed<'c, T>>,
+    result: ChunksMut<'c, T>,
+    same: SmallVec<[Option<ChunksMut<'c, T>>; FEW]>,
+    repeated: SmallVec<[Option<(&'c mut [T], &'c Walk)>; FEW]>,
+}
+
+impl<'c, T: Functions> Cut<'c, T> {
+    fn new(
+        step: usize,
+        len: usize,
+        seed: Option<Seed<'c, T>>,
+        result: &'c mut [T],
+        into: &'c mut [Into<'_, T>],
+    ) -> Self {
+        let (same, repeated) = into
+            .iter_mut()
+            .map(|into| match into {
+                Into::Nowhere => (None, None),
+                Into::Same { out, .. } => (Some(out.chunks_mut(step)), None),
+                Into::Repeated { out, walk } => (None, Some((&mut **out, &*walk))),
+            })
+            .unzip();
+        Cut { step, len, seed, result: result.chunks_mut(step), same, repeated }
+    }
+
+    /// The work on block `k`, to be asked for in order; repeated leaves are added up in `part`.
+    fn job<'j>(&mut self, k: usize, mut part: &'j mut [T]) -> Job<'j, T>
+    where
+        'c: 'j,
+    {
+        let outs = self.same.iter_mut().zip(&self.repeated).map(|leaf| match leaf {
+            (Some(chunks), _) => Out::Same(chunks.next().expect("a chunk a block")),
+            (None, Some((out, walk))) => {
+                Out::Repeated(part.split_off_mut(..out.len()).expect("room for every leaf"), walk)
+            }
+            (None, None) => Out::Nowhere,
+        });
+        let range = k * self.step..self.len.min((k + 1) * self.step);
+        Job { range, seed: self.seed, result: self.result.next().unwrap_or_default(), outs: outs.collect() }
+    }
+
+    /// Adds what a block has added up.
+    fn join(&mut self, mut part: &[T]) {
+        for (out, _) in self.repeated.iter_mut().flatten() {
+            let own = part.split_off(..out.len()).expect("room for every leaf");
+            out.iter_mut().zip(own).for_each(|(out, v)| *out += *v);
+        }
+    }
+}
+
+/// A sum of many terms by halves, without knowing how many will come.
+#[derive(Default)]
+struct Tally<T> {
+    /// Sums of 1, 2, 4, .. terms, where the count has that bit.
+    partial: SmallVec<[T; 32]>,
+    count: usize,
+}
+
+impl<T: Functions> Tally<T> {
+    fn add(&mut self, term: T) {
+        let mut sum = term;
+        for _ in 0..self.count.trailing_ones() {
+            sum = self.partial.pop().expect("one for each bit") + sum;
+        }
+        self.partial.push(sum);
+        self.count += 1;
+    }
+
+    fn total(&self) -> T {
+        self.partial.iter().rev().fold(T::zero(), |sum, p| sum + *p)
+    }
+}

@@ -1,0 +1,46 @@
+//! The memory of a run: tiles that are kept between runs.
+
+use super::plan::Plan;
+use crate::kernel::functions::Functions;
+
+/// Elements of a tile: a dozen tiles fit the first-level cache.
+pub const STRIP: usize = 512;
+
+/// Some elements of a value or a cotangent, aligned for the widest vectors.
+#[repr(align(64))]
+pub struct Tile<T>(pub [T; STRIP]);
+
+/// A plan and the tiles to carry it out with.
+#[derive(Default)]
+pub struct Scratch<T> {
+    pub(super) plan: Plan,
+    pub(super) tiles: Tiles<T>,
+    /// What one block adds to the cotangents of repeated leaves.
+    pub(super) partial: Vec<T>,
+}
+
+/// The tiles of one thread. One that is being written is taken out, so that the others can be read.
+#[derive(Default)]
+pub struct Tiles<T> {
+    pub(super) steps: Vec<Option<Box<Tile<T>>>>,
+    pub(super) leaves: Vec<Box<Tile<T>>>,
+    pub(super) leaf_bars: Vec<Option<Box<Tile<T>>>>,
+    pub(super) seed: Option<Box<Tile<T>>>,
+}
+
+fn blank<T: Functions>() -> Box<Tile<T>> {
+    Box::new(Tile([T::zero(); STRIP]))
+}
+
+impl<T: Functions> Tiles<T> {
+    pub(super) fn reserve(&mut self, steps: usize, leaves: usize) {
+        if self.steps.len() < steps {
+            self.steps.resize_with(steps, || Some(blank()));
+        }
+        if self.leaves.len() < leaves {
+            self.leaves.resize_with(leaves, blank);
+            self.leaf_bars.resize_with(leaves, || Some(blank()));
+        }
+        self.seed.get_or_insert_with(blank);
+    }
+}

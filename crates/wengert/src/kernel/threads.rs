@@ -1,0 +1,22 @@
+//! Work over several threads: which pieces there are depends on sizes alone, never on how many threads run them.
+//!
+//! The pool is rayon's global one, or the one that the caller has installed; `RAYON_NUM_THREADS=1`, or a pool of one
+//! thread, keeps everything on the calling thread. Results are the same bits for any number of threads.
+
+/// How many threads there are to share work with, the calling one included.
+pub fn available() -> usize {
+    #[cfg(feature = "rayon")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "rayon"))]
+    1
+}
+
+/// Runs all jobs, side by side where there are several threads.
+pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    #[cfg(feature = "rayon")]
+    if available() > 1 {
+        let work = &work;
+        return rayon::scope(|scope| jobs.for_each(|job| scope.spawn(move |_| work(job))));
+    }
+    jobs.for_each(work);
+}
