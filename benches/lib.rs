@@ -1,11 +1,11 @@
 //! Shared pieces of the benchmarks: deterministic data, a chain, a network.
 
 use ndarray::{ArrayD, IxDyn};
-use wengert::Functions;
+use wengert::Engine;
 use wengert::prelude::*;
 
 /// An array of numbers between -1 and 1, the same at every run.
-pub fn data<T: Functions>(seed: u64, shape: &[usize], scale: f64) -> ArrayD<T> {
+pub fn data<T: Engine>(seed: u64, shape: &[usize], scale: f64) -> ArrayD<T> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     ArrayD::from_shape_fn(IxDyn(shape), |_| {
         state = state.wrapping_add(0xD1B5_4A32_D192_ED03);
@@ -17,7 +17,7 @@ pub fn data<T: Functions>(seed: u64, shape: &[usize], scale: f64) -> ArrayD<T> {
 }
 
 /// `ops` alternating products and sums on `x`.
-pub fn chain<T: Functions>(g: &Graph<T>, [mut x, a, b]: [Var; 3], ops: usize) -> Var {
+pub fn chain<T: Engine>(g: &Graph<T>, [mut x, a, b]: [Var; 3], ops: usize) -> Var {
     for k in 0..ops {
         x = if k % 2 == 0 { g.eval(x * a) } else { g.eval(x + b) };
     }
@@ -34,7 +34,7 @@ pub struct Mlp {
 
 impl Mlp {
     /// Layers of the given sizes, at a batch of `batch`.
-    pub fn new<T: Functions>(g: &Graph<T>, sizes: &[usize], batch: usize) -> Self
+    pub fn new<T: Engine>(g: &Graph<T>, sizes: &[usize], batch: usize) -> Self
     where
         ArrayD<T>: wengert::graph::Source<T>,
     {
@@ -50,7 +50,7 @@ impl Mlp {
     }
 
     /// The loss.
-    pub fn loss<T: Functions>(&self, g: &Graph<T>) -> Var {
+    pub fn loss<T: Engine>(&self, g: &Graph<T>) -> Var {
         let mut h = self.input;
         let layers = self.params.len() / 2;
         for (k, layer) in self.params.chunks(2).enumerate() {

@@ -2,13 +2,13 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{ArrayD, array};
-use wengert::Functions;
+use wengert::Engine;
 use wengert::graph::Source;
 use wengert::prelude::*;
 use wengert_benches::data;
 
 /// One step of `loss` on `shapes`-shaped leaves, in a loop that grows nothing.
-fn step<T: Functions>(
+fn step<T: Engine>(
     c: &mut Criterion,
     name: &str,
     elements: u64,
@@ -34,7 +34,7 @@ fn step<T: Functions>(
     group.finish();
 }
 
-fn formula<T: Functions>(g: &Graph<T>, p: &[Var]) -> Var {
+fn formula<T: Engine>(g: &Graph<T>, p: &[Var]) -> Var {
     let (x, a, b) = (p[0], p[1], p[2]);
     g.mean((x * a + b).tanh().square() * x.sigmoid() + (-x * x).exp())
 }

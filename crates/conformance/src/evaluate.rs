@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{ArrayD, IxDyn};
 use wengert::op::{Binary, Op, Sum};
-use wengert::{ErrorKind, Functions, Graph, Var};
+use wengert::{Engine, ErrorKind, Graph, Var};
 
 use crate::case::*;
 use crate::single::Nudge;
@@ -32,7 +32,7 @@ pub(crate) struct Refused {
     pub message: String,
 }
 
-pub(crate) struct Built<'a, T: Functions> {
+pub(crate) struct Built<'a, T: Engine> {
     pub graph: Graph<T>,
     vars: HashMap<&'a str, Var>,
 }
@@ -50,12 +50,12 @@ fn failed<A>(what: &str, error: wengert::Error) -> Result<A, Trouble> {
     }
 }
 
-fn array_of<T: Functions>(shape: &[usize], values: &[f64]) -> ArrayD<T> {
+fn array_of<T: Engine>(shape: &[usize], values: &[f64]) -> ArrayD<T> {
     let values = values.iter().map(|&x| T::of(x)).collect();
     ArrayD::from_shape_vec(IxDyn(shape), values).expect("lengths were checked when the case was read")
 }
 
-impl<'a, T: Functions> Built<'a, T> {
+impl<'a, T: Engine> Built<'a, T> {
     /// Records the program; the inner `Err` is an instruction that was refused.
     pub fn new(case: &'a Case, nudge: &mut Nudge) -> Result<Result<Self, Refused>, Trouble> {
         let mut built = Built { graph: Graph::default(), vars: HashMap::new() };
@@ -208,7 +208,7 @@ fn whole<A: Copy>(shape: &[usize], values: &[A]) -> ArrayD<A> {
 }
 
 /// Everything the case has expectations for, in a fixed order.
-pub(crate) fn evaluate<'a, T: Functions>(
+pub(crate) fn evaluate<'a, T: Engine>(
     case: &'a Case,
     values: &'a Values,
     nudge: &mut Nudge,
@@ -246,7 +246,7 @@ pub(crate) fn evaluate<'a, T: Functions>(
 }
 
 /// Gradients by the numeric sweep and as recorded nodes, both held against the same numbers.
-fn first_order<'a, T: Functions>(
+fn first_order<'a, T: Engine>(
     built: &mut Built<'a, T>,
     case: &'a Case,
     values: &'a Values,
@@ -276,7 +276,7 @@ fn first_order<'a, T: Functions>(
 }
 
 /// The gradient of `sum <g, v>` over the inputs, `g` their gradient.
-fn second_order<'a, T: Functions>(
+fn second_order<'a, T: Engine>(
     built: &Built<'a, T>,
     case: &'a Case,
     values: &'a Values,

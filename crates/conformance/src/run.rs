@@ -77,7 +77,7 @@ pub(crate) fn in_double(case: &Case, values: &Values) -> Result<Outcome, Trouble
 }
 
 /// That the case is refused where it should be, as it should be, and nowhere before.
-fn refusal<T: wengert::Functions>(
+fn refusal<T: wengert::Engine>(
     case: &Case,
     kinds: &[String],
     at: &str,

@@ -2,15 +2,15 @@
 
 use std::fmt::{self, Write};
 
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::rule::Dtype;
 use crate::var::Var;
 
 /// Arrays of more elements are shown by their shape alone.
 const SHOWN: usize = 6;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The graph in the DOT language: what `root` was computed from, or everything for `None`.
     ///
     /// A node shows its id, op, shape, value (where small), gradient (where held), and the line that recorded it.
@@ -72,7 +72,7 @@ impl<T: Functions> Graph<T> {
     }
 }
 
-impl<T: Functions> fmt::Display for Graph<T> {
+impl<T: Engine> fmt::Display for Graph<T> {
     /// The tape, a node a line: `%4 = mul(%0, %1) [2, 3] at src/main.rs:7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for v in self.nodes() {
@@ -96,7 +96,7 @@ impl<T: Functions> fmt::Display for Graph<T> {
     }
 }
 
-impl<T: Functions> fmt::Debug for Graph<T> {
+impl<T: Engine> fmt::Debug for Graph<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }

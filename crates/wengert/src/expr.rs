@@ -5,6 +5,8 @@
 //! a value like an iterator adaptor: it computes nothing until it is recorded, and recording it twice computes it twice,
 //! so a name that is used in several formulas deserves an `eval` of its own.
 
+mod statement;
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
@@ -12,6 +14,8 @@ use crate::kernel::program::{Slot, Step};
 use crate::op::table::unary_table;
 use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
+
+pub use statement::{Signature, Statement};
 
 /// What a formula is recorded on.
 #[doc(hidden)]
@@ -107,7 +111,7 @@ pub trait Expr: Operand {
     message = "`{Self}` cannot stand in a formula",
     label = "expected a `Var`, a formula, or a number (`f64`, `f32`, `i32`)"
 )]
-pub trait Operand: Copy {
+pub trait Operand: Statement {
     /// Records what has to be recorded.
     #[doc(hidden)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded;
@@ -306,6 +310,8 @@ pub struct Lowering {
     pub(crate) steps: Vec<Step>,
     pub(crate) leaves: Vec<Var>,
     pub(crate) numbers: Vec<f64>,
+    /// A handle that comes up twice is two leaves: the program is that of every formula of the type.
+    pub(crate) apart: bool,
     /// A number met an op that has no form for it, so that it has to be recorded as a constant.
     pub(crate) refused: bool,
 }
@@ -324,10 +330,11 @@ impl Lowering {
         self.leaves.clear();
         self.numbers.clear();
         self.refused = false;
+        self.apart = false;
     }
 
     fn leaf(&mut self, v: Var) -> Piece {
-        let known = self.leaves.iter().position(|l| *l == v);
+        let known = self.leaves.iter().position(|l| *l == v && !self.apart);
         Piece::Slot(Slot::Leaf(known.unwrap_or_else(|| {
             self.leaves.push(v);
             self.leaves.len() - 1

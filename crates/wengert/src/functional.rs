@@ -10,8 +10,8 @@ mod matrices;
 use ndarray::ArrayD;
 
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::{Graph, Source};
-use crate::kernel::functions::Functions;
 use crate::var::Var;
 
 pub use evaluator::Evaluator;
@@ -25,7 +25,7 @@ pub type Inputs<'a, T> = [&'a dyn Source<T>];
 
 /// A graph with `f` recorded at `inputs` as leaves.
 #[track_caller]
-fn recorded<T: Functions>(
+fn recorded<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
 ) -> (Graph<T>, Vec<Var>, Var) {
@@ -39,13 +39,13 @@ fn recorded<T: Functions>(
 }
 
 /// What the leaves have been given; zeros where nothing arrived.
-pub(crate) fn gradients<T: Functions>(g: &Graph<T>, x: &[Var]) -> Gradient<T> {
+pub(crate) fn gradients<T: Engine>(g: &Graph<T>, x: &[Var]) -> Gradient<T> {
     x.iter().map(|&x| g.grad(x).map_or_else(|| ArrayD::zeros(&g.shape(x)[..]), |d| d.to_owned())).collect()
 }
 
 /// The tangents `x_dot` as constants of `g`, each beside its leaf.
 #[track_caller]
-fn tangents<T: Functions>(
+fn tangents<T: Engine>(
     g: &Graph<T>,
     x: &[Var],
     x_dot: &Inputs<'_, T>,
@@ -81,7 +81,7 @@ fn tangents<T: Functions>(
 /// # }
 /// ```
 #[track_caller]
-pub fn value_and_grad<T: Functions>(
+pub fn value_and_grad<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
 ) -> Result<(T, Gradient<T>)> {
@@ -108,7 +108,7 @@ pub fn value_and_grad<T: Functions>(
 /// # }
 /// ```
 #[track_caller]
-pub fn vjp<T: Functions>(
+pub fn vjp<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
     y_bar: &dyn Source<T>,
@@ -135,7 +135,7 @@ pub fn vjp<T: Functions>(
 /// # }
 /// ```
 #[track_caller]
-pub fn jvp<T: Functions>(
+pub fn jvp<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
     x_dot: &Inputs<'_, T>,
@@ -166,7 +166,7 @@ pub fn jvp<T: Functions>(
 /// ```
 #[track_caller]
 #[allow(clippy::type_complexity)]
-pub fn hvp<T: Functions>(
+pub fn hvp<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
     v: &Inputs<'_, T>,

@@ -45,8 +45,7 @@ mod words;
 
 pub use error::{Error, ErrorKind, Result};
 pub use expr::{Expr, Formula};
-pub use graph::Graph;
-pub use kernel::functions::Functions;
+pub use graph::{Engine, Graph};
 pub use kernel::real::Real;
 pub use op::Op;
 pub use var::Var;

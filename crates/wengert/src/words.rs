@@ -102,7 +102,7 @@ macro_rules! tuned_partial {
 macro_rules! binary_partials {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
         /// The partial of a row to its argument `k` (0 or 1).
-        #[inline]
+        #[inline(always)]
         #[allow(unused_variables)]
         pub(crate) fn binary_partial<N: Words>(op: crate::op::Binary, k: usize, a: N, b: N, y: N) -> N {
             match (op, k) { $(

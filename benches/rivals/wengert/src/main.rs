@@ -5,14 +5,14 @@ use common::*;
 use ndarray::{ArrayD, IxDyn};
 use wengert::op::ConvOptions;
 use wengert::prelude::*;
-use wengert::{Functions, graph::Source};
+use wengert::{Engine, graph::Source};
 
-fn array<T: Functions>(a: &Arr) -> ArrayD<T> {
+fn array<T: Engine>(a: &Arr) -> ArrayD<T> {
     ArrayD::from_shape_vec(IxDyn(&a.1), a.0.iter().map(|v| T::of(*v)).collect()).unwrap()
 }
 
 /// One forward pass; `xs` are the inputs of an LSTM's steps.
-fn forward<T: Functions>(g: &Graph<T>, w: &str, p: &[Var], c: &[Var], y: Option<Var>) -> Var {
+fn forward<T: Engine>(g: &Graph<T>, w: &str, p: &[Var], c: &[Var], y: Option<Var>) -> Var {
     match w {
         "W1" | "W2" => {
             let (mut x, a, b) = (p[0], p[1], p[2]);
@@ -83,7 +83,7 @@ fn forward<T: Functions>(g: &Graph<T>, w: &str, p: &[Var], c: &[Var], y: Option<
     }
 }
 
-fn build<T: Functions + 'static>(w: &str) -> Option<Built>
+fn build<T: Engine + 'static>(w: &str) -> Option<Built>
 where
     ArrayD<T>: Source<T>,
 {

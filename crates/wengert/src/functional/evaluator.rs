@@ -1,8 +1,8 @@
 //! [`Evaluator`]: one function evaluated many times, for optimisers and samplers.
 
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::{Graph, Mark};
-use crate::kernel::functions::Functions;
 use crate::var::Var;
 
 /// A function of a vector with its graph, which is kept from call to call: after the first call of a length nothing is
@@ -22,13 +22,13 @@ use crate::var::Var;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Evaluator<T: Functions, F> {
+pub struct Evaluator<T: Engine, F> {
     f: F,
     g: Graph<T>,
     x: Option<(Var, Mark, usize)>,
 }
 
-impl<T: Functions, F: Fn(&Graph<T>, Var) -> Var> Evaluator<T, F> {
+impl<T: Engine, F: Fn(&Graph<T>, Var) -> Var> Evaluator<T, F> {
     /// An evaluator of `f`, which records a result of one element.
     #[track_caller]
     pub fn new(f: F) -> Self {

@@ -4,8 +4,8 @@ use ndarray::{ArrayD, Axis};
 
 use super::{Inputs, gradients, recorded};
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::var::Var;
 
 /// The Jacobian of `f` with respect to each input: entry `[i.., j..]` is the derivative of element `i` of the result to
@@ -29,7 +29,7 @@ use crate::var::Var;
 /// # }
 /// ```
 #[track_caller]
-pub fn jacobian<T: Functions>(
+pub fn jacobian<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
 ) -> Result<Vec<ArrayD<T>>> {
@@ -42,13 +42,13 @@ pub fn jacobian<T: Functions>(
 }
 
 /// The shape of `y` followed by that of `x`.
-fn joint<T: Functions>(g: &Graph<T>, y: Var, x: Var) -> Vec<usize> {
+fn joint<T: Engine>(g: &Graph<T>, y: Var, x: Var) -> Vec<usize> {
     g.shape(y).iter().chain(&g.shape(x)).copied().collect()
 }
 
 /// One sweep for each element of `y`.
 #[track_caller]
-fn by_rows<T: Functions>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<ArrayD<T>>> {
+fn by_rows<T: Engine>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<ArrayD<T>>> {
     let mut rows: Vec<Vec<T>> = x.iter().map(|&x| Vec::with_capacity(g.len(y) * g.len(x))).collect();
     let mut y_bar = ArrayD::zeros(&g.shape(y)[..]);
     if g.is_differentiable(y) {
@@ -75,7 +75,7 @@ fn by_rows<T: Functions>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<Arra
 
 /// One tangent for each element of each of `x`.
 #[track_caller]
-fn by_columns<T: Functions>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<ArrayD<T>>> {
+fn by_columns<T: Engine>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<ArrayD<T>>> {
     let mut found = Vec::with_capacity(x.len());
     for &x in x {
         let (rows, columns) = (g.len(y), g.len(x));
@@ -96,7 +96,7 @@ fn by_columns<T: Functions>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<A
     Ok(found)
 }
 
-fn set_element<T: Functions>(array: &mut ArrayD<T>, k: usize, value: T) {
+fn set_element<T: Engine>(array: &mut ArrayD<T>, k: usize, value: T) {
     array.as_slice_mut().expect("made without gaps")[k] = value;
 }
 
@@ -118,7 +118,7 @@ fn set_element<T: Functions>(array: &mut ArrayD<T>, k: usize, value: T) {
 /// # }
 /// ```
 #[track_caller]
-pub fn hessian<T: Functions>(
+pub fn hessian<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var]) -> Var,
     inputs: &Inputs<'_, T>,
 ) -> Result<Vec<Vec<ArrayD<T>>>> {
@@ -153,7 +153,7 @@ pub fn hessian<T: Functions>(
 /// # }
 /// ```
 #[track_caller]
-pub fn per_sample_gradients<T: Functions>(
+pub fn per_sample_gradients<T: Engine>(
     f: impl Fn(&Graph<T>, &[Var], &[Var]) -> Var,
     params: &Inputs<'_, T>,
     batch: &[&ArrayD<T>],

@@ -3,15 +3,15 @@
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Kind, Operation, Tape};
 use crate::graph::values::Source;
-use crate::kernel::functions::Functions;
 use crate::ops;
 use crate::rule::Dtype;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The gradient of the one-element `y` with respect to every leaf, added to what the leaves have.
     ///
     /// Walks the arena from `y` in reverse insertion order; only what leads to a differentiable leaf costs anything. The
@@ -28,7 +28,7 @@ impl<T: Functions> Graph<T> {
             let rule = "the root must be a scalar (exactly one element); give a cotangent with backward_with, or reduce it first";
             return Err(self.error(Refusal::new(ErrorKind::NonScalarBackward, rule), "backward", &[y]));
         }
-        self.sweep_from("backward", y, id, |seed| seed.fill(T::one()))
+        T::sweep(self, "backward", y, id, &mut |seed| seed.fill(T::one()))
     }
 
     /// As [`Graph::backward`] for a `y` of any shape, with its cotangent: the gradient of `sum(y * y_bar)`.
@@ -44,11 +44,15 @@ impl<T: Functions> Graph<T> {
             let rule = format!("the cotangent has shape {:?}, the root {:?}", &have[..], &want[..]);
             return Err(self.error(Refusal::new(ErrorKind::ShapeMismatch, rule), "backward_with", &[y]));
         }
-        self.sweep_from("backward_with", y, id, |seed| y_bar.write(seed))
+        T::sweep(self, "backward_with", y, id, &mut |seed| y_bar.write(seed))
     }
 
     /// The id of a node that can be differentiated.
     pub(crate) fn check_root(&self, what: &'static str, y: Var) -> Result<usize> {
+        T::root(self, what, y)
+    }
+
+    pub(super) fn root_here(&self, what: &'static str, y: Var) -> Result<usize> {
         let tape = self.tape.borrow();
         let id = tape.resolve(y).map_err(|refusal| tape.error(refusal, what, &[], self.at.get()))?;
         let node = tape.nodes[id];
@@ -69,12 +73,12 @@ impl<T: Functions> Graph<T> {
         Err(tape.error(Refusal::new(ErrorKind::NoGradientPath, rule), what, &[y], self.at.get()))
     }
 
-    fn sweep_from(
+    pub(super) fn sweep_here(
         &mut self,
         what: &'static str,
         y: Var,
         id: usize,
-        seed: impl FnOnce(&mut [T]),
+        seed: &mut dyn FnMut(&mut [T]),
     ) -> Result<()> {
         self.check_unmodified(what, y, id)?;
         let tape = self.tape.get_mut();

@@ -6,9 +6,9 @@ use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::Operation;
-use crate::kernel::functions::Functions;
 use crate::memory::Loan;
 use crate::ops;
 use crate::rule::{self, Cotangent, Input};
@@ -16,7 +16,7 @@ use crate::shape::Shape;
 use crate::term::Term;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Propagates the cotangents of the structured op at node `id` to its arguments.
     pub(crate) fn sweep_call(&mut self, id: usize) -> Result<()> {
         let tape = self.tape.get_mut();

@@ -10,9 +10,9 @@ use ndarray::{ArrayD, ArrayViewD};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Lengths, Operation};
-use crate::kernel::functions::Functions;
 use crate::memory::Loan;
 use crate::rule::{Dtype, Record};
 use crate::shape::Shape;
@@ -27,7 +27,7 @@ fn refusal(rule: impl Into<String>) -> Refusal {
     Refusal::new(ErrorKind::CustomOp, rule)
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Begins a part of the tape that is forgotten with [`Graph::end_part`]; its handles end then.
     pub(crate) fn begin_part(&self) -> Lengths {
         let mut tape = self.tape.borrow_mut();
@@ -52,6 +52,10 @@ impl<T: Functions> Graph<T> {
     }
 
     pub(crate) fn record_checkpoint(&self, part: Arc<Part<T>>, args: &[Var]) -> Result<Var, Refusal> {
+        T::checkpoint(self, part, args)
+    }
+
+    pub(super) fn checkpoint_here(&self, part: Arc<Part<T>>, args: &[Var]) -> Result<Var, Refusal> {
         let ids = self.resolve_all(args)?;
         let value: ArrayD<T> = self.temporarily(|g| {
             let first = g.node_count();
@@ -188,7 +192,7 @@ impl<T: Functions> Graph<T> {
 }
 
 /// Whether a part gave the same value again; a generator that has moved on shows in the leading digits.
-fn agree<T: Functions>(a: &ArrayViewD<'_, T>, b: &ArrayViewD<'_, T>) -> bool {
+fn agree<T: Engine>(a: &ArrayViewD<'_, T>, b: &ArrayViewD<'_, T>) -> bool {
     let tolerance = T::epsilon().sqrt();
     let close = |a: T, b: T| {
         a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * a.abs().max(b.abs())

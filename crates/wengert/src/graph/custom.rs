@@ -9,6 +9,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::structured::Vars;
 use crate::graph::tape::Operation;
@@ -49,7 +50,7 @@ pub(crate) struct Pair<F, V> {
 
 impl<T, F, V> Custom<T> for Pair<F, V>
 where
-    T: Functions,
+    T: Engine,
     F: Fn(&[ArrayViewD<'_, T>]) -> Result<ArrayD<T>, String> + Send + Sync + 'static,
     V: Fn(&Graph<T>, &[Var], Var, Var) -> Result<Vec<Option<Var>>> + Send + Sync + 'static,
 {
@@ -75,7 +76,7 @@ struct Slope<D>(Arc<D>);
 
 impl<T, F, D> Custom<T> for Elementwise<F, D>
 where
-    T: Functions,
+    T: Engine,
     F: Fn(T) -> T + Send + Sync + 'static,
     D: Fn(T, T) -> T + Send + Sync + 'static,
 {
@@ -94,7 +95,7 @@ where
 }
 
 impl<F, D> Elementwise<F, D> {
-    fn times_slope<T: Functions>(&self, g: &Graph<T>, x: Var, y: Var, bar: Var) -> Result<Var>
+    fn times_slope<T: Engine>(&self, g: &Graph<T>, x: Var, y: Var, bar: Var) -> Result<Var>
     where
         D: Fn(T, T) -> T + Send + Sync + 'static,
     {
@@ -106,7 +107,7 @@ impl<F, D> Elementwise<F, D> {
 
 impl<T, D> Custom<T> for Slope<D>
 where
-    T: Functions,
+    T: Engine,
     D: Fn(T, T) -> T + Send + Sync + 'static,
 {
     fn name(&self) -> &'static str {
@@ -124,9 +125,13 @@ where
     }
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Records an op of the user's.
     pub(crate) fn record_custom(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
+        T::custom(self, op, args)
+    }
+
+    pub(super) fn custom_here(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
         let ids = self.resolve_all(args)?;
         let inputs: SmallVec<[Input<'_, T>; 8]> =
             ids.iter().map(|&id| self.with_tape(|tape| tape.input(&self.memory, id))).collect();

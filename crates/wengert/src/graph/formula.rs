@@ -6,10 +6,13 @@
 //! or on the way of the sweep that needs the same tiles. Nobody can tell: the bits are the same, and an input is
 //! overwritten only after everything pending has been computed.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 use crate::error::{Error, Refusal};
 use crate::expr::{Expr, Lowering};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape};
 use crate::kernel::functions::Functions;
@@ -32,6 +35,8 @@ pub struct Formula {
     /// The layout of the elementwise result, which a total sums up.
     pub layout: u32,
     pub total: Option<Total>,
+    /// A formula of numbers: the first of its partials among `weights`, one a leaf.
+    pub weights: Option<u32>,
 }
 
 /// How the elements of a formula are joined to one number.
@@ -67,47 +72,15 @@ impl Total {
     }
 }
 
-/// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
-#[derive(Default)]
-pub struct Programs {
-    all: Vec<Box<[Step]>>,
-    recent: [u32; 32],
-}
-
-impl Programs {
-    fn intern(&mut self, steps: &[Step]) -> u32 {
-        let mix = |h: usize, step: &Step| {
-            (h ^ fingerprint(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
-        };
-        let home = steps.iter().fold(steps.len(), mix) % self.recent.len();
-        let recent = self.recent[home];
-        if self.all.get(recent as usize).is_some_and(|known| **known == *steps) {
-            return recent;
-        }
-        let known = self.all.iter().position(|known| **known == *steps);
-        let index = known.unwrap_or_else(|| {
-            self.all.push(steps.into());
-            self.all.len() - 1
-        });
-        self.recent[home] = index as u32;
-        index as u32
-    }
-
-    pub fn get(&self, program: u32) -> &[Step] {
-        &self.all[program as usize]
-    }
-}
-
-fn fingerprint(step: &Step) -> usize {
-    let slot = |s: Slot| match s {
-        Slot::Leaf(k) => 2 * k as usize,
-        Slot::Step(k) => 2 * k as usize + 1,
-    };
-    match *step {
-        Step::Unary(op, a) => op as usize + (slot(a) << 8),
-        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
-        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
-    }
+/// What a formula is made of.
+#[derive(Clone, Copy)]
+enum Sort {
+    /// Numbers alone: it becomes a row of partials.
+    Numbers,
+    /// Arrays are among its leaves: it becomes a program over tiles.
+    Arrays,
+    /// One op, or something that only the ops one by one will tell.
+    Single,
 }
 
 impl<T: Functions> Tape<T> {
@@ -157,11 +130,35 @@ impl<T: Functions> Tape<T> {
     }
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Records an argument: a handle as it is, numbers op by op, arrays as one node.
     #[inline(always)]
     pub(crate) fn arg(&self, x: impl crate::expr::Operand) -> Var {
-        if self.fuses(x) { self.record_formula(x, None) } else { crate::expr::record(self, x) }
+        match self.sort(x) {
+            Sort::Numbers => self.record_statement(x),
+            Sort::Arrays => self.record_formula(x, None),
+            Sort::Single => crate::expr::record(self, x),
+        }
+    }
+
+    /// How a formula is best recorded.
+    #[inline(always)]
+    fn sort<E: crate::expr::Operand>(&self, x: E) -> Sort {
+        if E::OPS <= 1 || E::OPS > LONGEST {
+            return Sort::Single;
+        }
+        let tape = self.tape.borrow();
+        let sort = Cell::new(Sort::Numbers);
+        let is_array = |v: Var| match tape.resolve(v).map(|id| tape.nodes[id]) {
+            Ok(node) if !node.is_lane() => true,
+            Ok(node) if !node.is_pending() => false,
+            // Whatever is wrong with it, the op that takes it will say.
+            _ => {
+                sort.set(Sort::Single);
+                false
+            }
+        };
+        if x.any(&is_array) { Sort::Arrays } else { sort.get() }
     }
 
     /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
@@ -185,7 +182,7 @@ impl<T: Functions> Graph<T> {
         x.lower(&mut program);
         let recorded = match program.refused {
             true => Ok(None),
-            false => self.push_formula(&program, total),
+            false => T::formula(self, &program, total),
         };
         self.lowering.replace(program);
         match recorded {
@@ -203,7 +200,11 @@ impl<T: Functions> Graph<T> {
     }
 
     /// Records a program as one node; `None` where a leaf is nothing to compute with, which the op that takes it will say.
-    fn push_formula(&self, program: &Lowering, total: Option<Total>) -> Result<Option<Var>, Error> {
+    pub(super) fn push_formula(
+        &self,
+        program: &Lowering,
+        total: Option<Total>,
+    ) -> Result<Option<Var>, Error> {
         let at = self.at.get();
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
@@ -224,6 +225,7 @@ impl<T: Functions> Graph<T> {
             numbers: tape.numbers.len() as u32,
             layout,
             total,
+            weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
         for &id in &ids {
@@ -259,14 +261,23 @@ impl<T: Functions> Graph<T> {
     /// Makes sure that the number at node `id` has been computed.
     #[inline]
     pub(crate) fn settle(&self, id: usize) {
-        let pending = self.tape.borrow().nodes[id].is_pending();
-        if pending {
+        if self.tape.borrow().nodes[id].is_pending() {
+            T::settle(self, id);
+        }
+    }
+
+    pub(super) fn settle_here(&self, id: usize) {
+        if self.node(id).is_pending() {
             self.tape.borrow_mut().settle(&self.memory, &mut self.scratch.borrow_mut(), id);
         }
     }
 
     /// Computes everything pending, before an input changes.
     pub(crate) fn settle_all(&mut self) {
+        T::settle_all(self);
+    }
+
+    pub(super) fn settle_all_here(&mut self) {
         let tape = self.tape.get_mut();
         while let Some(id) = tape.pending.pop() {
             tape.settle(&self.memory, self.scratch.get_mut(), id as usize);

@@ -4,16 +4,16 @@ use smallvec::SmallVec;
 
 use crate::broadcast::unbroadcast;
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::stretch::Stretch;
 use crate::graph::tape::{Kind, Operation};
-use crate::kernel::functions::Functions;
 use crate::rule::Record;
 use crate::term::Term;
 use crate::var::Var;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The gradient of the one-element `y` with respect to each of `xs`, recorded on this tape.
     ///
     /// The results are nodes like any other: differentiate them again for any order. Each of `xs` may be any differentiable
@@ -43,7 +43,7 @@ impl<T: Functions> Graph<T> {
             let rule = "the root must be a scalar (exactly one element); give a cotangent with gradient_with, or reduce it first";
             return Err(self.error(Refusal::new(ErrorKind::NonScalarBackward, rule), "gradient", &[y]));
         }
-        self.gradient_from("gradient", y, |g| g.full(&g.shape_of(y), 1.0), xs)
+        T::gradient(self, "gradient", y, None, xs)
     }
 
     /// As [`Graph::gradient`] for a `y` of any shape, with its cotangent: the gradient of `sum(y * y_bar)`.
@@ -63,15 +63,15 @@ impl<T: Functions> Graph<T> {
                 &[y, y_bar],
             ));
         }
-        self.gradient_from("gradient_with", y, |_| y_bar, xs)
+        T::gradient(self, "gradient_with", y, Some(y_bar), xs)
     }
 
-    /// The seed is recorded only when nothing is left to refuse.
-    pub(crate) fn gradient_from(
+    /// The gradient with cotangent `y_bar`, or with ones, which are recorded only when nothing is left to refuse.
+    pub(super) fn gradient_here(
         &self,
         what: &'static str,
         y: Var,
-        seed: impl FnOnce(&Self) -> Var,
+        y_bar: Option<Var>,
         xs: &[Var],
     ) -> Result<Vec<Var>> {
         let ids = self.resolve_all(xs).map_err(|refusal| self.error(refusal, what, &[]))?;
@@ -81,7 +81,8 @@ impl<T: Functions> Graph<T> {
         }
         self.check_unmodified(what, y, y.id)?;
         let first = ids.iter().copied().min().unwrap_or(y.id).min(y.id);
-        self.gradient_within(first, y, seed(self), &ids)
+        let seed = y_bar.unwrap_or_else(|| self.full(&self.shape_of(y), 1.0));
+        self.gradient_within(first, y, seed, &ids)
     }
 
     /// The gradient with respect to nodes `ids`, by the nodes from `first` on alone.
@@ -153,8 +154,12 @@ impl<T: Functions> Graph<T> {
         let Some(y_bar) = stretch.get(id) else { return Ok(()) };
         let first = self.node_count();
         let equal = self.with_grad(|g| g.unfolded(id).var());
-        let parents: SmallVec<[usize; 8]> =
-            self.with_tape(|t| t.parents_of(id)).into_iter().filter(|&p| stretch.leads(p)).collect();
+        let mut parents: SmallVec<[usize; 8]> = SmallVec::new();
+        for parent in self.with_tape(|t| t.parents_of(id)) {
+            if stretch.leads(parent) && !parents.contains(&parent) {
+                parents.push(parent);
+            }
+        }
         let bars = self.gradient_within(first, equal, y_bar, &parents)?;
         for (&parent, bar) in parents.iter().zip(bars) {
             self.contribute(parent, Term::new(self, bar), stretch);

@@ -4,9 +4,9 @@ use ndarray::{ArrayD, ArrayViewD};
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::custom::Custom;
-use crate::kernel::functions::Functions;
 use crate::op::{Op, Solve, SolveTransposed, Stack};
 use crate::term::Term;
 use crate::var::Var;
@@ -29,7 +29,7 @@ struct Linearised {
 impl<S, R> Implicit<S, R> {
     fn linearise<T>(&self, g: &Graph<T>, params: &[Var], x: Var) -> Result<Linearised>
     where
-        T: Functions,
+        T: Engine,
         R: Fn(&Graph<T>, Var, &[Var]) -> Var,
     {
         let first = g.node_count();
@@ -61,7 +61,7 @@ impl<S, R> Implicit<S, R> {
 
 impl Linearised {
     /// Refuses a solution that Newton's method would still move: its derivative would be that of another equation.
-    fn check_root<T: Functions>(&self, g: &Graph<T>, x: Var) -> Result<()> {
+    fn check_root<T: Engine>(&self, g: &Graph<T>, x: Var) -> Result<()> {
         let step = g.no_grad(|g| -> Result<Var> {
             let residual = Term::new(g, self.residual).reshape(&[g.len(x)]).var();
             Ok(g.record(&Op::Solve(Solve {}), &[self.jacobian, residual])?[0])
@@ -80,7 +80,7 @@ impl Linearised {
 
 impl<T, S, R> Custom<T> for Implicit<S, R>
 where
-    T: Functions,
+    T: Engine,
     S: Fn(&[ArrayViewD<'_, T>]) -> Result<ArrayD<T>, String> + Send + Sync + 'static,
     R: Fn(&Graph<T>, Var, &[Var]) -> Var + Send + Sync + 'static,
 {

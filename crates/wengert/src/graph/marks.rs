@@ -1,9 +1,10 @@
 //! Marks and rewinding: a training loop that grows nothing.
 
-use crate::error::{Error, Refusal};
+use crate::error::{Error, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
+use crate::graph::lines::At;
 use crate::graph::tape::Lengths;
-use crate::kernel::functions::Functions;
 
 /// A state of a graph to return to: see [`Graph::mark`].
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +13,7 @@ pub struct Mark {
     stamp: u64,
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The present state, to return to with [`Graph::rewind`].
     pub fn mark(&self) -> Mark {
         let tape = self.tape.borrow();
@@ -26,16 +27,22 @@ impl<T: Functions> Graph<T> {
     #[track_caller]
     pub fn rewind(&mut self, mark: Mark) {
         self.enter();
-        let at = self.at.get();
+        if let Err(error) = T::rewind(self, mark, self.at.get()) {
+            panic!("{error}");
+        }
+    }
+
+    pub(super) fn rewind_here(&mut self, mark: Mark, at: At) -> Result<()> {
         let tape = self.tape.get_mut();
         let Lengths { nodes, inputs, .. } = mark.lengths;
-        let refused = |refusal: Refusal| -> ! { panic!("{}", Error::new(refusal, "rewind", [], Some(at))) };
         if nodes > tape.nodes.len() || !tape.segments.holds_mark(nodes, mark.stamp) {
-            refused(tape.segments.refusal("the mark", nodes, mark.stamp));
+            let refusal = tape.segments.refusal("the mark", nodes, mark.stamp);
+            return Err(Error::new(refusal, "rewind", [], Some(at)));
         }
         tape.truncate(&self.memory, &mark.lengths);
         tape.segments.rewind(nodes, at);
         self.sweep.rewind(nodes, inputs);
+        Ok(())
     }
 
     /// Runs `f` between a [`Graph::mark`] and its [`Graph::rewind`]; the rewind happens on unwinding, too.

@@ -7,6 +7,7 @@ mod backward;
 mod calls;
 mod checkpoint;
 pub mod custom;
+mod engine;
 mod formula;
 mod formula_sweep;
 mod higher;
@@ -16,8 +17,10 @@ mod lines;
 mod marks;
 mod methods;
 mod node;
+mod programs;
 mod record;
 mod segments;
+mod statement;
 mod stretch;
 mod structured;
 mod sweep;
@@ -34,6 +37,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::program::Scratch;
 use crate::var::Var;
 
+pub use engine::Engine;
 pub use marks::Mark;
 pub use methods::ClassOptions;
 pub use values::Source;
@@ -81,7 +85,7 @@ impl Graph<f64> {
     }
 }
 
-impl<T: Functions> Default for Graph<T> {
+impl<T: Engine> Default for Graph<T> {
     #[track_caller]
     fn default() -> Self {
         Graph {
@@ -96,7 +100,7 @@ impl<T: Functions> Default for Graph<T> {
     }
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// An empty graph with room for `nodes` nodes.
     #[track_caller]
     pub fn with_capacity(nodes: usize) -> Self {
@@ -115,6 +119,10 @@ impl<T: Functions> Graph<T> {
     /// The error of `op` on `args` at the line being served.
     #[cold]
     pub(crate) fn error(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Error {
+        T::error(self, refusal, op, args)
+    }
+
+    fn error_here(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Error {
         self.tape.borrow().error(refusal, op, args, self.at.get())
     }
 

@@ -85,6 +85,7 @@ impl Node {
     pub fn set_differentiable(&mut self) {
         self.flags |= DIFFERENTIABLE;
     }
+    #[inline(always)]
     pub fn is_retained(&self) -> bool {
         self.flags & RETAINED != 0
     }
@@ -104,9 +105,11 @@ impl Node {
         self.flags = if pending { self.flags | PENDING } else { self.flags & !PENDING };
     }
     /// Whether the node has a value of its own (an op of several results has not).
+    #[inline(always)]
     pub fn has_value(&self) -> bool {
         self.flags & NO_VALUE == 0
     }
+    #[inline(always)]
     pub fn dtype(&self) -> Dtype {
         match self.flags & (INDEX | MASK) {
             0 => Dtype::Real,

@@ -1,7 +1,8 @@
 //! Recording of elementwise ops: a lane for single numbers, tiles for arrays.
 
 use crate::broadcast::TILE;
-use crate::error::Refusal;
+use crate::error::{Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::layouts::Entry;
 use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
@@ -14,7 +15,17 @@ use crate::rule::{Dtype, dtype_refusal};
 use crate::shape::{self, Layout};
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
+    /// Records `f(x)`, at the line being served.
+    pub(super) fn map_here(&self, op: Map, x: Var) -> Result<Var> {
+        self.record_map(op, x).map_err(|refusal| self.error(refusal, op.name(), &[x]))
+    }
+
+    /// Records `f(a, b)`, broadcast, at the line being served.
+    pub(super) fn zip_here(&self, op: Binary, a: Var, b: Var) -> Result<Var> {
+        self.record_zip(op, a, b).map_err(|refusal| self.error(refusal, op.name(), &[a, b]))
+    }
+
     /// Records `f(x)`.
     #[inline(always)]
     pub(crate) fn record_map(&self, op: Map, x: Var) -> Result<Var, Refusal> {
@@ -141,5 +152,16 @@ pub(crate) fn map_scalar<T: Functions>(op: Map, x: T) -> T {
 /// Two numbers through an elementwise op.
 #[inline(always)]
 pub(crate) fn zip_scalar<T: Functions>(op: Binary, a: T, b: T) -> T {
-    binary_primal(op, Number::<T, SCALAR>(a), Number::<T, SCALAR>(b)).0
+    let [a, b] = [a, b].map(Number::<T, SCALAR>);
+    // The commonest ops in place, the others out of the way.
+    match op {
+        Binary::Add => binary_primal(Binary::Add, a, b).0,
+        Binary::Mul => binary_primal(Binary::Mul, a, b).0,
+        op => other_zip(op, a, b).0,
+    }
+}
+
+#[inline(never)]
+fn other_zip<T: Functions>(op: Binary, a: Number<T, SCALAR>, b: Number<T, SCALAR>) -> Number<T, SCALAR> {
+    binary_primal(op, a, b)
 }

@@ -6,10 +6,10 @@ use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Refusal};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Marks, NO_INPUT, Node, Operation, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
-use crate::kernel::functions::Functions;
 use crate::memory::{Fresh, Place};
 use crate::op::Op;
 use crate::ops;
@@ -21,7 +21,7 @@ use crate::var::Var;
 /// The handles of an op's results.
 pub type Vars = SmallVec<[Var; 6]>;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Records `op` on `args`, or says why they do not fit; on `Err` the graph is as it was.
     ///
     /// The door for whoever builds graphs from data: every op goes through it and nothing in it panics.
@@ -46,6 +46,10 @@ impl<T: Functions> Graph<T> {
 
     /// As [`Graph::try_apply`], at the line being served.
     pub(crate) fn record(&self, op: &Op, args: &[Var]) -> Result<Vars, Error> {
+        T::record(self, op, args)
+    }
+
+    pub(super) fn record_here(&self, op: &Op, args: &[Var]) -> Result<Vars, Error> {
         self.record_op(op, args).map_err(|refusal| self.error(refusal, op.name(), args))
     }
 
@@ -255,7 +259,7 @@ fn shaped<'a, A>(slice: &'a mut [A], shape: &[usize]) -> ArrayViewMutD<'a, A> {
     ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
 }
 
-impl<T: Functions> Record<T> for Graph<T> {
+impl<T: Engine> Record<T> for Graph<T> {
     fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]> {
         match self.record(op, args) {
             Ok(vars) => vars,

@@ -3,21 +3,20 @@
 //! Invariant: between sweeps every cell of `lane` is [`Real::ABSENT`](crate::Real) and every entry of `arrays` is empty.
 //! Gradients are committed only when a sweep has come to its end: one that fails leaves them as they were.
 
+mod numbers;
+
 use std::ops::Range;
 
 use crate::broadcast::{TILE, Target, unbroadcast_into};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
-use crate::kernel::level::SCALAR;
-use crate::kernel::number::Number;
 use crate::kernel::program::Scratch;
 use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::rule::Dtype;
 use crate::shape::Layout;
-use crate::words::{binary_partial, tuned_partial, unary_partial};
 
 /// A gradient that is kept.
 pub enum Held<T> {
@@ -158,15 +157,6 @@ impl<T: Functions> Sweep<T> {
         }
     }
 
-    /// Adds to the cotangent of a node in the lane.
-    #[inline(always)]
-    pub fn add_one(&mut self, id: usize, node: &Node, value: T) {
-        let cell = &mut self.lane[node.slot as usize];
-        let sum = *cell + value;
-        *cell = if cell.is_absent() { value } else { sum };
-        self.low = self.low.min(id);
-    }
-
     /// The buffer of an array's cotangent, and whether it holds one already.
     pub fn buffer(&mut self, id: usize, node: &Node, len: usize) -> (Loan, bool) {
         self.low = self.low.min(id);
@@ -196,7 +186,10 @@ impl<T: Functions> Sweep<T> {
         self.low = self.low.min(parent);
         match &mut self.arrays[target.slot as usize] {
             Some(held) => {
-                held.slice_mut::<T>(len).iter_mut().zip(loan.slice::<T>(len)).for_each(|(held, g)| *held += *g);
+                held.slice_mut::<T>(len)
+                    .iter_mut()
+                    .zip(loan.slice::<T>(len))
+                    .for_each(|(held, g)| *held += *g);
                 self.pool.give_back(loan);
             }
             free => *free = Some(loan),
@@ -278,6 +271,9 @@ impl<T: Functions> Sweep<T> {
         let mut id = from;
         loop {
             let node = tape.nodes[id];
+            if id.is_multiple_of(numbers::STEP) {
+                self.fetch(tape, memory, id, &node);
+            }
             if node.is_differentiable() && self.visit(tape, memory, id, &node) {
                 return Some(id);
             }
@@ -300,6 +296,10 @@ impl<T: Functions> Sweep<T> {
                 return false;
             }
             Kind::Constant => return false,
+            Kind::Formula if node.is_lane() && tape.formulas[node.a as usize].weights.is_some() => {
+                self.visit_statement(tape, id, node);
+                return false;
+            }
             Kind::Formula => {
                 self.visit_formula(tape, memory, id, node);
                 return false;
@@ -339,35 +339,6 @@ impl<T: Functions> Sweep<T> {
             false => {
                 node.has_value() && node.dtype() == Dtype::Real && self.arrays[node.slot as usize].is_some()
             }
-        }
-    }
-
-    #[inline(always)]
-    fn visit_one(&mut self, tape: &Tape<T>, memory: &Memory<T>, node: &Node, y_bar: T) {
-        let number = |n: &Node| Number::<T, SCALAR>(memory.lane.get(n.slot as usize));
-        let a = &tape.nodes[node.a as usize];
-        let y = number(node);
-        match node.kind {
-            Kind::Unary(op) => {
-                let partial = unary_partial(op, number(a), y).0;
-                self.add_one(node.a as usize, a, y_bar * partial);
-            }
-            Kind::Tuned(op) => {
-                let partial = tuned_partial(op, tape.params[node.b as usize], number(a), y).0;
-                self.add_one(node.a as usize, a, y_bar * partial);
-            }
-            Kind::Binary(op) => {
-                let b = &tape.nodes[node.b as usize];
-                if a.is_differentiable() {
-                    let partial = binary_partial(op, 0, number(a), number(b), y).0;
-                    self.add_one(node.a as usize, a, y_bar * partial);
-                }
-                if b.is_differentiable() {
-                    let partial = binary_partial(op, 1, number(a), number(b), y).0;
-                    self.add_one(node.b as usize, b, y_bar * partial);
-                }
-            }
-            _ => unreachable!("structured ops are left to the caller"),
         }
     }
 

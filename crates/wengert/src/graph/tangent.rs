@@ -4,17 +4,17 @@ use smallvec::SmallVec;
 
 use crate::broadcast::unbroadcast;
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::stretch::Stretch;
 use crate::graph::tape::{Kind, Operation};
-use crate::kernel::functions::Functions;
 use crate::ops;
 use crate::rule::{Call, Dtype, Record};
 use crate::term::Term;
 use crate::var::Var;
 use crate::words::{binary_partial, tuned_partial, unary_partial};
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The tangent of `y` along the tangents `x_dot` of nodes `x`, recorded on this tape: forward mode.
     ///
     /// Each op passes tangents on by its own rule, or by two vjps where that costs no accuracy.
@@ -42,6 +42,10 @@ impl<T: Functions> Graph<T> {
     }
 
     pub(crate) fn tangent_of(&self, what: &'static str, y: Var, along: &[(Var, Var)]) -> Result<Var> {
+        T::tangent(self, what, y, along)
+    }
+
+    pub(super) fn tangent_here(&self, what: &'static str, y: Var, along: &[(Var, Var)]) -> Result<Var> {
         let handles: SmallVec<[Var; 8]> =
             along.iter().flat_map(|&(x, x_dot)| [x, x_dot]).chain([y]).collect();
         self.resolve_all(&handles).map_err(|refusal| self.error(refusal, what, &[]))?;

@@ -10,11 +10,12 @@ use smallvec::SmallVec;
 use crate::error::{Error, ErrorKind, Refusal};
 use crate::graph::checkpoint::Part;
 use crate::graph::custom::Custom;
-use crate::graph::formula::{Formula, Programs, Total};
+use crate::graph::formula::{Formula, Total};
 use crate::graph::layouts::{Entry, LANE_RANKS, Layouts};
 use crate::graph::lines::{At, Lines};
 use crate::graph::node::Where;
 pub use crate::graph::node::{Kind, Marks, NO_INPUT, Node};
+use crate::graph::programs::Programs;
 use crate::graph::segments::Segments;
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Operand, Walk};
@@ -101,6 +102,7 @@ pub struct Lengths {
     numbers: usize,
     pending: usize,
     parents: usize,
+    weights: usize,
     params: usize,
     pub inputs: usize,
     slab: SlabMark,
@@ -118,6 +120,8 @@ pub struct Tape<T: Functions> {
     /// Sums of formulas whose value has not been computed when they were recorded.
     pub pending: Vec<u32>,
     pub parents: Vec<u32>,
+    /// The partials of formulas of numbers.
+    pub weights: Vec<T>,
     pub params: Vec<Params>,
     pub inputs: Vec<Source>,
     pub lines: Lines,
@@ -136,6 +140,7 @@ impl<T: Functions> Tape<T> {
             programs: Programs::default(),
             pending: Vec::new(),
             parents: Vec::new(),
+            weights: Vec::new(),
             params: Vec::new(),
             inputs: Vec::new(),
             lines: Lines::new(),
@@ -346,6 +351,7 @@ impl<T: Functions> Tape<T> {
             numbers: self.numbers.len(),
             pending: self.pending.len(),
             parents: self.parents.len(),
+            weights: self.weights.len(),
             params: self.params.len(),
             inputs: self.inputs.len(),
             slab: memory.slab.mark(),
@@ -363,6 +369,7 @@ impl<T: Functions> Tape<T> {
         self.numbers.truncate(to.numbers);
         self.pending.truncate(to.pending);
         self.parents.truncate(to.parents);
+        self.weights.truncate(to.weights);
         self.params.truncate(to.params);
         self.inputs.truncate(to.inputs);
         memory.slab.retract(to.slab);

@@ -6,6 +6,7 @@ use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Data, Dimension, IxDyn};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal, Result};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::lines::At;
 use crate::graph::sweep::Held;
@@ -65,7 +66,7 @@ macro_rules! numbers {
 }
 numbers! { f64 f32 i64 bool }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// A differentiable input.
     ///
     /// # Examples
@@ -325,7 +326,7 @@ impl<T: Functions> Graph<T> {
 
     /// Forgets all gradients.
     pub fn zero_grad(&mut self) {
-        self.sweep.forget();
+        T::forget(self);
     }
 
     /// Overwrites the value of an input.

@@ -3,6 +3,7 @@
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::number::{Number, math};
+use crate::kernel::threads::{self, PIECE};
 use crate::op::table::{binary_table, tuned_table, unary_table};
 use crate::op::{Binary, Params, Tuned, Unary};
 use crate::words::*;
@@ -14,6 +15,15 @@ pub enum Map {
     Tuned(Tuned, Params),
 }
 
+impl Map {
+    pub fn name(self) -> &'static str {
+        match self {
+            Map::Unary(op) => op.name(),
+            Map::Tuned(op, _) => op.name(),
+        }
+    }
+}
+
 /// Whether a trigonometric function is asked for at an argument beyond the range of its vector code.
 fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
     matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && x.iter().any(|x| x.is_far())
@@ -22,6 +32,10 @@ fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
 /// `y = f(x)`
 pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len());
+    if threads::pays(x.len()) {
+        let pieces = x.chunks(PIECE).zip(y.chunks_mut(PIECE));
+        return threads::each(pieces, |(x, y)| map_forward(op, x, y));
+    }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_forward(op, &x, y);
@@ -35,6 +49,12 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
 /// `out = g f'(x)`, or `out += g f'(x)`.
 pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], accumulate: bool) {
     assert!(x.len() == out.len() && y.len() == out.len() && g.len() == out.len());
+    if threads::pays(x.len()) {
+        let read = x.chunks(PIECE).zip(y.chunks(PIECE)).zip(g.chunks(PIECE));
+        return threads::each(read.zip(out.chunks_mut(PIECE)), |(((x, y), g), out)| {
+            map_vjp(op, x, y, g, out, accumulate);
+        });
+    }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_vjp(op, &x, y, g, out, accumulate);
@@ -48,6 +68,10 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
 /// `y = f(a, b)`
 pub fn zip_forward<T: Functions>(op: Binary, a: &[T], b: &[T], y: &mut [T]) {
     assert!(a.len() == y.len() && b.len() == y.len());
+    if threads::pays(y.len()) {
+        let read = a.chunks(PIECE).zip(b.chunks(PIECE));
+        return threads::each(read.zip(y.chunks_mut(PIECE)), |((a, b), y)| zip_forward(op, a, b, y));
+    }
     run(BinaryForward { op, a, b, y });
 }
 
@@ -63,6 +87,12 @@ pub fn zip_vjp<T: Functions>(
 ) {
     let [a, b] = ab;
     assert!(a.len() == out.len() && b.len() == out.len() && y.len() == out.len() && g.len() == out.len());
+    if threads::pays(out.len()) {
+        let read = a.chunks(PIECE).zip(b.chunks(PIECE)).zip(y.chunks(PIECE).zip(g.chunks(PIECE)));
+        return threads::each(read.zip(out.chunks_mut(PIECE)), |(((a, b), (y, g)), out)| {
+            zip_vjp(op, k, [a, b], y, g, out, accumulate);
+        });
+    }
     run(BinaryVjp { op, k, a, b, y, g, out, accumulate });
 }
 

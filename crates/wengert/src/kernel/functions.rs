@@ -5,8 +5,10 @@ use crate::kernel::conv::Lanes;
 use crate::kernel::gemm::Gemm;
 use crate::kernel::level::{PLAIN, SCALAR};
 use crate::kernel::math::Elementary;
+use crate::kernel::number;
 use crate::kernel::real::Real;
 use crate::kernel::special;
+use crate::op::{Binary, Params, Tuned, Unary};
 
 macro_rules! primitives {
     (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; two: $($two:ident $std2:ident)*; special: $($special:ident)*) => {
@@ -49,6 +51,12 @@ macro_rules! primitives {
                 num_traits::Float::powi(self, n as i32)
             }
             fn round_half_even(self) -> Self;
+            /// Value and partial of a row at a single number, compiled here.
+            fn unary_row(op: Unary, x: Self) -> (Self, Self);
+            /// Value and partial of a row with attributes at a single number, compiled here.
+            fn tuned_row(op: Tuned, p: Params, x: Self) -> (Self, Self);
+            /// Value and partials of a row of two arguments at single numbers, compiled here.
+            fn binary_row(op: Binary, a: Self, b: Self) -> (Self, [Self; 2]);
             /// A small argument with the same sine and cosine, for arguments beyond the vector code's range.
             fn wrapped(self) -> Self {
                 match Elementary::is_far(self) {
@@ -66,15 +74,21 @@ primitives! {
     special: ndtr lgamma digamma
 }
 
-impl Functions for f64 {
-    #[inline(always)]
-    fn round_half_even(self) -> Self {
-        self.round_ties_even()
-    }
+macro_rules! functions {
+    ($($T:ty)*) => { $(impl Functions for $T {
+        #[inline(always)]
+        fn round_half_even(self) -> Self {
+            self.round_ties_even()
+        }
+        fn unary_row(op: Unary, x: Self) -> (Self, Self) {
+            number::unary_row(op, x)
+        }
+        fn tuned_row(op: Tuned, p: Params, x: Self) -> (Self, Self) {
+            number::tuned_row(op, p, x)
+        }
+        fn binary_row(op: Binary, a: Self, b: Self) -> (Self, [Self; 2]) {
+            number::binary_row(op, a, b)
+        }
+    })* };
 }
-impl Functions for f32 {
-    #[inline(always)]
-    fn round_half_even(self) -> Self {
-        self.round_ties_even()
-    }
-}
+functions! { f64 f32 }

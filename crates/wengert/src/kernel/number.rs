@@ -3,6 +3,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
+use crate::kernel::level::SCALAR;
 use crate::kernel::real::Real;
 use crate::op::Params;
 use crate::op::table::{binary_table, tuned_table, unary_table};
@@ -151,6 +152,30 @@ pub(crate) mod math {
         let sum = if a.0 == b.0 { high + T::of(std::f64::consts::LN_2) } else { sum };
         Number(if a.0.is_nan() || b.0.is_nan() { a.0 + b.0 } else { sum })
     }
+}
+
+/// Value and partial of a row at a single number.
+#[inline(always)]
+pub fn unary_row<T: Functions>(op: crate::op::Unary, x: T) -> (T, T) {
+    let x = Number::<T, SCALAR>(x);
+    let y = unary_primal(op, x);
+    (y.0, unary_partial(op, x, y).0)
+}
+
+/// Value and partial of a row with attributes at a single number.
+#[inline(always)]
+pub fn tuned_row<T: Functions>(op: crate::op::Tuned, p: Params, x: T) -> (T, T) {
+    let x = Number::<T, SCALAR>(x);
+    let y = tuned_primal(op, p, x);
+    (y.0, tuned_partial(op, p, x, y).0)
+}
+
+/// Value and partials of a row of two arguments at single numbers.
+#[inline(always)]
+pub fn binary_row<T: Functions>(op: crate::op::Binary, a: T, b: T) -> (T, [T; 2]) {
+    let (a, b) = (Number::<T, SCALAR>(a), Number::<T, SCALAR>(b));
+    let y = binary_primal(op, a, b);
+    (y.0, [binary_partial(op, 0, a, b, y).0, binary_partial(op, 1, a, b, y).0])
 }
 
 macro_rules! unary_number {

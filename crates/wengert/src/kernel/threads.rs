@@ -11,6 +11,17 @@ pub fn available() -> usize {
     1
 }
 
+/// Elements from which several threads pay.
+const SHARED: usize = 1 << 16;
+/// Elements of a piece of work.
+pub const PIECE: usize = 1 << 14;
+
+/// Whether this many elements are worth sharing, and there is somebody to share them with.
+#[inline]
+pub fn pays(elements: usize) -> bool {
+    elements >= SHARED && available() > 1
+}
+
 /// Runs all jobs, side by side where there are several threads.
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
     #[cfg(feature = "rayon")]

@@ -34,6 +34,19 @@ impl<T: Copy> Lane<T> {
         unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) }
     }
 
+    /// Asks for the values `from..to`, as far as they lie in one chunk.
+    #[inline(always)]
+    pub fn prefetch(&self, from: usize, to: usize) {
+        debug_assert!(from <= to && to <= self.len());
+        let to = to.min((from | MASK) + 1);
+        // SAFETY: as in `get`, for a stretch of one chunk.
+        let values = unsafe {
+            let start = (&*self.chunks.get())[from >> SHIFT].as_ptr().add(from & MASK);
+            std::slice::from_raw_parts(start, to - from)
+        };
+        super::prefetch(values);
+    }
+
     /// Appends a value; its index.
     #[inline(always)]
     pub fn push(&self, value: T) -> usize {

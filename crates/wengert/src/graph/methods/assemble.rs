@@ -1,12 +1,12 @@
 //! Arrays joined, padded, shifted and repeated, and the parts of matrices.
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Arrays joined along an axis that they have.
     ///
     /// `[.., n1, ..], [.., n2, ..], .. -> [.., n1 + n2 + .., ..]`. Cotangents: each argument's part of `y_bar`. O(len).

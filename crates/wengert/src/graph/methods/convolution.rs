@@ -3,12 +3,12 @@
 use smallvec::SmallVec;
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Records an op on two arguments and a bias, if there is one.
     #[track_caller]
     fn with_bias(&self, op: Op, x: impl Expr, w: impl Expr, bias: Option<Var>) -> Var {

@@ -6,14 +6,14 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::Result;
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::custom::{Custom, Elementwise, Pair};
 use crate::graph::implicit::Implicit;
-use crate::kernel::functions::Functions;
 use crate::op::{ScaleGradient, StraightThrough};
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// A function of a number on every element of `x`; `df(x, y)` is its derivative at `x` with value `y`.
     ///
     /// `[..] -> [..]`. Cotangent: `x_bar = y_bar * df(x, y)`. Its second derivative is not known and asking for it is an

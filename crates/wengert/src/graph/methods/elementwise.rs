@@ -1,40 +1,33 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
-use crate::error::Refusal;
 use crate::expr::{Expr, Operand, Recorder};
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::kernel::elementwise::Map;
-use crate::kernel::functions::Functions;
 use crate::op::table::unary_table;
 use crate::op::*;
 use crate::rule::Record;
 use crate::var::Var;
 
-impl<T: Functions> Recorder<T> for Graph<T> {
-    #[inline(always)]
+impl<T: Engine> Recorder<T> for Graph<T> {
+    #[inline]
     fn unary(&self, op: Unary, x: Var) -> Var {
-        self.record_map(Map::Unary(op), x).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[x]))
+        T::map(self, Map::Unary(op), x).unwrap_or_else(|error| panic!("{error}"))
     }
-    #[inline(always)]
+    #[inline]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var {
-        self.record_map(Map::Tuned(op, p), x).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[x]))
+        T::map(self, Map::Tuned(op, p), x).unwrap_or_else(|error| panic!("{error}"))
     }
-    #[inline(always)]
+    #[inline]
     fn binary(&self, op: Binary, a: Var, b: Var) -> Var {
-        self.record_zip(op, a, b).unwrap_or_else(|refusal| self.refuse(refusal, op.name(), &[a, b]))
+        T::zip(self, op, a, b).unwrap_or_else(|error| panic!("{error}"))
     }
     fn number(&self, value: f64) -> Var {
         self.full(&[], value)
     }
 }
 
-impl<T: Functions> Graph<T> {
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, refusal: Refusal, op: &'static str, args: &[Var]) -> Var {
-        panic!("{}", self.error(refusal, op, args))
-    }
-
+impl<T: Engine> Graph<T> {
     /// Records a formula.
     ///
     /// # Panics
@@ -73,7 +66,7 @@ impl<T: Functions> Graph<T> {
 
 macro_rules! unary_methods {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl<T: Functions> Graph<T> { $(
+        impl<T: Engine> Graph<T> { $(
             $(#[$doc])*
             #[track_caller]
             pub fn $name(&self, x: impl Expr) -> Var {
@@ -88,7 +81,7 @@ unary_table!(unary_methods);
 
 macro_rules! binary_methods {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$a:ident, $b:ident, $y:ident| $primal:expr, $pa:expr, $pb:expr, $da:expr, $db:expr;)*) => {
-        impl<T: Functions> Graph<T> { $(
+        impl<T: Engine> Graph<T> { $(
             $(#[$doc])*
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
@@ -103,7 +96,7 @@ crate::op::table::binary_table!(binary_methods);
 
 macro_rules! compare_methods {
     ($($name:ident $Variant:ident $sign:literal)*) => {
-        impl<T: Functions> Graph<T> { $(
+        impl<T: Engine> Graph<T> { $(
             #[doc = concat!("The mask `a ", $sign, " b`, broadcast; no gradient.")]
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
@@ -118,7 +111,7 @@ compare_methods! { eq Eq "==" ne Ne "!=" lt Lt "<" le Le "<=" gt Gt ">" ge Ge ">
 
 macro_rules! tuned_methods {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) $Variant:ident [$p0:expr, $p1:expr];)*) => {
-        impl<T: Functions> Graph<T> { $(
+        impl<T: Engine> Graph<T> { $(
             $(#[$doc])*
             #[track_caller]
             pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {

@@ -1,12 +1,12 @@
 //! Elements picked by arrays of indices, which are nodes of their own ([`Graph::indices`]).
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The parts of `x` at the positions `index` along an axis.
     ///
     /// `[.., n, ..], [m] -> [.., m, ..]`. Cotangent: `y_bar` added up where its parts came from. O(len).

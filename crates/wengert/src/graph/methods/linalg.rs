@@ -2,12 +2,12 @@
 
 use crate::error::Result;
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The inverse of a square matrix.
     ///
     /// `[.., n, n] -> [.., n, n]`. Cotangent: `a_bar = -y^T y_bar y^T`. O(batch n^3). To solve a system, use

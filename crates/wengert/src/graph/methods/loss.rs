@@ -2,8 +2,8 @@
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
@@ -34,7 +34,7 @@ impl Default for ClassOptions {
     }
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     #[track_caller]
     fn loss(&self, op: impl Into<Op>, args: &[Var]) -> Var {
         self.must(&op.into(), args)

@@ -3,12 +3,12 @@
 use smallvec::SmallVec;
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Matrix product, as `numpy.matmul`: of matrices, of a matrix and a vector, of stacks of matrices that broadcast.
     ///
     /// `[.., m, k] x [.., k, n] -> [.., m, n]`; a vector is a row on the left, a column on the right, and its axis of

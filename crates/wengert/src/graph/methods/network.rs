@@ -3,13 +3,13 @@
 use smallvec::SmallVec;
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::shape::Shape;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Records a normalisation of `x`; a bias without a weight is added behind.
     #[track_caller]
     fn normalised(&self, op: Op, x: impl Expr, weight: Option<Var>, bias: Option<Var>) -> Var {

@@ -1,13 +1,13 @@
 //! Reductions, running sums and products, softmax.
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::formula::Total;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Sum of all elements.
     ///
     /// `[..] -> []`. Cotangent: `x_bar = y_bar` everywhere. O(len), in blocks that are joined with compensation.
@@ -69,7 +69,7 @@ impl<T: Functions> Graph<T> {
 
 /// The three spellings of a reduction: over everything, over axes, over axes that stay with length 1.
 macro_rules! reductions {
-    ($($(#[$doc:meta])* $all:ident $some:ident $kept:ident $Op:ident;)*) => { #[allow(clippy::needless_update)] impl<T: Functions> Graph<T> { $(
+    ($($(#[$doc:meta])* $all:ident $some:ident $kept:ident $Op:ident;)*) => { #[allow(clippy::needless_update)] impl<T: Engine> Graph<T> { $(
         $(#[$doc])*
         #[track_caller]
         pub fn $all(&self, x: impl Expr) -> Var {
@@ -231,7 +231,7 @@ reductions! {
     logsumexp logsumexp_axes logsumexp_keepdims LogSumExp;
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Variance over `axes` with divisor `n - correction` for lanes of `n` elements; the axes stay with `keepdims`.
     ///
     /// `[.., n, ..] -> [.., ..]`. Cotangent: `x_bar = 2 y_bar (x - mean) / (n - correction)`. O(len).

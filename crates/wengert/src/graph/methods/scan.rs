@@ -1,12 +1,12 @@
 //! Results that keep the axis they run along: running sums and products, softmax.
 
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// Running sum along `axis`.
     ///
     /// `[..] -> [..]`. Cotangent: the running sum of `y_bar` from the end. O(len).

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
+use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::var::Var;
 
@@ -26,7 +26,7 @@ fn ends(range: impl RangeBounds<isize>) -> (Option<isize>, Option<isize>) {
     (start, stop)
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The elements in row-major order with another shape; one entry may be -1 and is worked out.
     ///
     /// A view where `x` lies without gaps, else a copy. Cotangent: `x_bar = y_bar` with the shape of `x`. Indices and

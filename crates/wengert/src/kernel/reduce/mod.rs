@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::threads::{self, PIECE};
 use crate::shape::Shape;
 pub use bundle::Bundle;
 use bundle::{Columns, Lane};
@@ -31,7 +32,7 @@ const WIDTH: usize = 32;
 const GATHERED: usize = 1024;
 
 /// What becomes of a lane; must be `#[inline(always)]`, for it is compiled once for each level.
-pub trait Reduction<T: Functions>: Copy {
+pub trait Reduction<T: Functions>: Copy + Send + Sync {
     /// The results of a bundle of lanes.
     fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W];
 }
@@ -42,6 +43,14 @@ pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T]
     let mut over = Shape::from_slice(over);
     over.sort_by_key(|&k| std::cmp::Reverse(x.strides()[k]));
     if let Some(block) = Block::of(x, &over) {
+        let Block { x, n, inner } = block;
+        if n > 0 && out.len() > inner && inner > 0 && threads::pays(x.len()) {
+            let rows = (PIECE / (n * inner)).max(1);
+            let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
+            return threads::each(pieces, |(x, out)| {
+                level::run(Blocks { block: Block { x, n, inner }, out, how });
+            });
+        }
         return level::run(Blocks { block, out, how });
     }
     let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();

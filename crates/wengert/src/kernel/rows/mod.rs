@@ -14,6 +14,7 @@ pub mod strided;
 mod tests;
 
 use crate::kernel::real::Real;
+use crate::kernel::threads::{self, PIECE};
 
 /// Partial results of a reduction.
 const LANES: usize = 16;
@@ -141,6 +142,11 @@ fn sum_rows_kernel<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) 
         let sum = sum_slice(&x[i * n..][..n]);
         *out = if accumulate { *out + sum } else { sum };
     }
+}
+
+/// Elements of the rows of a piece of work, if `[rows, n]` arrays of this length are worth sharing among threads.
+fn piece(len: usize, n: usize) -> Option<usize> {
+    (n > 0 && len > n && threads::pays(len)).then(|| (PIECE / n).max(1) * n)
 }
 
 /// Panics unless `x` and `y` are `[rows, n]` of the same length.

@@ -2,8 +2,9 @@
 //!
 //! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
 
-use super::{check, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
+use super::{check, piece, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
 use crate::kernel::real::Real;
+use crate::kernel::threads;
 
 /// What the forward pass keeps of each row for the backward pass.
 #[derive(Debug)]
@@ -35,6 +36,26 @@ pub fn norm<T: Real>(
     assert_eq!(x.len(), n * rows);
     assert!(moments.mean.is_empty() || moments.mean.len() == rows);
     assert!([weight, bias].iter().flatten().all(|slice| slice.len() == n));
+    if let Some(piece) = piece(x.len(), n) {
+        let rows = piece / n;
+        let mut means = moments.mean.chunks_mut(rows);
+        let pieces = x.chunks(piece).zip(y.chunks_mut(piece)).zip(moments.scale.chunks_mut(rows));
+        let pieces =
+            pieces.map(|((x, y), scale)| (x, y, Moments { mean: means.next().unwrap_or_default(), scale }));
+        return threads::each(pieces, |(x, y, moments)| norm_rows(x, n, eps, weight, bias, y, moments));
+    }
+    norm_rows(x, n, eps, weight, bias, y, moments);
+}
+
+fn norm_rows<T: Real>(
+    x: &[T],
+    n: usize,
+    eps: T,
+    weight: Option<&[T]>,
+    bias: Option<&[T]>,
+    y: &mut [T],
+    moments: Moments<'_, T>,
+) {
     vectorised!(norm_kernel::<T>; T: Real; x: &'a [T], n: usize, eps: T, weight: Option<&'a [T]>, bias: Option<&'a [T]>, y: &'a mut [T], moments: Moments<'a, T>);
 }
 
@@ -104,6 +125,35 @@ pub fn norm_cotangent<T: Real>(
     assert!(out.x.as_ref().is_none_or(|x_bar| x_bar.len() == x.len()));
     assert!(weight.is_none_or(|weight| weight.len() == n));
     assert!([&out.weight, &out.bias].iter().all(|bar| bar.as_ref().is_none_or(|bar| bar.len() == n)));
+    if let Some(piece) = piece(x.len(), n) {
+        let rows = piece / n;
+        let Cotangents { x: x_bar, accumulate, weight: weight_bar, bias } = out;
+        let mut means = mean.chunks(rows);
+        let mut x_bars = x_bar.into_iter().flat_map(|x_bar| x_bar.chunks_mut(piece));
+        let pieces = x.chunks(piece).zip(y_bar.chunks(piece)).zip(scale.chunks(rows)).map_while(
+            |((x, y_bar), scale)| {
+                let out = Cotangents { x: Some(x_bars.next()?), accumulate, weight: None, bias: None };
+                Some((x, means.next().unwrap_or_default(), scale, y_bar, out))
+            },
+        );
+        // What is summed over the rows is one piece of its own: the same sum as on one thread.
+        let sums = (x, mean, scale, y_bar, Cotangents { x: None, accumulate, weight: weight_bar, bias });
+        return threads::each(std::iter::once(sums).chain(pieces), |(x, mean, scale, y_bar, out)| {
+            norm_cotangent_rows(x, n, mean, scale, weight, y_bar, out);
+        });
+    }
+    norm_cotangent_rows(x, n, mean, scale, weight, y_bar, out);
+}
+
+fn norm_cotangent_rows<T: Real>(
+    x: &[T],
+    n: usize,
+    mean: &[T],
+    scale: &[T],
+    weight: Option<&[T]>,
+    y_bar: &[T],
+    out: Cotangents<'_, T>,
+) {
     vectorised!(norm_cotangent_kernel::<T>; T: Real; x: &'a [T], n: usize, mean: &'a [T], scale: &'a [T], weight: Option<&'a [T]>, y_bar: &'a [T], out: Cotangents<'a, T>);
 }
 

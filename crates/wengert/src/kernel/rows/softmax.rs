@@ -1,14 +1,22 @@
 //! Softmax and its relatives, each with its cotangent product. Every one is free of overflow.
 
-use super::{check, maximum, sum_of, sum_of_two, sum_slice, vectorised};
+use super::{check, maximum, piece, sum_of, sum_of_two, sum_slice, vectorised};
 use crate::kernel::functions::Functions;
 use crate::kernel::real::Real;
+use crate::kernel::threads;
 
 /// Softmax of each row: `y = e^x / sum e^x`.
 ///
 /// `[rows, n] -> [rows, n]`. A row of nothing but -infinity, or with +infinity or NaN, gives NaN.
 pub fn softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
+    if let Some(piece) = piece(x.len(), n) {
+        return threads::each(x.chunks(piece).zip(y.chunks_mut(piece)), |(x, y)| softmax_rows(x, n, y));
+    }
+    softmax_rows(x, n, y);
+}
+
+fn softmax_rows<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     vectorised!(softmax_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
 }
 
@@ -26,6 +34,16 @@ fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) 
 pub fn softmax_cotangent<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     check(n, y, y_bar);
     check(n, y, x_bar);
+    if let Some(piece) = piece(y.len(), n) {
+        let pieces = y.chunks(piece).zip(y_bar.chunks(piece)).zip(x_bar.chunks_mut(piece));
+        return threads::each(pieces, |((y, y_bar), x_bar)| {
+            softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
+        });
+    }
+    softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
+}
+
+fn softmax_cotangent_rows<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     vectorised!(softmax_cotangent_kernel::<T>; T: Real; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 
@@ -43,6 +61,13 @@ fn softmax_cotangent_kernel<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate:
 /// `[rows, n] -> [rows, n]`. NaN where [`softmax`] gives NaN.
 pub fn log_softmax<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     check(n, x, y);
+    if let Some(piece) = piece(x.len(), n) {
+        return threads::each(x.chunks(piece).zip(y.chunks_mut(piece)), |(x, y)| log_softmax_rows(x, n, y));
+    }
+    log_softmax_rows(x, n, y);
+}
+
+fn log_softmax_rows<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
     vectorised!(log_softmax_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
 }
 

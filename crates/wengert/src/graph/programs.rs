@@ -1,0 +1,75 @@
+//! [`Programs`]: the programs of formulas, interned.
+
+use crate::expr::{Lowering, Signature};
+use crate::kernel::program::{Slot, Step};
+
+/// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
+#[derive(Default)]
+pub struct Programs {
+    all: Vec<Box<[Step]>>,
+    recent: [u32; 32],
+    /// Programs of formulas of numbers, `None` for those that have none.
+    statements: Vec<(Signature, Option<u32>)>,
+    recent_statements: [u16; 32],
+}
+
+impl Programs {
+    pub fn intern(&mut self, steps: &[Step]) -> u32 {
+        let mix = |h: usize, step: &Step| {
+            (h ^ fingerprint(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+        };
+        let home = steps.iter().fold(steps.len(), mix) % self.recent.len();
+        let recent = self.recent[home];
+        if self.all.get(recent as usize).is_some_and(|known| **known == *steps) {
+            return recent;
+        }
+        let known = self.all.iter().position(|known| **known == *steps);
+        let index = known.unwrap_or_else(|| {
+            self.all.push(steps.into());
+            self.all.len() - 1
+        });
+        self.recent[home] = index as u32;
+        index as u32
+    }
+
+    /// The program of a formula of numbers, if it is known; inner `None` if there is none.
+    #[inline(always)]
+    pub fn of_statement(&self, signature: &Signature) -> Option<Option<u32>> {
+        let recent = self.recent_statements[home(signature)];
+        self.statements.get(usize::from(recent)).filter(|known| known.0.same(signature)).map(|known| known.1)
+    }
+
+    #[cold]
+    pub fn learn_statement(&mut self, signature: &Signature, program: &Lowering) -> Option<u32> {
+        let index = self.statements.iter().position(|known| known.0.same(signature)).unwrap_or_else(|| {
+            let program = (!program.refused).then(|| self.intern(&program.steps));
+            self.statements.push((*signature, program));
+            self.statements.len() - 1
+        });
+        self.recent_statements[home(signature)] = index as u16;
+        self.statements[index].1
+    }
+
+    pub fn get(&self, program: u32) -> &[Step] {
+        &self.all[program as usize]
+    }
+}
+
+/// The place in the cache where a formula of numbers is looked for.
+#[inline(always)]
+fn home(signature: &Signature) -> usize {
+    let mix = |h: usize, op: &u8| (h ^ usize::from(*op)).wrapping_mul(0x9E37_79B9).rotate_left(7);
+    signature.ops().iter().fold(signature.ops().len(), mix) % 32
+}
+
+fn fingerprint(step: &Step) -> usize {
+    let slot = |s: Slot| match s {
+        Slot::Leaf(k) => 2 * k as usize,
+        Slot::Step(k) => 2 * k as usize + 1,
+    };
+    match *step {
+        Step::Unary(op, a) => op as usize + (slot(a) << 8),
+        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
+        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
+    }
+}
