@@ -68,6 +68,20 @@ pub fn available() -> impl Iterator<Item = Level> {
     plain
 }
 
+/// The level in use as `pulp` calls it, for kernels written in its vectors.
+pub fn arch() -> pulp::Arch {
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::Plain => pulp::Arch::Scalar,
+        #[cfg(not(target_arch = "x86_64"))]
+        Level::Plain => pulp::Arch::new(),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2(simd) => pulp::Arch::V3(simd),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512(simd) => pulp::Arch::V4(simd),
+    }
+}
+
 /// Runs `kernel` at the level in use.
 #[inline(always)]
 pub fn run<K: Kernel>(kernel: K) -> K::Output {

@@ -29,7 +29,7 @@ pub fn arch() -> pulp::Arch {
     if let Some(arch) = super::tests::FORCED.get() {
         return arch;
     }
-    pulp::Arch::new()
+    crate::kernel::level::arch()
 }
 
 /// What the running machine offers: lanes of a register and the tallest tile.

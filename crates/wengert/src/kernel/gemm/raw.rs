@@ -194,13 +194,13 @@ impl<'a, T: Gemm> Product<'a, T> {
     /// By the direct kernel. Rows of `b` and `c` must be contiguous.
     pub(super) fn direct(self) {
         assert!(self.n == 1 || (self.b.cs == 1 && self.c.cs == 1));
-        pulp::Arch::new().dispatch(tile::Direct(self));
+        crate::kernel::level::arch().dispatch(tile::Direct(self));
     }
 
     /// By the dot-product kernel. Rows of `a` and columns of `b` must be contiguous.
     pub(super) fn dots(self) {
         assert!(self.k == 1 || (self.a.cs == 1 && self.b.rs == 1));
-        pulp::Arch::new().dispatch(tile::Dots(self));
+        crate::kernel::level::arch().dispatch(tile::Dots(self));
     }
 
     /// By the `gemm` crate.

@@ -90,7 +90,7 @@ fn tridiagonalise<T: Gemm>(
         }
         let v = &mut store[j * n + first..][..len];
         v.copy_from_slice(&a[j * n + first..][..len]);
-        tau[j] = pulp::Arch::new().dispatch(|| reflector(v));
+        tau[j] = crate::kernel::level::arch().dispatch(|| reflector(v));
         e[j] = v[0];
         v[0] = T::one();
         if tau[j] == T::zero() {
@@ -101,7 +101,7 @@ fn tridiagonalise<T: Gemm>(
         let w = &mut w[..len];
         let rest = Strided::rows(a, n).at(first, first);
         gemm([len, 1, len], tau[j], rest, Strided::rows(v, 1), T::zero(), StridedMut::rows(w, 1), threads);
-        pulp::Arch::new().dispatch(|| add_scaled(w, -T::of(0.5) * tau[j] * dot(w, v), v));
+        crate::kernel::level::arch().dispatch(|| add_scaled(w, -T::of(0.5) * tau[j] * dot(w, v), v));
         for i in 0..len {
             (pair[2 * i], pair[2 * i + 1]) = (v[i], w[i]);
         }
@@ -138,7 +138,7 @@ fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) 
                 return Err(NotConverged);
             }
             let low = ql_step(d, e, l, m, turns);
-            pulp::Arch::new().dispatch(|| turn_rows(z, n, low, m, turns));
+            crate::kernel::level::arch().dispatch(|| turn_rows(z, n, low, m, turns));
         }
     }
     Ok(())

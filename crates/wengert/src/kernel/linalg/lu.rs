@@ -84,7 +84,7 @@ fn panel<T: Gemm>(a: &mut [T], n: usize, at: usize, cols: usize, pivots: &mut [u
             copy[j * rows + i] = x;
         }
     }
-    pulp::Arch::new().dispatch(|| eliminate_columns(copy, rows, cols, &mut pivots[at..at + cols]));
+    crate::kernel::level::arch().dispatch(|| eliminate_columns(copy, rows, cols, &mut pivots[at..at + cols]));
     for (j, pivot) in pivots[at..at + cols].iter_mut().enumerate() {
         *pivot += at;
         swap_rows(a, n, at + j, *pivot);

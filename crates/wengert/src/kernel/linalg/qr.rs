@@ -27,7 +27,7 @@ pub fn qr<T: Gemm>(
     transpose(a, m, n, columns);
     for from in (0..k).step_by(PANEL) {
         let count = PANEL.min(k - from);
-        pulp::Arch::new().dispatch(|| factor_panel(columns, m, from, count, tau));
+        crate::kernel::level::arch().dispatch(|| factor_panel(columns, m, from, count, tau));
         let next = from + count;
         if next < n {
             // The store and what is changed are rows of one matrix.

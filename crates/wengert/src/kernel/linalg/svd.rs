@@ -83,7 +83,7 @@ fn tall<T: Gemm>(
     qr(sorted, m, n, q, r, &mut own, threads);
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
-    pulp::Arch::new().dispatch(|| jacobi(r, turn, n))?;
+    crate::kernel::level::arch().dispatch(|| jacobi(r, turn, n))?;
     for i in 0..n {
         size[i] = norm(&r[i * n..][..n]);
     }

@@ -105,7 +105,7 @@ impl<'a, T: Gemm> Solve<'a, T> {
     pub fn substitute(self) {
         assert!(self.rows_are_contiguous());
         if self.n > 0 {
-            pulp::Arch::new().dispatch(self);
+            crate::kernel::level::arch().dispatch(self);
         }
     }
 

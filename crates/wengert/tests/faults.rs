@@ -1,0 +1,58 @@
+//! In steady state a step touches no memory for the first time: page faults cost more than the arithmetic of large arrays.
+#![cfg(all(target_os = "linux", feature = "rayon"))]
+
+use ndarray::{Array1, Array2};
+use wengert::prelude::*;
+
+/// Minor and major page faults of this thread so far.
+fn faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    // The name in parentheses may hold spaces; behind it faults are fields 8 and 10, counted from 0 at the state.
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[7].parse::<u64>().unwrap() + fields[9].parse::<u64>().unwrap()
+}
+
+/// Page faults of ten steps, on one thread, after some to warm up.
+fn in_steady_state(
+    build: impl Fn(&Graph) -> Vec<Var> + Send,
+    step: impl Fn(&Graph, &[Var]) -> Var + Send,
+) -> u64 {
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    alone.install(|| {
+        let mut g = Graph::new();
+        let params = build(&g);
+        let base = g.mark();
+        let mut before = 0;
+        for k in 0..15 {
+            if k == 5 {
+                before = faults();
+            }
+            let loss = step(&g, &params);
+            g.backward(loss).unwrap();
+            g.update(&params, |w, dw| w.scaled_add(-1e-3, &dw)).unwrap();
+            g.zero_grad();
+            g.rewind(base);
+        }
+        faults() - before
+    })
+}
+
+#[test]
+fn a_formula_of_large_arrays() {
+    let build = |g: &Graph| (0..3).map(|k| g.leaf(Array1::from_elem(300_000, 0.1 * f64::from(k)))).collect();
+    let found = in_steady_state(build, |g, p| {
+        g.mean((p[0] * p[1] + p[2]).tanh().square() * p[0].sigmoid() + (-p[0] * p[0]).exp())
+    });
+    assert_eq!(found, 0);
+}
+
+#[test]
+fn a_network() {
+    let shapes = [(256, 300), (300, 200), (200, 10)];
+    let build = move |g: &Graph| shapes.map(|shape| g.leaf(Array2::from_elem(shape, 0.02))).to_vec();
+    let found = in_steady_state(build, |g, p| {
+        let h = g.relu(g.matmul(p[0], p[1]));
+        g.mean(g.softmax(g.matmul(h, p[2]), -1).square())
+    });
+    assert_eq!(found, 0);
+}
