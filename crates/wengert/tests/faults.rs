@@ -14,8 +14,8 @@ fn faults() -> u64 {
 
 /// Page faults of ten steps, on one thread, after some to warm up.
 fn in_steady_state(
-    build: impl Fn(&Graph) -> Vec<Var> + Send,
-    step: impl Fn(&Graph, &[Var]) -> Var + Send,
+    build: impl Fn(&Graph) -> Vec<Var> + Sync,
+    step: impl Fn(&Graph, &[Var]) -> Var + Sync,
 ) -> u64 {
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     alone.install(|| {
