@@ -82,10 +82,8 @@ impl Objective for Mixture {
         let diagonal = g.exp(q);
         let parts = g.concat(&[diagonal, l, zero], 1);
         let factors = g.reshape(g.index_select(parts, places, 1), &[k, d, d]);
-        let centres = g.reshape(g.matmul(factors, g.unsqueeze(mu, -1)), &[k * d, 1]);
-        let points = g.matmul(g.reshape(factors, &[k * d, d]), x);
-        let squares = g.reshape((points - centres).square(), &[k, d, -1]);
-        let distance = g.sum_axes(squares, &[1]);
+        let centres = g.matmul(factors, g.unsqueeze(mu, -1));
+        let distance = g.sum_axes((g.matmul(factors, x) - centres).square(), &[1]);
         let weight = g.unsqueeze(alpha + g.sum_axes(q, &[1]), -1);
         let evidence = g.logsumexp_axes(weight - 0.5 * distance, &[0]);
         let likelihood = g.eval(g.sum(evidence) - g.logsumexp(alpha) * self.n as f64);

@@ -59,9 +59,8 @@ def gmm(d, K, n, seed, gamma, m):
         q, l = ql[:, :d], ql[:, d:]
         diagonal = torch.exp(q)
         factors = torch.cat([diagonal, l, zero], 1).index_select(1, places).view(K, d, d)
-        centres = (factors @ mu.unsqueeze(-1)).view(K * d, 1)
-        points = factors.view(K * d, d) @ x
-        distance = ((points - centres) ** 2).view(K, d, n).sum(1)
+        centres = factors @ mu.unsqueeze(-1)
+        distance = ((factors @ x - centres) ** 2).sum(1)
         evidence = torch.logsumexp((alpha + q.sum(1)).unsqueeze(-1) - 0.5 * distance, 0)
         prior = 0.5 * gamma ** 2 * ((diagonal ** 2).sum() + (l ** 2).sum()) - m * q.sum()
         return evidence.sum() - n * torch.logsumexp(alpha, 0) - prior + constant
