@@ -60,7 +60,7 @@ impl Mixture {
 
 /// `log Gamma(twice / 2)`.
 fn log_gamma(twice: usize) -> f64 {
-    let start = if twice % 2 == 0 { 0.0 } else { 0.5 * PI.ln() };
+    let start = if twice.is_multiple_of(2) { 0.0 } else { 0.5 * PI.ln() };
     (2 - twice % 2..twice).step_by(2).fold(start, |sum, t| sum + (t as f64 / 2.0).ln())
 }
 
