@@ -1,6 +1,6 @@
 //! Draws time against length for a short chain of elementwise ops, from what `run.py --work chain_1,chain_10,..` wrote.
 //!
-//!     cargo run --release -- /tmp/rivals.jsonl ../../../docs/lengths.svg
+//!     cargo run --release --manifest-path benches/rivals/lengths/Cargo.toml -- lengths.jsonl docs/lengths.svg
 
 use std::collections::BTreeMap;
 
