@@ -1,4 +1,7 @@
-//! Shared pieces of the benchmarks: deterministic data, a chain, a network.
+//! Shared pieces of the benchmarks: deterministic data, a chain, a network, and the objectives of ADBench.
+
+#[path = "adbench/mod.rs"]
+pub mod adbench;
 
 use ndarray::{ArrayD, IxDyn};
 use wengert::Engine;

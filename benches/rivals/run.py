@@ -15,7 +15,16 @@ ap.add_argument("--budget", type=float, default=0.2)
 ap.add_argument("--peak", action="store_true", help="measure peak memory (fresh process per workload) instead of time")
 ap.add_argument("--bin", default=os.path.join(HERE, "target"), help="folder of the cargo target dirs t-NAME")
 ap.add_argument("--lock", default=os.path.join(tempfile.gettempdir(), "bench.lock"))
+ap.add_argument("--adbench", nargs="?", const="middle", help="instead of --work: ADBench's instances of middle size, "
+                "or those named; objective, gradient and the ratio of the two, ours and torch's, in f64")
 A = ap.parse_args()
+MIDDLE = """gmm_d2_K5_n1000 gmm_d2_K200_n1000 gmm_d10_K5_n1000 gmm_d10_K10_n1000 gmm_d10_K200_n1000 gmm_d20_K10_n1000
+    gmm_d32_K10_n1000 gmm_d64_K5_n1000 gmm_d128_K5_n1000 lstm_l2_c1024_b14 lstm_l4_c1024_b14 ba_n21_m1131_p3645
+    ba_n49_m7776_p31843 hand_v544_c100_simple hand_v544_c100_complicated hand_v544_c800_complicated""".split()
+if A.adbench:
+    instances = MIDDLE if A.adbench == "middle" else A.adbench.split(",")
+    A.work = ",".join(name + mode for name in instances for mode in ("", "/objective", "/plain"))
+    A.dtypes, A.peers = "f64", "wengert,torch"
 
 PY = lambda n: [sys.executable, f"{HERE}/py/peer_{n}.py"]
 RS = lambda n, *a, t="release": [f"{A.bin}/t-{n}/{t}/peer-{n}", *a]
@@ -102,10 +111,12 @@ ref_path = f"{HERE}/reference.json"
 REF = json.load(open(ref_path)) if os.path.exists(ref_path) else {}
 out = open(A.out, "a")
 names = [n for n in A.peers.split(",") if installed(PEERS[n.removesuffix("+keep")])]
+names.sort(key=lambda n: n != "torch")  # it says what is right where reference.json does not yet
 print("peers:", ", ".join(names), flush=True)
 peers = {} if A.peak else {n: Peer(n) for n in names}
+times = {}
 for w in A.work.split(","):
-    key = {"W8f": "W8", "W9f": "W9", "W7p": "W7"}.get(w, w)
+    key = {"W8f": "W8", "W9f": "W9", "W7p": "W7"}.get(w, w.partition("/")[0])
     for dt in A.dtypes.split(","):
         live, info = [], {}
         for n in names:
@@ -150,6 +161,7 @@ for w in A.work.split(","):
             for n in live:
                 if meds[n]:
                     info[n].update(med_ns=statistics.median(meds[n]), best_med_ns=min(meds[n]), min_ns=min(mins[n]), rounds=len(meds[n]))
+        times[w] = {n: v["best_med_ns"] / 1e6 for n, v in info.items() if "best_med_ns" in v}
         row = {"w": w, "dt": dt, "threads": A.threads, "load": os.getloadavg()[0], "peers": info,
                "start_s": {n: round(p.start_s, 3) for n, p in peers.items()}}
         out.write(json.dumps(row) + "\n"); out.flush()
@@ -157,3 +169,11 @@ for w in A.work.split(","):
         print(w, dt, T + "T", " ".join(f"{n}={f(v)}" for n, v in info.items()), flush=True)
 for p in peers.values():
     p.close()
+
+if A.adbench:
+    print("\ngradient / objective, in ms; own: over one's own objective; plain: over the objective in plain numbers; torch: over torch's gradient")
+    for name in instances:
+        at = lambda mode, peer: times[name + mode].get(peer, float("nan"))
+        mine, its, plain = (at("", "wengert"), at("/objective", "wengert")), (at("", "torch"), at("/objective", "torch")), at("/plain", "wengert")
+        show = lambda who, t: f"{who} {t[0]:8.3f} / {t[1]:8.3f} = {t[0] / t[1]:5.2f} own, {t[0] / plain:6.2f} plain"
+        print(f"{name:28} {show('wengert', mine)} | {show('torch', its)} | {mine[0] / its[0]:5.2f} torch")

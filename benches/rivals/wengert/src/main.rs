@@ -1,6 +1,7 @@
 // wengert through its public API, as a user would write the workloads.
 #[path = "../../common.rs"]
 mod common;
+mod adbench;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
 use wengert::op::ConvOptions;
@@ -14,9 +15,9 @@ fn array<T: Engine>(a: &Arr) -> ArrayD<T> {
 /// One forward pass; `xs` are the inputs of an LSTM's steps.
 fn forward<T: Engine>(g: &Graph<T>, w: &str, p: &[Var], c: &[Var], y: Option<Var>) -> Var {
     match w {
-        "W1" | "W2" => {
+        _ if pairs(w) > 0 => {
             let (mut x, a, b) = (p[0], p[1], p[2]);
-            for _ in 0..500 {
+            for _ in 0..pairs(w) {
                 x = g.eval(x * a);
                 x = g.eval(x + b);
             }
@@ -131,5 +132,9 @@ where
 }
 
 fn main() {
-    serve(|w, dtype| if dtype == "f32" { build::<f32>(w) } else { build::<f64>(w) });
+    serve(|w, dtype| match dtype {
+        _ if !w.starts_with('W') && pairs(w) == 0 => adbench::build(w, dtype),
+        "f32" => build::<f32>(w),
+        _ => build::<f64>(w),
+    });
 }
