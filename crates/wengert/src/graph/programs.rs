@@ -1,7 +1,7 @@
 //! [`Programs`]: the programs of formulas, interned.
 
 use crate::expr::{Lowering, Signature};
-use crate::kernel::program::{Slot, Step};
+use crate::kernel::program::{Step, fingerprint};
 
 /// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
 #[derive(Default)]
@@ -60,16 +60,4 @@ impl Programs {
 fn home(signature: &Signature) -> usize {
     let mix = |h: usize, op: &u8| (h ^ usize::from(*op)).wrapping_mul(0x9E37_79B9).rotate_left(7);
     signature.ops().iter().fold(signature.ops().len(), mix) % 32
-}
-
-fn fingerprint(step: &Step) -> usize {
-    let slot = |s: Slot| match s {
-        Slot::Leaf(k) => 2 * k as usize,
-        Slot::Step(k) => 2 * k as usize + 1,
-    };
-    match *step {
-        Step::Unary(op, a) => op as usize + (slot(a) << 8),
-        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
-        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
-    }
 }

@@ -8,6 +8,7 @@
 //! are another's under a second name. Then the plan is carried out for block after block of the elements ([`run`]).
 
 mod plan;
+mod plans;
 mod run;
 mod tiles;
 
@@ -76,4 +77,17 @@ impl Step {
 /// The attributes of a tuned step.
 pub fn params(numbers: &[f64], at: u16) -> Params {
     [numbers[at as usize], numbers[at as usize + 1]]
+}
+
+/// A number that tells steps apart, mostly.
+pub fn fingerprint(step: &Step) -> usize {
+    let slot = |s: Slot| match s {
+        Slot::Leaf(k) => 2 * k as usize,
+        Slot::Step(k) => 2 * k as usize + 1,
+    };
+    match *step {
+        Step::Unary(op, a) => op as usize + (slot(a) << 8),
+        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
+        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
+    }
 }

@@ -10,6 +10,7 @@ use std::slice::ChunksMut;
 use smallvec::SmallVec;
 
 use super::plan::{Act, Bar, Place, Plan, To, Want};
+use super::plans::Goal;
 use super::tiles::{STRIP, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_vjp, zip_forward, zip_vjp};
@@ -78,15 +79,15 @@ impl<T> Out<'_, T> {
 impl<T: Functions> Run<'_, T> {
     /// Writes the formula's value.
     pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
-        let Scratch { plan, tiles, .. } = scratch;
-        plan.forward(self.steps, false);
+        let Scratch { plans, tiles, .. } = scratch;
+        let plan = plans.of(self.steps, self.numbers, Goal::Values);
         self.drive(plan, tiles, None, out, &mut [], &mut Vec::new());
     }
 
     /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
     pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
-        let Scratch { plan, tiles, .. } = scratch;
-        plan.forward(self.steps, true);
+        let Scratch { plans, tiles, .. } = scratch;
+        let plan = plans.of(self.steps, self.numbers, Goal::Total);
         self.drive(plan, tiles, None, &mut [], &mut [], &mut Vec::new())
     }
 
@@ -99,9 +100,9 @@ impl<T: Functions> Run<'_, T> {
         into: &mut [Into<'_, T>],
         total: bool,
     ) -> T {
-        let Scratch { plan, tiles, partial } = scratch;
-        let wants: SmallVec<[Want; FEW]> = into.iter().map(Into::want).collect();
-        plan.reverse(self.steps, self.numbers, &wants, total, matches!(seed, Seed::Array { .. }));
+        let Scratch { plans, tiles, partial } = scratch;
+        let (wants, given) = (into.iter().map(Into::want).collect(), matches!(seed, Seed::Array { .. }));
+        let plan = plans.of(self.steps, self.numbers, Goal::Cotangents { wants, total, given });
         self.drive(plan, tiles, Some(seed), &mut [], into, partial)
     }
 
@@ -353,6 +354,9 @@ impl<T: Functions> Into<'_, T> {
     }
 }
 
+/// A repeated leaf's cotangent, and where in it elements belong.
+type Repeated<'c, T> = (&'c mut [T], &'c Walk);
+
 /// What is left to hand out to blocks.
 struct Cut<'c, T> {
     step: usize,
@@ -360,7 +364,7 @@ struct Cut<'c, T> {
     seed: Option<Seed<'c, T>>,
     result: ChunksMut<'c, T>,
     same: SmallVec<[Option<ChunksMut<'c, T>>; FEW]>,
-    repeated: SmallVec<[Option<(&'c mut [T], &'c Walk)>; FEW]>,
+    repeated: SmallVec<[Option<Repeated<'c, T>>; FEW]>,
 }
 
 impl<'c, T: Functions> Cut<'c, T> {

@@ -1,6 +1,6 @@
 //! The memory of a run: tiles that are kept between runs.
 
-use super::plan::Plan;
+use super::plans::Plans;
 use crate::kernel::functions::Functions;
 
 /// Elements of a tile: a dozen tiles fit the first-level cache.
@@ -10,10 +10,10 @@ pub const STRIP: usize = 512;
 #[repr(align(64))]
 pub struct Tile<T>(pub [T; STRIP]);
 
-/// A plan and the tiles to carry it out with.
+/// Plans and the tiles to carry them out with.
 #[derive(Default)]
 pub struct Scratch<T> {
-    pub(super) plan: Plan,
+    pub(super) plans: Plans,
     pub(super) tiles: Tiles<T>,
     /// What one block adds to the cotangents of repeated leaves.
     pub(super) partial: Vec<T>,
