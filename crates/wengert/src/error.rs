@@ -38,6 +38,8 @@ pub enum ErrorKind {
     DuplicateAxis,
     /// Differentiation of something that depends on no differentiable input.
     NoGradientPath,
+    /// Differentiation by an argument for which no derivative is known.
+    NoDerivative,
     /// An argument with the wrong number of axes.
     RankMismatch,
     /// A value the derivative needs was overwritten after it had been read.
@@ -70,6 +72,7 @@ impl ErrorKind {
             ErrorKind::DtypeMismatch => "dtype_mismatch",
             ErrorKind::DuplicateAxis => "duplicate_axis",
             ErrorKind::NoGradientPath => "no_gradient_path",
+            ErrorKind::NoDerivative => "no_derivative",
             ErrorKind::RankMismatch => "rank_mismatch",
             ErrorKind::ModifiedValue => "modified_value",
             ErrorKind::ForeignHandle => "foreign_handle",

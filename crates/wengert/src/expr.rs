@@ -5,16 +5,17 @@
 //! a value like an iterator adaptor: it computes nothing until it is recorded, and recording it twice computes it twice,
 //! so a name that is used in several formulas deserves an `eval` of its own.
 
+mod lowering;
 mod statement;
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{Slot, Step};
 use crate::op::table::unary_table;
 use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
 
+pub use lowering::{Lowering, Piece};
 pub use statement::{Signature, Statement};
 
 /// What a formula is recorded on.
@@ -35,6 +36,19 @@ macro_rules! unary_methods {
 }
 unary_table!(unary_methods);
 
+macro_rules! tuned_methods {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) $Variant:ident [$p0:expr, $p1:expr];)*) => { $(
+        $(#[$doc])*
+        fn $name(self $(, $arg: $ty)*) -> Formula<Tune<Self>> { tune(Tuned::$Variant, [$p0, $p1], self) }
+    )* };
+}
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident $Variant:ident;)*) => { $(
+        $(#[$doc])*
+        fn $name<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> { zip(Binary::$Variant, self, other) }
+    )* };
+}
+
 /// A handle, or a formula of handles and numbers: what ops take as an argument.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no argument of an op",
@@ -43,65 +57,69 @@ unary_table!(unary_methods);
 )]
 #[must_use = "a formula is lazy: record it with g.eval(..)"]
 pub trait Expr: Operand {
-    /// `self` to the whole power `n`.
-    fn powi(self, n: i32) -> Formula<Tune<Self>> {
-        tune(Tuned::Powi, [f64::from(n), 0.0], self)
+    tuned_methods! {
+        /// `self` to the whole power `n`.
+        powi(n: i32) Powi [f64::from(n), 0.0];
+        /// `self` to a constant power.
+        powf(p: f64) Powf [p, 0.0];
+        /// `self` held between two bounds; the gradient is 1 strictly between them and 0 elsewhere.
+        clamp(lo: f64, hi: f64) Clamp [lo, hi];
+        /// `self` where positive, `slope * self` elsewhere.
+        leaky_relu(slope: f64) LeakyRelu [slope, 0.0];
+        /// `self` where positive, `alpha * (e^self - 1)` elsewhere.
+        elu(alpha: f64) Elu [alpha, 0.0];
+        /// `self` where positive, `alpha * (e^(self / alpha) - 1)` elsewhere.
+        celu(alpha: f64) Celu [alpha, 0.0];
+        /// `self` where `|self| > lambda`, 0 elsewhere.
+        hardshrink(lambda: f64) Hardshrink [lambda, 0.0];
+        /// `self` drawn towards 0 by `lambda`, 0 where `|self| <= lambda`.
+        softshrink(lambda: f64) Softshrink [lambda, 0.0];
+        /// `self` where above `bound`, `value` elsewhere.
+        threshold(bound: f64, value: f64) Threshold [bound, value];
+        /// `log(1 + e^self)`.
+        softplus() Softplus [1.0, 20.0];
+        /// `self` times the normal distribution function of `self`.
+        gelu() Gelu [0.0, 0.0];
+        /// The approximation of [`Expr::gelu`] by tanh.
+        gelu_tanh() Gelu [1.0, 0.0];
+        /// The derivative of order `n` of `digamma`.
+        polygamma(n: u32) Polygamma [f64::from(n), 0.0];
     }
-    /// `self` to a constant power.
-    fn powf(self, p: f64) -> Formula<Tune<Self>> {
-        tune(Tuned::Powf, [p, 0.0], self)
-    }
-    /// `self` to the power `other`.
-    fn pow<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::Pow, self, other)
-    }
-    /// The larger of the two; a tie gives half of the cotangent to each side.
-    fn maximum<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::Maximum, self, other)
-    }
-    /// The smaller of the two; a tie gives half of the cotangent to each side.
-    fn minimum<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::Minimum, self, other)
-    }
-    /// The angle of the point with ordinate `self` and abscissa `other`.
-    fn atan2<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::Atan2, self, other)
-    }
-    /// `sqrt(self^2 + other^2)` without overflow.
-    fn hypot<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::Hypot, self, other)
-    }
-    /// `log(e^self + e^other)` without overflow.
-    fn logaddexp<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> {
-        zip(Binary::LogAddExp, self, other)
-    }
-    /// `self` held between two bounds; the gradient is 1 strictly between them and 0 elsewhere.
-    fn clamp(self, lo: f64, hi: f64) -> Formula<Tune<Self>> {
-        tune(Tuned::Clamp, [lo, hi], self)
-    }
-    /// `self` where positive, `slope * self` elsewhere.
-    fn leaky_relu(self, slope: f64) -> Formula<Tune<Self>> {
-        tune(Tuned::LeakyRelu, [slope, 0.0], self)
-    }
-    /// `self` where positive, `alpha * (e^self - 1)` elsewhere.
-    fn elu(self, alpha: f64) -> Formula<Tune<Self>> {
-        tune(Tuned::Elu, [alpha, 0.0], self)
-    }
-    /// `log(1 + e^self)`.
-    fn softplus(self) -> Formula<Tune<Self>> {
-        tune(Tuned::Softplus, [1.0, 20.0], self)
-    }
-    /// `self` times the normal distribution function of `self`.
-    fn gelu(self) -> Formula<Tune<Self>> {
-        tune(Tuned::Gelu, [0.0, 0.0], self)
-    }
-    /// The approximation of [`Expr::gelu`] by tanh.
-    fn gelu_tanh(self) -> Formula<Tune<Self>> {
-        tune(Tuned::Gelu, [1.0, 0.0], self)
-    }
-    /// The derivative of order `n` of `digamma`.
-    fn polygamma(self, n: u32) -> Formula<Tune<Self>> {
-        tune(Tuned::Polygamma, [f64::from(n), 0.0], self)
+    binary_methods! {
+        /// `self` to the power `other`.
+        pow Pow;
+        /// The larger of the two; a tie gives half of the cotangent to each side.
+        maximum Maximum;
+        /// The smaller of the two; a tie gives half of the cotangent to each side.
+        minimum Minimum;
+        /// As [`Expr::maximum`], but the other one where one is NaN.
+        fmax Fmax;
+        /// As [`Expr::minimum`], but the other one where one is NaN.
+        fmin Fmin;
+        /// `self - other floor(self / other)`, of the sign of `other`.
+        remainder Remainder;
+        /// `self - other trunc(self / other)`, of the sign of `self`.
+        fmod Fmod;
+        /// `floor(self / other)`; the gradient is 0.
+        floor_divide FloorDivide;
+        /// `|self|` with the sign of `other`.
+        copysign Copysign;
+        /// `self` where positive, `slope self` elsewhere.
+        prelu Prelu;
+        /// The angle of the point with ordinate `self` and abscissa `other`.
+        atan2 Atan2;
+        /// `sqrt(self^2 + other^2)` without overflow.
+        hypot Hypot;
+        /// `log(e^self + e^other)` without overflow.
+        logaddexp LogAddExp;
+        /// `log2(2^self + 2^other)` without overflow.
+        logaddexp2 LogAddExp2;
+        /// `self log(other)`, 0 where `self = 0`.
+        xlogy Xlogy;
+        /// `self log(1 + other)`, 0 where `self = 0`.
+        xlog1py Xlog1py;
+        /// Logarithm of the beta function.
+        betaln Betaln;
     }
     with_unary_methods!();
 }
@@ -300,95 +318,6 @@ impl Binary {
             Binary::Div => Some(Tuned::DivInto),
             _ => None,
         }
-    }
-}
-
-/// A program under construction. Equal steps are written once.
-#[doc(hidden)]
-#[derive(Default)]
-pub struct Lowering {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) leaves: Vec<Var>,
-    pub(crate) numbers: Vec<f64>,
-    /// A handle that comes up twice is two leaves: the program is that of every formula of the type.
-    pub(crate) apart: bool,
-    /// A number met an op that has no form for it, so that it has to be recorded as a constant.
-    pub(crate) refused: bool,
-}
-
-/// A part of a program under construction.
-#[doc(hidden)]
-#[derive(Clone, Copy)]
-pub enum Piece {
-    Slot(Slot),
-    Number(f64),
-}
-
-impl Lowering {
-    pub(crate) fn clear(&mut self) {
-        self.steps.clear();
-        self.leaves.clear();
-        self.numbers.clear();
-        self.refused = false;
-        self.apart = false;
-    }
-
-    fn leaf(&mut self, v: Var) -> Piece {
-        let known = self.leaves.iter().position(|l| *l == v && !self.apart);
-        Piece::Slot(Slot::Leaf(known.unwrap_or_else(|| {
-            self.leaves.push(v);
-            self.leaves.len() - 1
-        }) as u16))
-    }
-
-    fn step(&mut self, step: Step) -> Piece {
-        let known = self.steps.iter().position(|s| *s == step);
-        Piece::Slot(Slot::Step(known.unwrap_or_else(|| {
-            self.steps.push(step);
-            self.steps.len() - 1
-        }) as u16))
-    }
-
-    /// The slot of a part; a bare number where a program has no place for one spoils it.
-    fn slot(&mut self, x: Piece) -> Slot {
-        match x {
-            Piece::Slot(slot) => slot,
-            Piece::Number(_) => {
-                self.refused = true;
-                Slot::Leaf(0)
-            }
-        }
-    }
-
-    fn unary(&mut self, op: Unary, x: Piece) -> Piece {
-        let x = self.slot(x);
-        self.step(Step::Unary(op, x))
-    }
-
-    fn tuned(&mut self, op: Tuned, p: Params, x: Piece) -> Piece {
-        let x = self.slot(x);
-        let same = |s: &Step| matches!(*s, Step::Tuned(o, a, at) if o == op && a == x && self.numbers[at as usize..][..2] == p);
-        if let Some(known) = self.steps.iter().position(same) {
-            return Piece::Slot(Slot::Step(known as u16));
-        }
-        self.numbers.extend(p);
-        self.step(Step::Tuned(op, x, self.numbers.len() as u16 - 2))
-    }
-
-    fn binary(&mut self, op: Binary, a: Piece, b: Piece) -> Piece {
-        match (a, b) {
-            (Piece::Slot(x), Piece::Number(c)) => match op.number_right(c) {
-                Some((op, c)) => return self.tuned(op, [c, 0.0], Piece::Slot(x)),
-                None => self.refused = true,
-            },
-            (Piece::Number(c), Piece::Slot(x)) => match op.number_left() {
-                Some(op) => return self.tuned(op, [c, 0.0], Piece::Slot(x)),
-                None => self.refused = true,
-            },
-            _ => {}
-        }
-        let (a, b) = (self.slot(a), self.slot(b));
-        self.step(Step::Binary(op, a, b))
     }
 }
 

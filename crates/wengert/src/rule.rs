@@ -240,6 +240,11 @@ pub trait Rule<T: Functions> {
     fn is_differentiable(&self) -> bool {
         true
     }
+
+    /// Why there is no derivative by argument `k`, where that is so: differentiating by it is refused.
+    fn no_derivative_by(&self, _k: usize) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The shapes of arguments whose types must be `want` (a shorter list of arguments than `want` is refused, too).

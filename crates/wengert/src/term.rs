@@ -264,6 +264,15 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     fn hypot(self, other: Self) -> Self {
         self.binary(Binary::Hypot, other)
     }
+    fn digamma_gap(self, other: Self) -> Self {
+        self.binary(Binary::DigammaGap, other)
+    }
+    fn gammainc_dx(self, other: Self) -> Self {
+        self.binary(Binary::GammaIncDx, other)
+    }
+    fn gammainc_da(self, other: Self) -> Self {
+        self.apply(GammaIncDa {}, &[other])
+    }
 }
 
 impl<T: Functions> Words for Term<'_, T> {

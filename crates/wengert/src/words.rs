@@ -12,6 +12,8 @@ pub(crate) const SELU_SCALE: f64 = 1.050_700_987_355_480_493_419_334_985_294_6;
 /// `1 / sqrt(2 pi)`
 pub(crate) const INV_SQRT_TAU: f64 = 0.398_942_280_401_432_677_939_946_059_934_4;
 const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_355_879_892_119_868_8;
+const SQRT_TAU: f64 = 2.506_628_274_631_000_502_415_765_284_811;
+const HALF_SQRT_PI: f64 = 0.886_226_925_452_758_013_649_083_741_670_6;
 const GELU_CUBIC: f64 = 0.044_715;
 
 macro_rules! unary_words {
@@ -33,6 +35,10 @@ tuned_table!(tuned_words);
 pub trait BinaryWords: Copy {
     fn pow(self, other: Self) -> Self;
     fn hypot(self, other: Self) -> Self;
+    fn digamma_gap(self, other: Self) -> Self;
+    fn gammainc_dx(self, other: Self) -> Self;
+    /// The partial of `gammainc` to its first argument.
+    fn gammainc_da(self, other: Self) -> Self;
 }
 
 /// Numbers, or values recorded on a tape: whatever a partial can be evaluated on.
@@ -75,6 +81,65 @@ pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
 #[inline(always)]
 pub(crate) fn gelu_gate_slope<N: Words>(x: N) -> N {
     x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(6.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x
+}
+
+/// The derivative of `erfinv` at `x` with value `y`. Near the ends `e^(y^2)` would carry the error of `y` times `2 y^2`;
+/// there it is `erfcx(|y|) / erfc(|y|)`, and `erfc(|y|) = 1 - |x|`.
+#[inline(always)]
+pub(crate) fn erfinv_slope<N: Words>(x: N, y: N) -> N {
+    let end = y.abs().clamp([0.0, 1e30]).erfcx() / (x.lit(1.0) - x.abs());
+    x.lit(HALF_SQRT_PI) * select(x.abs().lt(x.lit(0.5)), y.gaussian().reciprocal(), end)
+}
+
+/// The derivative of `ndtri` at `x` with value `y`: as [`erfinv_slope`].
+#[inline(always)]
+pub(crate) fn ndtri_slope<N: Words>(x: N, y: N) -> N {
+    let side = select(x.lt(x.lit(0.5)), x, x.lit(1.0) - x);
+    let end =
+        x.lit(0.5) * (y.abs().clamp([0.0, 1e30]) * x.lit(std::f64::consts::FRAC_1_SQRT_2)).erfcx() / side;
+    x.lit(SQRT_TAU) * select(side.gt(x.lit(0.25)), y.half_gaussian().reciprocal(), end)
+}
+
+/// The derivative of `log_ndtr`: `pdf / ndtr`, below 0 by `erfcx`. Each form is kept from where it is 0 / 0, and both are
+/// themselves on either side of 0, where they meet.
+#[inline(always)]
+pub(crate) fn log_ndtr_slope<N: Words>(x: N) -> N {
+    let low = x.clamp([f64::NEG_INFINITY, 1.0]) * x.lit(-std::f64::consts::FRAC_1_SQRT_2);
+    let high = x.lit(INV_SQRT_TAU) * x.half_gaussian() / x.clamp([-1.0, f64::INFINITY]).ndtr();
+    select(x.lt(x.lit(0.0)), x.lit(SQRT_2_OVER_PI) / low.erfcx(), high)
+}
+
+/// The partial of `a^b` to `a`. `b - 1` is exact from 1/2 on; below, its rounding would count `log a` times.
+#[inline(always)]
+pub(crate) fn pow_slope<N: Words>(a: N, b: N, y: N) -> N {
+    let not_zero = select(a.eq(a.lit(0.0)), a.lit(1.0), a);
+    let direct = b * a.pow(b - b.lit(1.0));
+    let small = select(a.eq(a.lit(0.0)), direct, b * (y / not_zero));
+    select(b.eq(b.lit(0.0)), a.lit(0.0), select(b.ge(b.lit(0.5)), direct, small))
+}
+
+/// The derivative of `x^p`: as [`pow_slope`].
+#[inline(always)]
+pub(crate) fn powf_slope<N: Words>(x: N, y: N, p: f64) -> N {
+    if p == 0.0 {
+        x.lit(0.0)
+    } else if p >= 0.5 {
+        x.powf([p - 1.0, 0.0]) * x.lit(p)
+    } else {
+        x.lit(p) * select(x.eq(x.lit(0.0)), x.reciprocal(), y / x)
+    }
+}
+
+/// `a / b`, and 0 for `0 / 0`.
+#[inline(always)]
+pub(crate) fn ratio_or_zero<N: Words>(a: N, b: N) -> N {
+    select(b.eq(b.lit(0.0)), select(a.eq(a.lit(0.0)), a.lit(0.0), a / b), a / b)
+}
+
+/// Minus the whole quotient that `fmod` or `remainder` took away, by the exact rest `y`: `a / b` alone may round up.
+#[inline(always)]
+pub(crate) fn minus_quotient<N: Words>(a: N, b: N, y: N) -> N {
+    ((y - a) / b).round()
 }
 
 macro_rules! unary_partial {

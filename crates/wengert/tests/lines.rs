@@ -165,6 +165,7 @@ fn every_method_notes_its_line() {
     matrices(&mut w, x, wide, f);
     networks(&mut w, x, wide, f);
     losses(&mut w, x, wide, f);
+    densities(&mut w, x, wide, f);
     inputs_and_derivatives(&mut w, x, wide, f);
     assert!(w.failures.is_empty(), "{:#?}", w.failures);
     let missing: Vec<_> = expected().difference(&w.seen).cloned().collect();
@@ -176,7 +177,17 @@ fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     each!(w (x) (f) neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt cbrt square reciprocal sin cos tan asin acos atan);
     each!(w (x) (f) sinh cosh tanh sech asinh acosh atanh sigmoid logsigmoid softsign relu silu mish selu abs sign);
     each!(w (x) (f) floor ceil round trunc erf erfc gaussian ndtr lgamma digamma softplus gelu gelu_tanh);
+    each!(w (x) (f) logit log1mexp entr sinc tanhshrink half_gaussian erfcx erfinv log_ndtr ndtri i0 i1 i0e i1e);
+    each!(w (x) (f) relu6 deg2rad rad2deg hardsigmoid hardswish isnan isinf isfinite);
     each!(w (x * 2.0 + x) (x + wide) sin eval);
+    each!(w (x, x) (x, wide) fmax fmin remainder fmod floor_divide copysign heaviside prelu logaddexp2 xlogy xlog1py betaln);
+    each!(w (x, x) (x, wide) digamma_gap gammainc gammaincc gammainc_dx zeta);
+    each!(w (x, 0.5) (f, 0.5) celu hardshrink softshrink logit_with);
+    call!(w, threshold(x, 0.5, 1.0)(f, 0.5, 1.0));
+    call!(w, hardtanh(x, 0.0, 1.0)(f, 0.0, 1.0));
+    call!(w, lerp(x, x, 0.3)(x, wide, 0.3));
+    call!(w, addcmul(x, x, x, 2.0)(x, x, wide, 2.0));
+    call!(w, betainc(x, x, x)(x, wide, x));
     each!(w (x, x) (x, wide) add sub mul div pow maximum minimum atan2 hypot logaddexp eq ne lt le gt ge);
     each!(w (x, 0.5) (x, f) add sub mul div pow maximum minimum atan2 hypot logaddexp eq ne lt le gt ge);
     call!(w, powi(x, 3)(f, 3));
@@ -189,6 +200,12 @@ fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, eval((x.sin() + 1.0) * x)((x.sin() + 1.0) * wide)(x.sin() + f));
     let m = w.g.mask([true, false, true]);
     call!(w, where_(m, x, x * 2.0)(m, x, wide)(x, x, x)(f, x, x));
+    let wrong = w.g.mask([true, false]);
+    call!(w, masked_fill(x, m, 0.0)(x, wrong, 0.0)(f, m, 0.0));
+    call!(w, nan_to_num(x, 0.0, 1.0, -1.0)(f, 0.0, 1.0, -1.0));
+    each!(w (m, m) (m, wrong) logical_and logical_or logical_xor);
+    each!(w (m) (x) logical_not any all);
+    each!(w (m, &[0]) (m, &[1]) any_axes all_axes);
     call!(w, detach(x)(f));
     call!(w, straight_through(x, x)(x, wide)(f, x));
     call!(w, scale_gradient(x, 2.0)(f, 2.0));
@@ -208,10 +225,15 @@ fn reductions(w: &mut Walk, x: Var, wide: Var, f: Var) {
     each!(w (x, &[1]) (x, &[2]) sum_axes mean_axes prod_axes max_axes min_axes var_axes std_axes norm_axes logsumexp_axes);
     each!(w (x, &[0]) (x, &[-3]) sum_keepdims mean_keepdims prod_keepdims max_keepdims min_keepdims var_keepdims std_keepdims);
     each!(w (x, &[0]) (x, &[-3]) norm_keepdims logsumexp_keepdims);
+    each!(w (x) (f) count_nonzero nansum nanmean);
+    each!(w (x, &[0]) (x, &[2]) count_nonzero_axes nansum_axes nanmean_axes);
     call!(w, var_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
     call!(w, std_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
     call!(w, norm_with(x, 1.0, &[0], true)(x, 1.0, &[9], true));
-    each!(w (x, 1) (x, 2) argmax_axis argmin_axis cumsum cumprod softmax log_softmax);
+    each!(w (x, 1) (x, 2) argmax_axis argmin_axis cumsum cumprod softmax log_softmax softmin);
+    let even = w.g.leaf(Array2::ones((2, 4)));
+    call!(w, glu(even, 1)(x, 1)(f, 0));
+    call!(w, normalize(x, 2.0, 1, 1e-12)(x, 2.0, 2, 1e-12));
 }
 
 #[rustfmt::skip]
@@ -316,10 +338,43 @@ fn losses(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, bce_loss_with(x, x, SUM)(x, f, SUM));
     call!(w, bce_with_logits_with(x, x, None, SUM)(x, x, Some(wide), SUM));
     call!(w, kl_div_with(x, x, SUM, true)(x, f, SUM, true));
+    call!(w, gaussian_nll_loss(x, x, x, 1e-6, SUM)(x, x, wide, 1e-6, SUM));
+    call!(w, poisson_nll_loss(x, x, SUM)(x, wide, SUM)(x, x, Reduction::BatchMean));
+    call!(w, poisson_nll_loss_of_rate(x, x, 1e-8, SUM)(x, wide, 1e-8, SUM));
+    call!(w, hinge_embedding_loss(x, x, 1.0, SUM)(x, wide, 1.0, SUM));
+    call!(w, soft_margin_loss(x, x, SUM)(x, wide, SUM));
+    call!(w, margin_ranking_loss(x, x, x, 0.1, SUM)(x, x, wide, 0.1, SUM));
+    call!(w, cosine_similarity(x, x, 1, 1e-8)(x, wide, 1, 1e-8)(x, x, 2, 1e-8)(f, x, 1, 1e-8));
+    call!(w, cosine_embedding_loss(x, x, 1.0, 0.1, SUM)(x, wide, 1.0, 0.1, SUM));
+    call!(w, triplet_margin_loss(x, x, x, 0.1, SUM)(x, x, wide, 0.1, SUM));
     let (t, far, o) = (w.g.indices([0, 2]), w.g.indices([0, 3]), ClassOptions::default());
     each!(w (x, t) (x, far) cross_entropy nll_loss);
     call!(w, cross_entropy_with(x, t, o)(x, t, ClassOptions { weight: Some(wide), ..o }));
     call!(w, nll_loss_with(x, t, o)(x, far, o)(x, t, ClassOptions { label_smoothing: 0.1, ..o }));
+}
+
+#[rustfmt::skip]
+fn densities(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    each!(w (x, x) (x, wide) exponential_logpdf bernoulli_logits_logpmf poisson_logpmf dirichlet_logpdf);
+    call!(w, normal_logpdf(x, x, x)(x, x, wide));
+    call!(w, lognormal_logpdf(x, x, x)(x, x, wide));
+    call!(w, laplace_logpdf(x, x, x)(x, x, wide));
+    call!(w, cauchy_logpdf(x, x, x)(x, x, wide));
+    call!(w, gamma_logpdf(x, x, x)(x, x, wide));
+    call!(w, beta_logpdf(x, x, x)(x, x, wide));
+    call!(w, binomial_logpmf(x, x, x)(x, x, wide));
+    call!(w, negbinomial_logpmf(x, x, x)(x, x, wide));
+    call!(w, student_t_logpdf(x, x, x, x)(x, x, x, wide));
+    let (one, deep, classes) = (w.g.leaf(1.0), w.g.leaf(Array3::ones((2, 2, 3))), w.g.indices(array![[0, 1], [2, 0]]));
+    let (square, batch) = (w.g.leaf(Array2::eye(3)), w.g.leaf(Array3::ones((2, 3, 3))));
+    call!(w, categorical_logits_logpmf(classes, deep)(classes, x)(classes, f));
+    call!(w, mvnormal_chol_logpdf(x, 0.0, square)(x, 0.0, wide)(wide, 0.0, square)(one, 0.0, square)(f, 0.0, square));
+    call!(w, mvnormal_chol_logpdf(x, x, batch)(deep, 0.0, w.g.leaf(Array3::ones((3, 3, 3)))));
+    row!(w, positive_transform, |g: &Graph| g.positive_transform(x).0, |g: &Graph| g.positive_transform(f));
+    each!(w (x) (f) positive_inverse simplex_transform simplex_inverse ordered_transform ordered_inverse);
+    call!(w, simplex_transform(x)(one));
+    call!(w, interval_transform(x, 0.0, 1.0)(x, 1.0, 1.0));
+    call!(w, interval_inverse(x, 0.0, 1.0)(f, 0.0, 1.0));
 }
 
 /// What a derivative records bears the lines of what it differentiates; only a refusal is the call's own.

@@ -70,6 +70,7 @@ fn apply(g: &Graph, sample: &Sample, x: &[Var], lie: Lie, wanted: Wanted) -> Vec
             Value::Real(value) => match wanted {
                 Wanted::Repeated(first, second) if k == second => args[first],
                 Wanted::Only(one) if k != one => lying(g, g.constant(leaf(value, lie)), lie),
+                _ if sample.constant.contains(&k) => lying(g, g.constant(leaf(value, lie)), lie),
                 _ => lying(g, *leaves.next().expect("a leaf for each argument"), lie),
             },
             Value::Index(value) => g.indices(value),
@@ -90,8 +91,15 @@ fn apply(g: &Graph, sample: &Sample, x: &[Var], lie: Lie, wanted: Wanted) -> Vec
 fn kinks_where_equal(op: &Op) -> bool {
     matches!(
         op,
-        Op::Binary(Binary::Maximum | Binary::Minimum)
-            | Op::L1Loss(_)
+        Op::Binary(
+            Binary::Maximum
+                | Binary::Minimum
+                | Binary::Fmax
+                | Binary::Fmin
+                | Binary::Remainder
+                | Binary::Fmod
+                | Binary::FloorDivide
+        ) | Op::L1Loss(_)
             | Op::HuberLoss(_)
             | Op::SmoothL1Loss(_)
     )
@@ -108,7 +116,7 @@ fn check(sample: &Sample, lie: Lie, wanted: Wanted, failures: &mut Vec<String>) 
         .iter()
         .enumerate()
         .filter_map(|(k, value)| match value {
-            Value::Real(value) if tracked(k) => Some(leaf(value, lie)),
+            Value::Real(value) if tracked(k) && !sample.constant.contains(&k) => Some(leaf(value, lie)),
             _ => None,
         })
         .collect();
@@ -133,8 +141,8 @@ fn walk(op: &Op, failures: &mut Vec<String>) {
     for sample in samples(op) {
         let same = std::mem::discriminant(&sample.op) == std::mem::discriminant(op);
         assert!(same, "a sample of {} for {}", sample.op.name(), op.name());
-        let reals: Vec<usize> =
-            (0..sample.args.len()).filter(|&k| matches!(sample.args[k], Value::Real(_))).collect();
+        let is_free = |k: &usize| matches!(sample.args[*k], Value::Real(_)) && !sample.constant.contains(k);
+        let reals: Vec<usize> = (0..sample.args.len()).filter(is_free).collect();
         check(&sample, Lie::Plain, Wanted::All, failures);
         for lie in [Lie::Transposed, Lie::Strided, Lie::Reversed] {
             check(&sample, lie, Wanted::All, failures);

@@ -1,5 +1,8 @@
 //! Loops over slices for the rows of the elementwise table, compiled for each level.
 
+#[cfg(test)]
+mod tests;
+
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::number::{Number, math};

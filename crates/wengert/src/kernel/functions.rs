@@ -11,7 +11,8 @@ use crate::kernel::special;
 use crate::op::{Binary, Params, Tuned, Unary};
 
 macro_rules! primitives {
-    (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; two: $($two:ident $std2:ident)*; special: $($special:ident)*) => {
+    (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; two: $($two:ident $std2:ident)*;
+        special: $($special:ident)*; of_order: $($of_order:ident)*; special2: $($special2:ident)*) => {
         /// Primitive functions; `MODE` says for which kind of code (see `kernel::level`).
         #[allow(missing_docs)]
         pub trait Functions: Real + Elementary + Lanes + Gemm {
@@ -42,9 +43,21 @@ macro_rules! primitives {
             fn $special(self) -> Self {
                 Self::of(special::$special(self.as_f64()))
             })*
+            $(#[inline(never)]
+            fn $of_order(self, n: f64) -> Self {
+                Self::of(special::$of_order(n as u32, self.as_f64()))
+            })*
+            $(#[inline(never)]
+            fn $special2(self, other: Self) -> Self {
+                Self::of(special::$special2(self.as_f64(), other.as_f64()))
+            })*
             #[inline(never)]
-            fn polygamma(self, n: f64) -> Self {
-                Self::of(special::polygamma(n as u32, self.as_f64()))
+            fn betainc(self, b: Self, x: Self) -> Self {
+                Self::of(special::betainc(self.as_f64(), b.as_f64(), x.as_f64()))
+            }
+            #[inline(never)]
+            fn betainc_dx(self, b: Self, x: Self) -> Self {
+                Self::of(special::betainc_dx(self.as_f64(), b.as_f64(), x.as_f64()))
             }
             /// `self` to the whole power `n`, by squaring; accurate where a chain of products is.
             fn powi_whole<const MODE: u8>(self, n: f64) -> Self {
@@ -68,10 +81,12 @@ macro_rules! primitives {
     };
 }
 primitives! {
-    std: exp exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh acosh acosh atanh atanh;
-    own: sech sech sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square;
+    std: exp exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh;
+    own: acosh acosh atanh atanh sech sech sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square;
     two: pow powf atan2 atan2 hypot hypot;
-    special: ndtr lgamma digamma
+    special: ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink;
+    of_order: polygamma sinc_derivative erfcx_derivative iv ive_slope;
+    special2: betaln digamma_gap gammainc gammaincc gammainc_dx gammainc_da zeta
 }
 
 macro_rules! functions {

@@ -87,6 +87,22 @@ pub(crate) mod math {
             pub fn $name<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> { Number(x.0.$name()) }
         )* };
     }
+    macro_rules! special_of_order {
+        ($($name:ident)*) => { $(
+            #[inline(always)]
+            pub fn $name<T: Functions, const F: u8>(x: Number<T, F>, n: f64) -> Number<T, F> {
+                Number(Functions::$name(x.0, n))
+            }
+        )* };
+    }
+    macro_rules! special2 {
+        ($($name:ident)*) => { $(
+            #[inline(always)]
+            pub fn $name<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+                Number(Functions::$name(a.0, b.0))
+            }
+        )* };
+    }
     macro_rules! real {
         ($($name:ident)*) => { $(
             #[inline(always)]
@@ -96,8 +112,10 @@ pub(crate) mod math {
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh sech asinh acosh atanh
-        sigmoid log_sigmoid softplus erf erfc gaussian);
-    special!(ndtr lgamma digamma);
+        sigmoid log_sigmoid softplus erf erfc gaussian half_gaussian);
+    special!(ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
+    special_of_order!(polygamma sinc_derivative erfcx_derivative iv ive_slope);
+    special2!(betaln digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
     forward2!(pow atan2 hypot);
     real!(sqrt abs floor ceil trunc);
 
@@ -130,10 +148,6 @@ pub(crate) mod math {
         Number(T::powi_whole::<F>(x.0, n))
     }
     #[inline(always)]
-    pub fn polygamma<T: Functions, const F: u8>(x: Number<T, F>, n: f64) -> Number<T, F> {
-        Number(Functions::polygamma(x.0, n))
-    }
-    #[inline(always)]
     pub fn maximum<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
         let larger = if a.0 >= b.0 { a } else { b };
         if a.0.is_nan() { a } else { larger }
@@ -142,6 +156,50 @@ pub(crate) mod math {
     pub fn minimum<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
         let smaller = if a.0 <= b.0 { a } else { b };
         if a.0.is_nan() { a } else { smaller }
+    }
+    #[inline(always)]
+    pub fn copysign<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        Number(num_traits::Float::copysign(a.0, b.0))
+    }
+    #[inline(always)]
+    pub fn fmod<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        Number(a.0 % b.0)
+    }
+    #[inline(always)]
+    pub fn remainder<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        let rest = a.0 % b.0;
+        let (zero, other_side) = (T::zero(), (rest < T::zero()) != (b.0 < T::zero()));
+        Number(if rest != zero && other_side { rest + b.0 } else { rest })
+    }
+    /// The exact quotient rounded down: `a / b` alone can round up to the next whole number.
+    #[inline(always)]
+    pub fn floor_divide<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        let (quotient, rest) = (a.0 / b.0, a.0 % b.0);
+        let below = rest != T::zero() && (rest < T::zero()) != (b.0 < T::zero());
+        let whole = num_traits::Float::round((a.0 - rest) / b.0);
+        let exact = if below { whole - T::one() } else { whole };
+        Number(if num_traits::Float::is_finite(quotient) {
+            exact
+        } else {
+            num_traits::Float::floor(quotient)
+        })
+    }
+    #[inline(always)]
+    pub fn fmax<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        if a.0 >= b.0 || b.0.is_nan() { a } else { b }
+    }
+    #[inline(always)]
+    pub fn fmin<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        if a.0 <= b.0 || b.0.is_nan() { a } else { b }
+    }
+    #[inline(always)]
+    pub fn logaddexp2<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
+        let high = if a.0 >= b.0 { a.0 } else { b.0 };
+        let apart = num_traits::Float::abs(a.0 - b.0);
+        let rest = <T as Functions>::log1p::<F>(<T as Functions>::exp2::<F>(-apart))
+            * T::of(std::f64::consts::LOG2_E);
+        let sum = if a.0 == b.0 { high + T::one() } else { high + rest };
+        Number(if a.0.is_nan() || b.0.is_nan() { a.0 + b.0 } else { sum })
     }
     #[inline(always)]
     pub fn logaddexp<T: Functions, const F: u8>(a: Number<T, F>, b: Number<T, F>) -> Number<T, F> {
@@ -205,6 +263,18 @@ impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
     #[inline(always)]
     fn hypot(self, other: Self) -> Self {
         math::hypot(self, other)
+    }
+    #[inline(always)]
+    fn digamma_gap(self, other: Self) -> Self {
+        math::digamma_gap(self, other)
+    }
+    #[inline(always)]
+    fn gammainc_dx(self, other: Self) -> Self {
+        math::gammainc_dx(self, other)
+    }
+    #[inline(always)]
+    fn gammainc_da(self, other: Self) -> Self {
+        math::gammainc_da(self, other)
     }
 }
 

@@ -93,14 +93,12 @@ macro_rules! tuned_markers {
 unary_table!(unary_markers);
 tuned_table!(tuned_markers);
 
-impl BinaryWords for Marker {
-    fn pow(self, other: Marker) -> Marker {
-        self.with(other)
-    }
-    fn hypot(self, other: Marker) -> Marker {
-        self.with(other)
-    }
+macro_rules! binary_markers {
+    ($($name:ident)*) => {
+        impl BinaryWords for Marker { $(fn $name(self, other: Marker) -> Marker { self.with(other) })* }
+    };
 }
+binary_markers!(pow hypot digamma_gap gammainc_dx gammainc_da);
 
 impl Words for Marker {
     type Mask = u8;

@@ -46,6 +46,20 @@ pub enum PadMode {
     Reflect,
 }
 
+/// A boolean function of masks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LogicalKind {
+    /// Both.
+    #[default]
+    And,
+    /// One or both.
+    Or,
+    /// One, not both.
+    Xor,
+    /// The contrary, of one mask.
+    Not,
+}
+
 attributes! {
     /// Selects `args[1]` where the mask `args[0]` holds, `args[2]` elsewhere; all three broadcast.
     Where {}
@@ -55,6 +69,17 @@ attributes! {
     StraightThrough {}
     /// The value of the argument; its cotangent is multiplied by `factor`.
     ScaleGradient { factor: f64 = 1.0 }
+
+    /// A boolean function of two masks that broadcast, or of one.
+    Logical { kind: LogicalKind = LogicalKind::And }
+    /// The partial of the incomplete gamma function of `[a, x]` to `a`.
+    GammaIncDa {}
+    /// Regularised incomplete beta function of `[a, b, x]`.
+    BetaInc {}
+    /// The partial of `BetaInc` to `x`.
+    BetaIncDx {}
+    /// Hurwitz zeta function of `[s, q]`.
+    Zeta {}
 
     /// Sum over axes.
     Sum { axes: Option<Axes> = None, keepdims: bool = false }

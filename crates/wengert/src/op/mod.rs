@@ -38,6 +38,9 @@ macro_rules! op_enum {
                     Op::Tuned(op, _) => op.name(),
                     Op::Binary(op) => op.name(),
                     Op::Compare(op) => op.name(),
+                    Op::Logical(Logical { kind: LogicalKind::Or }) => "logical_or",
+                    Op::Logical(Logical { kind: LogicalKind::Xor }) => "logical_xor",
+                    Op::Logical(Logical { kind: LogicalKind::Not }) => "logical_not",
                     Op::Conv(Conv { rank: 1, .. }) => "conv1d",
                     Op::ConvTranspose(ConvTranspose { rank: 1, .. }) => "conv_transpose1d",
                     Op::MaxPool(MaxPool { rank: 1, .. }) => "max_pool1d",
@@ -75,6 +78,7 @@ macro_rules! op_enum {
 
 op_enum! {
     Where = "where" Detach = "detach" StraightThrough = "straight_through" ScaleGradient = "scale_gradient"
+    Logical = "logical_and" GammaIncDa = "gammainc_da" BetaInc = "betainc" BetaIncDx = "betainc_dx" Zeta = "zeta"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
     LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"

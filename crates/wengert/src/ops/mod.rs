@@ -17,6 +17,7 @@ mod scan;
 mod select;
 mod shape;
 mod softmax;
+mod special;
 #[cfg(test)]
 mod testing;
 

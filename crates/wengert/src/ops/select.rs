@@ -1,10 +1,10 @@
-//! Comparisons, selection by a mask, and the cut `detach`.
+//! Comparisons, functions of masks, selection by a mask, and the cut `detach`.
 
 use ndarray::Zip;
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
-use crate::op::{Compare, Detach, Where};
+use crate::op::{Compare, Detach, Logical, LogicalKind, Where};
 use crate::rule::*;
 use crate::shape::{Layout, broadcast};
 use crate::term::Term;
@@ -26,6 +26,34 @@ impl<T: Functions> Rule<T> for Compare {
             Compare::Ge => T::ge,
         };
         Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, a, b| *y = holds(a, b));
+        Ok(())
+    }
+
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Functions> Rule<T> for Logical {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        let count = if self.kind == LogicalKind::Not { 1 } else { 2 };
+        let shapes = expect(args, &[Dtype::Mask; 2][..count])?;
+        Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
+    }
+
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (a, mut y) = (x[0].mask(), y[0].mask());
+        let holds: fn(bool, bool) -> bool = match self.kind {
+            LogicalKind::And => |a, b| a && b,
+            LogicalKind::Or => |a, b| a || b,
+            LogicalKind::Xor | LogicalKind::Not => |a, b| a != b,
+        };
+        match x.get(1).map(Input::mask) {
+            Some(b) => {
+                Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, &a, &b| *y = holds(a, b))
+            }
+            None => Zip::from(&mut y).and(&a).for_each(|y, &a| *y = holds(a, true)),
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::op::{Binary, Op, Params, Tuned, Unary};
+use crate::op::{Binary, Logical, LogicalKind, Op, Params, Tuned, Unary};
 
 pub(super) enum Value {
     Real(ArrayD<f64>),
@@ -38,12 +38,14 @@ pub(super) struct Sample {
     pub sign_free: bool,
     /// Arguments of one shape may be the same.
     pub may_repeat: bool,
+    /// Arguments that are not differentiated, since the op refuses that (at some order).
+    pub constant: &'static [usize],
 }
 
 impl Sample {
     pub(super) fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
         let op = op.into();
-        Sample { op, args, step: 5e-4, symmetric: false, sign_free: false, may_repeat: true }
+        Sample { op, args, step: 5e-4, symmetric: false, sign_free: false, may_repeat: true, constant: &[] }
     }
     /// Without differences.
     fn rough(self) -> Self {
@@ -54,6 +56,9 @@ impl Sample {
     }
     fn sign_free(self) -> Self {
         Sample { sign_free: true, ..self }
+    }
+    pub(super) fn constant(self, constant: &'static [usize]) -> Self {
+        Sample { constant, ..self }
     }
     fn distinct(self) -> Self {
         Sample { may_repeat: false, ..self }
@@ -120,10 +125,37 @@ pub(super) fn samples(op: &Op) -> Vec<Sample> {
                 Sample::new(op.clone(), vec![real(&[]), real(&[0])]),
             ]
         }
-        _ => [structured::samples, linear::samples, network::samples]
+        _ => [structured::samples, linear::samples, network::samples, special]
             .iter()
             .find_map(|family| family(op))
             .unwrap_or_else(|| panic!("{} has no samples: add some beside those of its family", op.name())),
+    }
+}
+
+/// Functions of masks, and special functions that not every argument has a derivative by.
+fn special(op: &Op) -> Option<Vec<Sample>> {
+    let shapes: [[&[usize]; 3]; 4] =
+        [[&[], &[], &[]], [&[4], &[4], &[4]], [&[2, 1], &[3], &[]], [&[0, 3], &[3], &[1]]];
+    let all = |lo: [f64; 3], hi: [f64; 3], count: usize, constant: &'static [usize]| {
+        let one = |shapes: &[&[usize]; 3]| {
+            let args = (0..count).map(|k| within(lo[k], hi[k], shapes[k])).collect();
+            Sample::new(op.clone(), args).distinct().constant(constant)
+        };
+        Some(shapes.iter().map(one).collect())
+    };
+    match op {
+        Op::Logical(_) => {
+            let (a, b) = (|| mask(&[2, 1], &[true, false]), || mask(&[2], &[true, false]));
+            let of = |kind| Op::from(Logical { kind });
+            let two = [LogicalKind::And, LogicalKind::Or, LogicalKind::Xor];
+            let two = two.map(|kind| Sample::new(of(kind), vec![a(), b()]));
+            Some(two.into_iter().chain([Sample::new(of(LogicalKind::Not), vec![a()])]).collect())
+        }
+        Op::GammaIncDa(_) => all([0.3, 0.3, 0.0], [5.0, 5.0, 0.0], 2, &[0]),
+        Op::BetaInc(_) => all([0.6, 0.7, 0.1], [4.0, 3.0, 0.9], 3, &[0, 1]),
+        Op::BetaIncDx(_) => all([0.6, 0.7, 0.1], [4.0, 3.0, 0.9], 3, &[]),
+        Op::Zeta(_) => all([1.3, 0.4, 0.0], [4.0, 3.0, 0.0], 2, &[0]),
+        _ => None,
     }
 }
 
@@ -165,6 +197,11 @@ fn tuned(op: Tuned) -> Vec<Sample> {
         Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
         Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
         Tuned::Clamp => &[[-0.51, 0.73], [f64::NEG_INFINITY, 0.73]],
+        Tuned::Celu => &[[1.0, 0.0], [0.4, 0.0]],
+        Tuned::Hardshrink | Tuned::Softshrink => &[[0.51, 0.0], [0.0, 0.0]],
+        Tuned::Threshold => &[[0.51, 0.2], [-0.3, -1.0]],
+        Tuned::SincDerivative | Tuned::ErfcxDerivative => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
+        Tuned::Iv | Tuned::IveSlope => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
         Tuned::Polygamma => &[[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]],
     };
     params.iter().flat_map(|&p| of_one(Op::Tuned(op, p), op.domain())).collect()
@@ -186,7 +223,10 @@ fn binary(op: Binary) -> Vec<Sample> {
     ];
     let domain_repeats = (alo, ahi) == (blo, bhi);
     let sample = |a, b| {
-        let sample = Sample::new(Op::Binary(op), vec![a, b]);
+        let sample = Sample::new(Op::Binary(op), vec![a, b]).constant(match op {
+            Binary::GammaInc | Binary::GammaIncC => &[0],
+            _ => &[],
+        });
         if domain_repeats { sample } else { sample.distinct() }
     };
     let mut all: Vec<Sample> =

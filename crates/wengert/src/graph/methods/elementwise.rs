@@ -129,10 +129,26 @@ tuned_methods! {
     powf(p: f64) Powf [p, 0.0];
     /// `x` held between two bounds; the gradient is 1 strictly between them and 0 elsewhere.
     clamp(lo: f64, hi: f64) Clamp [lo, hi];
+    /// `x` held between 0 and 6; at the bounds the gradient is 0.
+    relu6() Clamp [0.0, 6.0];
+    /// `x` held between two bounds, as `clamp`: the activation of that name.
+    hardtanh(lo: f64, hi: f64) Clamp [lo, hi];
+    /// Degrees as radians.
+    deg2rad() Scale [std::f64::consts::PI / 180.0, 0.0];
+    /// Radians as degrees.
+    rad2deg() Scale [180.0 / std::f64::consts::PI, 0.0];
     /// `x` where positive, `slope * x` elsewhere.
     leaky_relu(slope: f64) LeakyRelu [slope, 0.0];
     /// `x` where positive, `alpha * (e^x - 1)` elsewhere.
     elu(alpha: f64) Elu [alpha, 0.0];
+    /// `x` where positive, `alpha * (e^(x / alpha) - 1)` elsewhere.
+    celu(alpha: f64) Celu [alpha, 0.0];
+    /// `x` where `|x| > lambda`, 0 elsewhere; the gradient at the bound is 0.
+    hardshrink(lambda: f64) Hardshrink [lambda, 0.0];
+    /// `x` drawn towards 0 by `lambda`, 0 where `|x| <= lambda`; the gradient at the bound is 0.
+    softshrink(lambda: f64) Softshrink [lambda, 0.0];
+    /// `x` where above `bound`, `value` elsewhere; the gradient at the bound is 0.
+    threshold(bound: f64, value: f64) Threshold [bound, value];
     /// `log(1 + e^x)`; beyond 20 it is `x` itself.
     softplus() Softplus [1.0, 20.0];
     /// `log(1 + e^(beta x)) / beta`; where `beta x > threshold` it is `x` itself.

@@ -37,7 +37,7 @@ impl<T: Engine> Graph<T> {
 
     /// Records a reduction over everything, joined with the formula it reduces where there is one.
     #[track_caller]
-    fn reduce_all(&self, x: impl Expr, op: Op) -> Var {
+    pub(super) fn reduce_all(&self, x: impl Expr, op: Op) -> Var {
         if let Some(total) = Total::of(&op).and_then(|total| self.total(x, total)) {
             return total;
         }

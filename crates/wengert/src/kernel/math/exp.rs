@@ -13,6 +13,14 @@ pub struct Reduced<F> {
     pub r: Pair<F>,
 }
 
+impl<F: Exponential> Reduced<F> {
+    #[inline(always)]
+    fn exp<const FMA: bool>(self) -> F {
+        let (first, second) = self.n.factors();
+        (F::of(1.0) + (self.r.hi + F::exp_rest::<FMA>(self.r))) * first * second
+    }
+}
+
 pub trait Exponential: Format {
     /// From here on `exp` underflows to zero, and up to here it overflows; also with one or two factors of 2.
     const EXP_RANGE: (Self, Self);
@@ -82,17 +90,27 @@ pub trait Exponential: Format {
 
     #[inline(always)]
     fn exp_neg_square<const FMA: bool>(self) -> Self {
-        let Reduced { n, r } = Self::reduce_neg_square::<FMA>(self);
-        let (first, second) = n.factors();
-        (Self::of(1.0) + (r.hi + Self::exp_rest::<FMA>(r))) * first * second
+        Self::reduce_neg_square::<FMA>(self).exp::<FMA>()
     }
 
-    /// Reduces `-x^2`, whose lower half matters once x^2 is large.
+    #[inline(always)]
+    fn exp_neg_half_square<const FMA: bool>(self) -> Self {
+        let a = self.abs().at_most(Self::of(std::f64::consts::SQRT_2) * Self::EXP_NEG_SQUARE_BOUND);
+        Self::reduce_neg_product::<FMA>(a, Self::of(0.5) * a).exp::<FMA>()
+    }
+
+    /// Reduces `-x^2`.
     #[inline(always)]
     fn reduce_neg_square<const FMA: bool>(x: Self) -> Reduced<Self> {
         let a = x.abs().at_most(Self::EXP_NEG_SQUARE_BOUND);
-        let square = Pair::product::<FMA>(a, a);
-        Self::reduce::<FMA>(-square.hi, -square.lo)
+        Self::reduce_neg_product::<FMA>(a, a)
+    }
+
+    /// Reduces `-a b`, whose lower half matters once the product is large.
+    #[inline(always)]
+    fn reduce_neg_product<const FMA: bool>(a: Self, b: Self) -> Reduced<Self> {
+        let product = Pair::product::<FMA>(a, b);
+        Self::reduce::<FMA>(-product.hi, -product.lo)
     }
 }
 

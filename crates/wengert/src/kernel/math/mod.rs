@@ -103,6 +103,8 @@ elementary! {
     expm1() = exp::Exponential, 1.2, 1.1;
     /// e^(-x^2), the square to twice the digits.
     exp_neg_square() = exp::Exponential, 1.0, 1.0;
+    /// e^(-x^2 / 2), the square to twice the digits.
+    exp_neg_half_square() = exp::Exponential, 1.0, 1.0;
     /// Natural logarithm.
     log() = log::Logarithm, 0.7, 0.7;
     /// Logarithm to base 2.

@@ -23,7 +23,7 @@ pub(crate) fn gammainc(a: f64, x: f64) -> f64 {
 
 /// Upper regularised incomplete gamma function `Q(a, x)`.
 ///
-/// `a, x >= 0`, NaN outside; `Q(0, x) = 0`. Error at most 4.0 ulp.
+/// `a, x >= 0`, NaN outside; `Q(0, x) = 0`. Error at most 2.5 ulp.
 pub(crate) fn gammaincc(a: f64, x: f64) -> f64 {
     p_q(a, x).1
 }
@@ -98,13 +98,13 @@ fn p_q(a: f64, x: f64) -> (f64, f64) {
     if applies(a, x) {
         return Temme::at(a, x).p_q();
     }
-    if x < 1.1 && a < x + 0.5 {
+    if x < 0.9 && a < x + 0.5 {
         let q = small(a, x);
         if q < 0.9 {
             return (1.0 - q, q);
         }
     }
-    if x < a.max(1.1) {
+    if x < a.max(0.9) {
         let p = front(a, x) * series(a, x).0;
         (p, 1.0 - p)
     } else {

@@ -1,7 +1,7 @@
 //! Special functions of `f64`, one scalar at a time, to a few ulp over their whole domain.
 //!
 //! Pure Rust over the standard library's elementary functions. `f32` callers convert, evaluate and round.
-//! Every doc states the largest error measured against the points in `tests/data/special`, which
+//! Every doc states the largest error measured against the points in `tests/data/special` (or `tests/data/rows`), which
 //! `generate.py` there made with arbitrary precision; the tests hold each function to that bound. Tables of
 //! coefficients are printed by `coefficients.py` there.
 //!
@@ -15,6 +15,7 @@ mod bessel;
 mod beta;
 mod betainc;
 mod dd;
+mod differences;
 mod digamma;
 mod erf;
 mod erfinv;
@@ -32,13 +33,16 @@ mod zeta;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use self::tests::ulp;
 
 // Not every function has its op yet.
 #[allow(unused_imports)]
 pub(crate) use self::{
-    bessel::{i0, i0e, i1, i1e, ive},
+    bessel::{i0, i0e, i1, i1e, iv, ive, ive_slope},
     beta::betaln,
     betainc::{betainc, betainc_dx},
+    differences::{digamma_gap, erfcx_derivative, tanhshrink},
     digamma::digamma,
     erf::{erf, erfc, erfcx, log_erfc},
     erfinv::{erfcinv, erfinv},

@@ -1,0 +1,115 @@
+//! Special functions that not every argument has a derivative by: what is not known is refused, never guessed.
+
+use ndarray::Zip;
+
+use crate::error::Refusal;
+use crate::kernel::functions::Functions;
+use crate::op::{BetaInc, BetaIncDx, GammaIncDa, Zeta};
+use crate::rule::*;
+use crate::shape::broadcast;
+use crate::term::Term;
+use crate::words::{BinaryWords, UnaryWords, Words};
+
+fn infer(args: &[Arg], count: usize) -> Result<Specs, Refusal> {
+    one(broadcast(expect(args, &[Dtype::Real; 3][..count])?)?)
+}
+
+fn forward2<T: Functions>(
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    f: impl Fn(T, T) -> T,
+) -> Result<(), Refusal> {
+    let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].real());
+    Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, &a, &b| *y = f(a, b));
+    Ok(())
+}
+
+fn forward3<T: Functions>(
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    f: impl Fn(T, T, T) -> T,
+) -> Result<(), Refusal> {
+    let (a, b, c, mut y) = (x[0].real(), x[1].real(), x[2].real(), y[0].real());
+    let zip = Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).and_broadcast(&c);
+    zip.for_each(|y, &a, &b, &c| *y = f(a, b, c));
+    Ok(())
+}
+
+/// The cotangents of wanted arguments from their partials.
+fn cotangents<'r, T: Functions>(
+    call: &Call<'_, 'r, T>,
+    y_bar: &[Option<Term<'r, T>>],
+    partial: impl Fn(usize) -> Term<'r, T>,
+) -> Cotangents<'r, T> {
+    let y_bar = y_bar[0].expect("one result");
+    call.needs.iter().enumerate().map(|(k, &needed)| needed.then(|| y_bar * partial(k))).collect()
+}
+
+impl<T: Functions> Rule<T> for GammaIncDa {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, 2)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, T::gammainc_da)
+    }
+    /// By `x` it is the derivative of the density by `a`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, x) = (call.args[0], call.args[1]);
+        cotangents(call, y_bar, |_| a.gammainc_dx(x) * (x.log() - a.digamma()))
+    }
+    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
+        (k == 0).then_some("the incomplete gamma function has no second derivative by its order; detach it")
+    }
+}
+
+impl<T: Functions> Rule<T> for BetaInc {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, 3)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward3(x, y, T::betainc)
+    }
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        cotangents(call, y_bar, |_| call.args[0].apply(BetaIncDx {}, &call.args[1..]))
+    }
+    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
+        (k < 2).then_some(
+            "the incomplete beta function has a derivative by its last argument only; detach the others",
+        )
+    }
+}
+
+impl<T: Functions> Rule<T> for BetaIncDx {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, 3)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward3(x, y, T::betainc_dx)
+    }
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, b, x, y) = (call.args[0], call.args[1], call.args[2], call.results[0]);
+        let one = x.lit(1.0);
+        cotangents(call, y_bar, |k| match k {
+            0 => y * (x.log() + a.digamma_gap(b)),
+            1 => y * ((-x).log1p() + b.digamma_gap(a)),
+            _ => y * ((a - one) / x - (b - one) / (one - x)),
+        })
+    }
+}
+
+impl<T: Functions> Rule<T> for Zeta {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, 2)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, T::zeta)
+    }
+    /// `-s zeta(s + 1, q)`
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (s, q) = (call.args[0], call.args[1]);
+        cotangents(call, y_bar, |_| -(s * (s + s.lit(1.0)).apply(Zeta {}, &[q])))
+    }
+    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
+        (k == 0).then_some("zeta has a derivative by its last argument only; detach the exponent")
+    }
+}
