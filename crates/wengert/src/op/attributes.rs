@@ -44,6 +44,8 @@ pub enum PadMode {
     Edge,
     /// The reflection about the edge element.
     Reflect,
+    /// The array again, from its other end.
+    Wrap,
 }
 
 attributes! {
@@ -80,6 +82,18 @@ attributes! {
     CumProd { axis: isize = 0 }
     /// `e_0 = first`, `e_{k+1} = a_k e_k + b_k` along an axis, without `b` if that is not given; from the end when `reverse`.
     Recurrence { axis: usize = 0, reverse: bool = false, first: f64 = 0.0 }
+    /// Running `log(sum(exp(x)))` along an axis.
+    LogCumSumExp { axis: isize = 0 }
+    /// Largest value so far along an axis, and its position (the last one of ties).
+    CumMax { axis: isize = 0 }
+    /// Smallest value so far along an axis, and its position (the last one of ties).
+    CumMin { axis: isize = 0 }
+    /// The values along an axis in order, and where they come from; ties keep their order.
+    Sort { axis: isize = -1, descending: bool = false }
+    /// The `k` largest (or smallest) values along an axis in order, and where they come from; of ties the first ones.
+    TopK { k: usize = 1, axis: isize = -1, largest: bool = true }
+    /// The values that ascending order would put at the places `ranks` along an axis, and where they come from.
+    OrderStatistics { ranks: Shape = Shape::new(), axis: isize = -1 }
     /// Position of the largest value.
     ArgMax { axis: Option<isize> = None, keepdims: bool = false }
     /// Position of the smallest value.
@@ -142,8 +156,12 @@ attributes! {
     Gather { axis: isize = 0 }
     /// A copy of `args[0]` with `args[2]` added at the positions `args[1]` along an axis.
     ScatterAdd { axis: isize = 0 }
+    /// A copy of `args[0]` with `args[2]` at the positions `args[1]` along an axis, none of them named twice.
+    Scatter { axis: isize = 0 }
     /// Rows of a table; repeated rows add up their cotangents.
     Embedding {}
+    /// 1 at each index along a new last axis of length `classes`, 0 elsewhere.
+    OneHot { classes: usize = 1 }
 
     /// Matrix product, as `numpy.matmul`.
     MatMul {}
@@ -179,8 +197,8 @@ attributes! {
     Cofactor {}
     /// The tangent of `Cofactor` at `args[0]` along `args[1]`; it is its own adjoint in `args[1]`.
     CofactorTangent {}
-    /// `1 / (x_j - x_i)` for all pairs of a vector, or `1 / (x_j^2 - x_i^2)`; 0 where the gap is lost in rounding.
-    InverseGaps { squares: bool = false }
+    /// `1 / (x_j - x_i)` for all pairs of a vector, or `1 / (x_j + x_i)`; 0 for `i = j` and where that is lost in rounding.
+    InverseGaps { sums: bool = false }
     /// `X` with `L L^T X = B`, from `B` and the lower factor `L`.
     CholeskySolve {}
     /// Logarithm of the determinant of a symmetric positive definite matrix.
