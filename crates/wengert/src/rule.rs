@@ -165,7 +165,7 @@ pub trait Record<T: Real> {
     /// Records an op on arguments that are known to fit.
     fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]>;
     /// A constant of one value.
-    fn full(&self, shape: &[usize], value: f64) -> Var;
+    fn filled(&self, shape: &[usize], value: f64) -> Var;
     /// Constant indices.
     fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var;
     /// The shape of a node.

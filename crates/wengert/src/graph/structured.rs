@@ -236,7 +236,7 @@ impl<T: Engine> Graph<T> {
 
     /// A differentiable node of zeros, to take derivatives with respect to.
     pub(crate) fn push_seed(&self, shape: &[usize]) -> Var {
-        let zeros = self.full(shape, 0.0);
+        let zeros = self.filled(shape, 0.0);
         let mut tape = self.tape.borrow_mut();
         tape.nodes[zeros.id].set_differentiable();
         zeros
@@ -267,7 +267,7 @@ impl<T: Engine> Record<T> for Graph<T> {
         }
     }
 
-    fn full(&self, shape: &[usize], value: f64) -> Var {
+    fn filled(&self, shape: &[usize], value: f64) -> Var {
         if in_lane(shape) {
             return self.push_number(T::of(value), shape.len() as u16);
         }

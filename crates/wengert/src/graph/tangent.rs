@@ -70,7 +70,7 @@ impl<T: Engine> Graph<T> {
                 self.at_line_of(id, |g| g.push_forward(id, &mut stretch))?;
             }
         }
-        Ok(stretch.get(y.id).unwrap_or_else(|| self.full(&self.shape_of(y), 0.0)))
+        Ok(stretch.get(y.id).unwrap_or_else(|| self.filled(&self.shape_of(y), 0.0)))
     }
 
     fn push_forward(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
@@ -166,7 +166,7 @@ impl<T: Engine> Graph<T> {
                 .zip(x_dots)
                 .map(|(&p, dot)| match (self.node(p).dtype(), dot) {
                     (Dtype::Real, Some(dot)) => *dot,
-                    (Dtype::Real, None) => self.full(&self.with_tape(|t| t.shape(p).clone()), 0.0),
+                    (Dtype::Real, None) => self.filled(&self.with_tape(|t| t.shape(p).clone()), 0.0),
                     _ => self.with_tape(|t| t.handle(p)),
                 })
                 .collect();
@@ -220,7 +220,7 @@ impl<T: Engine> Graph<T> {
         let Some(inner) = inner.map(Term::var).filter(|v| self.node(v.id).is_differentiable()) else {
             return Ok(seeds.iter().map(|_| None).collect());
         };
-        let seed = self.full(&[], 1.0);
+        let seed = self.filled(&[], 1.0);
         let mut found = self.gradient_within(first, inner, seed, &wanted)?.into_iter();
         Ok(seeds.iter().map(|s| s.and_then(|_| found.next())).collect())
     }

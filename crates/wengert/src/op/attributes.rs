@@ -117,6 +117,8 @@ attributes! {
     Select { axis: isize = 0, index: isize = 0 }
     /// Zeros of `shape` with the argument at `start, start + step, ..` along `axis`: the adjoint of `Slice`.
     SliceInto { shape: Shape = Shape::new(), axis: usize = 0, start: usize = 0, step: usize = 1 }
+    /// A copy of `args[0]` with `args[1]`, which broadcasts, in the part that the slices cut one after the other.
+    SliceAssign { slices: SmallVec<[Slice; 2]> = SmallVec::new() }
     /// Joins along an existing axis.
     Concat { axis: isize = 0 }
     /// Joins along a new axis.
@@ -243,9 +245,9 @@ attributes! {
     /// The entries of each plane of `args[0]` at the positions `args[1]`.
     PoolGather {}
     /// Mean of each window.
-    AvgPool { kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
+    AvgPool { rank: usize = 2, kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
     /// The adjoint of `AvgPool`, from planes of `size`.
-    AvgPoolAdjoint { size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+    AvgPoolAdjoint { rank: usize = 2, size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
         count_include_pad: bool = true }
     /// `softmax(q k^T scale + mask) v`.
     Attention { is_causal: bool = false, scale: Option<f64> = None }
@@ -253,6 +255,8 @@ attributes! {
     LstmCell {}
     /// One step of a GRU.
     GruCell {}
+    /// One step of a plain recurrent network.
+    RnnCell {}
 
     /// `log_softmax` over classes, then `nll_loss`.
     CrossEntropy { reduction: Reduction = Reduction::Mean, label_smoothing: f64 = 0.0, ignore_index: i64 = -100 }

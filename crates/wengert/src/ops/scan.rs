@@ -7,9 +7,9 @@ use ndarray::{ArrayViewD, CowArray, IxDyn};
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
-use crate::kernel::reduce::scan;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal};
+use crate::kernel::reduce::scan;
 use crate::op::{Binary, Concat, CumProd, CumSum, LogCumSumExp, Recurrence};
 use crate::rule::*;
 use crate::shape::axis;

@@ -85,12 +85,7 @@ impl<T: Engine> Graph<T> {
     /// # Errors
     /// As [`Graph::solve_triangular`]; a diagonal that counts as 1 may hold zeros.
     #[track_caller]
-    pub fn solve_triangular_with(
-        &self,
-        a: impl Expr,
-        b: impl Expr,
-        options: TriangularSolve,
-    ) -> Result<Var> {
+    pub fn solve_triangular_with(&self, a: impl Expr, b: impl Expr, options: TriangularSolve) -> Result<Var> {
         self.enter();
         let args = [self.arg(a), self.arg(b)];
         Ok(self.record(&options.into(), &args)?[0])
@@ -299,6 +294,18 @@ impl<T: Engine> Graph<T> {
         Ok((y[0], y[1], y[2]))
     }
 
+    /// The singular values, descending: see [`Graph::svd`].
+    ///
+    /// `[.., m, n] -> [.., k]` with `k = min(m, n)`. Cotangent: `a_bar = u diag(s_bar) v^T`; of equal singular values each
+    /// takes what comes to it, as of ties.
+    ///
+    /// # Errors
+    /// As [`Graph::svd`].
+    #[track_caller]
+    pub fn svdvals(&self, a: impl Expr) -> Result<Var> {
+        Ok(self.svd(a)?.1)
+    }
+
     /// The reduced QR decomposition, by Householder reflectors.
     ///
     /// `[.., m, n] -> [.., m, k], [.., k, n]` with `k = min(m, n)`; signs of the diagonal of `R` are unspecified.
@@ -364,7 +371,7 @@ impl<T: Engine> Graph<T> {
 
     /// Both results of an op that values cannot make fail.
     #[track_caller]
-    fn pair(&self, op: Op, a: Var) -> (Var, Var) {
+    pub(super) fn pair(&self, op: Op, a: Var) -> (Var, Var) {
         match self.record(&op, &[a]) {
             Ok(y) => (y[0], y[1]),
             Err(error) => panic!("{error}"),

@@ -11,10 +11,10 @@ use crate::shape::{Layout, Shape, axes, axis};
 use crate::term::Term;
 
 /// Positions `start, start + step, ..` along an axis, `count` of them.
-struct Positions {
-    axis: usize,
+pub(super) struct Positions {
+    pub(super) axis: usize,
     start: usize,
-    count: usize,
+    pub(super) count: usize,
     step: usize,
 }
 
@@ -27,7 +27,7 @@ impl Positions {
         }
     }
 
-    fn of<S: RawData>(&self, mut x: ArrayBase<S, IxDyn>) -> ArrayBase<S, IxDyn> {
+    pub(super) fn of<S: RawData>(&self, mut x: ArrayBase<S, IxDyn>) -> ArrayBase<S, IxDyn> {
         let range = Range::new(self.start as isize, Some(self.stop() as isize), self.step as isize);
         x.slice_axis_inplace(Axis(self.axis), range);
         x
@@ -36,7 +36,7 @@ impl Positions {
 
 impl Slice {
     /// The positions that Python's slicing names: ends count from the back where negative, and are clipped.
-    fn positions(&self, shape: &[usize]) -> Result<Positions, Refusal> {
+    pub(super) fn positions(&self, shape: &[usize]) -> Result<Positions, Refusal> {
         let axis = axis(self.axis, shape.len())?;
         if self.step < 1 {
             let rule = format!("the step must be at least 1, not {}", self.step);

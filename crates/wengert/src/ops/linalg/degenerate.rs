@@ -66,7 +66,11 @@ impl<T: Functions> Columns<T> {
     }
 
     fn column(&self, at: usize, j: usize) -> impl Iterator<Item = T> + '_ {
-        self.x[at * self.rows * self.cols..][..self.rows * self.cols].iter().skip(j).step_by(self.cols).copied()
+        self.x[at * self.rows * self.cols..][..self.rows * self.cols]
+            .iter()
+            .skip(j)
+            .step_by(self.cols)
+            .copied()
     }
 
     /// Column `i` of this times column `j` of `other`.

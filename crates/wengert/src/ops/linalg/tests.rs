@@ -62,7 +62,9 @@ const FORMULAS: &[(&str, &[&[usize]], Formula)] = &[
         let l = g.cholesky(spd(g, x[0])).unwrap();
         g.cholesky_solve(x[1], l).unwrap()
     }),
-    ("cholesky_solve of a vector", &[&[2, 3, 3], &[3]], |g, x| g.cholesky_solve(x[1], regular(g, x[0])).unwrap()),
+    ("cholesky_solve of a vector", &[&[2, 3, 3], &[3]], |g, x| {
+        g.cholesky_solve(x[1], regular(g, x[0])).unwrap()
+    }),
     ("inverse", &[&[2, 4, 4]], |g, x| g.inverse(regular(g, x[0])).unwrap()),
     ("inverse of a view", &[&[3, 3]], |g, x| g.inverse(t(g, regular(g, x[0]))).unwrap()),
     ("inverse_transposed", &[&[2, 3, 3]], |g, x| op(g, InverseTransposed {}, &[regular(g, x[0])])),

@@ -139,13 +139,17 @@ impl<T: Functions> Rule<T> for TriangularSolve {
 }
 
 /// Refuses a zero on the diagonal of the matrices of `shape` with elements `a` in row-major order.
-pub(super) fn check_diagonals<T: Functions>(a: impl Iterator<Item = T>, shape: &[usize]) -> Result<(), Refusal> {
+pub(super) fn check_diagonals<T: Functions>(
+    a: impl Iterator<Item = T>,
+    shape: &[usize],
+) -> Result<(), Refusal> {
     let (batch, [m, n]) = matrices(shape)?;
     let on_diagonal = |k: usize| k % n == k / n % m;
     match a.enumerate().find(|&(k, a)| a == T::zero() && on_diagonal(k)) {
         None => Ok(()),
         Some((k, _)) => {
-            let rule = format!("{} is singular: entry {} of its diagonal is zero", named(batch, k / (m * n)), k % n);
+            let rule =
+                format!("{} is singular: entry {} of its diagonal is zero", named(batch, k / (m * n)), k % n);
             Err(Refusal::new(ErrorKind::SingularMatrix, rule))
         }
     }
