@@ -272,7 +272,8 @@ fn arrangements(w: &mut Walk, x: Var, wide: Var, f: Var) {
 
 #[rustfmt::skip]
 fn orders_and_places(w: &mut Walk, x: Var, wide: Var, f: Var) {
-    each!(w (x, 1, false) (x, 2, false) sort argsort);
+    call!(w, sort(x, 1, false)(x, 2, false));
+    call!(w, argsort(x, 1, false)(x, 2, false));
     call!(w, topk(x, 2, 1, true)(x, 4, 1, true)(f, 0, 0, true));
     call!(w, median(x)(f));
     call!(w, median_axis(x, 1)(x, 2));
