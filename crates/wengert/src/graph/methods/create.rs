@@ -15,6 +15,14 @@ pub(super) fn uniform(rng: &mut impl Rng) -> f64 {
 }
 
 impl<T: Functions> Graph<T> {
+    /// A leaf of drawn numbers; `op` is who asks.
+    #[track_caller]
+    fn drawn(&self, op: &'static str, shape: &[usize], draw: impl FnMut() -> T) -> Var {
+        self.enter();
+        self.admit(op, &[], super::countable(shape));
+        self.leaf(ArrayD::from_shape_simple_fn(IxDyn(shape), draw))
+    }
+
     /// A leaf of zeros.
     #[track_caller]
     pub fn zeros(&self, shape: &[usize]) -> Var {
@@ -39,12 +47,14 @@ impl<T: Functions> Graph<T> {
     /// ```
     #[track_caller]
     pub fn full(&self, shape: &[usize], value: f64) -> Var {
-        self.leaf(ArrayD::from_elem(IxDyn(shape), T::of(value)))
+        self.drawn("full", shape, || T::of(value))
     }
 
     /// A leaf: the identity matrix.
     #[track_caller]
     pub fn eye(&self, n: usize) -> Var {
+        self.enter();
+        self.admit("eye", &[], super::countable(&[n, n]));
         self.leaf(Array2::from_diag_elem(n, T::one()))
     }
 
@@ -80,6 +90,8 @@ impl<T: Functions> Graph<T> {
     /// A leaf: `n` numbers at equal distances from `start` to `stop`, both included.
     #[track_caller]
     pub fn linspace(&self, start: f64, stop: f64, n: usize) -> Var {
+        self.enter();
+        self.admit("linspace", &[], super::countable(&[n]));
         let last = n.saturating_sub(1);
         let share = |k: usize| if last == 0 { 0.0 } else { k as f64 / last as f64 };
         let at = |k: usize| if k == last && k > 0 { stop } else { start + (stop - start) * share(k) };
@@ -100,7 +112,7 @@ impl<T: Functions> Graph<T> {
     pub fn rand(&self, shape: &[usize], rng: &mut impl Rng) -> Var {
         // A number may be rounded to 1 in f32.
         let below = T::one() - T::epsilon() / T::of(2.0);
-        self.leaf(ArrayD::from_shape_simple_fn(IxDyn(shape), || T::of(uniform(rng)).min(below)))
+        self.drawn("rand", shape, || T::of(uniform(rng)).min(below))
     }
 
     /// A leaf of random numbers, normal with mean 0 and variance 1.
@@ -119,6 +131,6 @@ impl<T: Functions> Graph<T> {
                 radius * cos
             }
         };
-        self.leaf(ArrayD::from_shape_simple_fn(IxDyn(shape), || T::of(normal())))
+        self.drawn("randn", shape, || T::of(normal()))
     }
 }

@@ -23,12 +23,24 @@ mod shape;
 pub use attention::HeadWeights;
 pub use loss::ClassOptions;
 
-use crate::error::Refusal;
+use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
 use crate::graph::Graph;
 use crate::kernel::functions::Functions;
 use crate::term::Term;
 use crate::var::Var;
+
+/// Refuses a shape whose elements could not even be counted.
+fn countable(shape: &[usize]) -> Result<(), Refusal> {
+    let bytes = shape.iter().filter(|&&n| n > 0).try_fold(8usize, |bytes, &n| bytes.checked_mul(n));
+    match bytes.is_some_and(|bytes| bytes <= isize::MAX as usize) {
+        true => Ok(()),
+        false => {
+            let rule = format!("an array of shape {shape:?} has more elements than memory can hold");
+            Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
+        }
+    }
+}
 
 /// For ops that are formulas of others: they read as arithmetic on [`Term`]s.
 impl<T: Functions> Graph<T> {

@@ -5,6 +5,7 @@ use ndarray::{Array1, ArrayD, aview1};
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
 use crate::graph::Graph;
+use crate::graph::methods::countable;
 use crate::kernel::functions::Functions;
 use crate::op::*;
 use crate::rule::Record;
@@ -25,7 +26,7 @@ fn check_planes(x: &[usize], size: &[usize]) -> Result<(), Refusal> {
     }
     match x[2..].iter().zip(size).position(|(&n, &m)| n == 0 && m > 0) {
         Some(k) => refuse(ErrorKind::ShapeMismatch, format!("axis {} has no elements", k + 2)),
-        None => Ok(()),
+        None => countable(&x[..2].iter().chain(size).copied().collect::<Shape>()),
     }
 }
 
@@ -66,11 +67,11 @@ impl Patches {
     }
 
     fn entries(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
+        self.kernel[0].saturating_mul(self.kernel[1])
     }
 
     fn patches(&self) -> usize {
-        self.count[0] * self.count[1]
+        self.count[0].saturating_mul(self.count[1])
     }
 
     /// Where in the padded image the entries of all patches lie: `[entry, patch]` in row-major order.
@@ -292,7 +293,8 @@ impl<T: Functions> Graph<T> {
         let (n, patches) = self.admit("fold", &[x], check);
         let (c, [h, w]) = (x.shape()[1] / patches.entries(), patches.padded);
         let flat = x.reshape(&[n, c, patches.entries() * patches.patches()]);
-        let sums = flat.apply(IndexAdd { axis: 2, len: h * w }, &[self.index_term(&patches.positions())]);
+        let sums = flat
+            .apply(IndexAdd { axis: 2, len: h.saturating_mul(w) }, &[self.index_term(&patches.positions())]);
         let [top, left] = options.padding;
         sums.reshape(&[n, c, h, w]).slice(2, top, top + size[0]).slice(3, left, left + size[1]).var()
     }
