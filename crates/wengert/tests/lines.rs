@@ -280,10 +280,10 @@ fn orders_and_places(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, quantile(x, 0.3, 1)(x, 1.3, 1)(x, 0.3, 2));
     each!(w (x, 1) (x, 2) cummax cummin);
     call!(w, diff(x, 1, 1)(x, 1, 2)(f, 1, 0));
-    let (g, whole) = (&w.g, Slice::default());
+    let (g, whole) = (&w.g, [Slice::default()]);
     let (i, far, grid, m) = (g.indices([0, 1]), g.indices([7]), g.indices(array![[0, 1, 0]]), g.mask([true, false, true]));
     let row = g.leaf(Array2::ones((1, 3)));
-    call!(w, slice_assign(x, &[whole.clone()], row)(x, &[whole.clone()], wide)(f, &[whole.clone()], row));
+    call!(w, slice_assign(x, &whole, row)(x, &whole, wide)(f, &whole, row));
     call!(w, scatter(x, grid, row, 0)(x, i, row, 0));
     call!(w, index_add(x, i, x, 0)(x, far, row, 0)(x, i, wide, 0)(f, i, x, 0));
     call!(w, segment_sum(x, i, 3)(x, far, 3));
