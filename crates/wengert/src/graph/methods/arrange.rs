@@ -5,18 +5,18 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::*;
 use crate::shape::{self, Shape};
 use crate::term::Term;
 use crate::var::Var;
 
-fn concat<'r, T: Functions>(xs: &[Term<'r, T>], axis: isize) -> Term<'r, T> {
+fn concat<'r, T: Engine>(xs: &[Term<'r, T>], axis: isize) -> Term<'r, T> {
     xs[0].apply(Concat { axis }, &xs[1..])
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// A node of its own with the value and the cotangent of `x`. A view.
     #[track_caller]
     pub fn identity(&self, x: impl Expr) -> Var {

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::*;
 use crate::shape::Shape;
 use crate::term::Term;
@@ -26,7 +26,7 @@ pub struct HeadWeights {
     pub output: (Var, Option<Var>),
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     #[track_caller]
     fn projected(&self, x: Term<'_, T>, (weight, bias): (Var, Option<Var>)) -> Term<'_, T> {
         Term::new(self, self.linear(x.var(), weight, bias))

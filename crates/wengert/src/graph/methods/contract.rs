@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::Roll;
 use crate::shape::{self, Shape, broadcast};
 use crate::term::Term;
@@ -23,7 +23,7 @@ fn parted(named: &[isize], ndim: usize) -> Result<(Shape, Shape), Refusal> {
     Ok((named, (0..ndim).filter(|k| !sorted.contains(k)).collect()))
 }
 
-fn lengths<T: Functions>(x: Term<'_, T>, axes: &[usize]) -> Shape {
+fn lengths<T: Engine>(x: Term<'_, T>, axes: &[usize]) -> Shape {
     axes.iter().map(|&k| x.shape()[k]).collect()
 }
 
@@ -50,7 +50,7 @@ fn best_splits(sizes: &[usize]) -> Vec<Vec<usize>> {
     split
 }
 
-fn chained<'r, T: Functions>(xs: &[Term<'r, T>], split: &[Vec<usize>], i: usize, j: usize) -> Term<'r, T> {
+fn chained<'r, T: Engine>(xs: &[Term<'r, T>], split: &[Vec<usize>], i: usize, j: usize) -> Term<'r, T> {
     if i == j {
         return xs[i];
     }
@@ -58,7 +58,7 @@ fn chained<'r, T: Functions>(xs: &[Term<'r, T>], split: &[Vec<usize>], i: usize,
     chained(xs, split, i, k).matmul(chained(xs, split, k + 1, j))
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The product of two arrays summed over pairs of axes: `axes_x[k]` of `x` with `axes_y[k]` of `y`, as `numpy.tensordot`.
     ///
     /// The result has the other axes of `x`, then those of `y`. One matrix product.

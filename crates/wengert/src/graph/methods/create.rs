@@ -5,8 +5,8 @@ use ndarray::{Array1, Array2, ArrayD, IxDyn};
 use rand::Rng;
 
 use crate::error::{ErrorKind, Refusal};
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::var::Var;
 
 /// A number of 0..1, each multiple of 2^-53 alike.
@@ -14,7 +14,7 @@ pub(super) fn uniform(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// A leaf of drawn numbers; `op` is who asks.
     #[track_caller]
     fn drawn(&self, op: &'static str, shape: &[usize], draw: impl FnMut() -> T) -> Var {

@@ -25,8 +25,8 @@ pub use loss::ClassOptions;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::term::Term;
 use crate::var::Var;
 
@@ -43,7 +43,7 @@ fn countable(shape: &[usize]) -> Result<(), Refusal> {
 }
 
 /// For ops that are formulas of others: they read as arithmetic on [`Term`]s.
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// An argument of the op named `op`.
     #[track_caller]
     fn term_of(&self, op: &'static str, x: impl Expr) -> Term<'_, T> {

@@ -2,14 +2,14 @@
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::*;
 use crate::shape;
 use crate::var::Var;
 use crate::words::Words;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// The values along `axis` in ascending (or descending) order, and the positions they come from.
     ///
     /// `[..] -> [..], [..]`, the positions of dtype i64. Ties keep their order, a NaN counts as larger than everything.

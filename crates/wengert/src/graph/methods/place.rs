@@ -4,15 +4,15 @@ use ndarray::{ArrayD, IxDyn, aview1};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::*;
 use crate::rule::{Dtype, Record, dtype_refusal};
 use crate::shape::broadcast;
 use crate::term::Term;
 use crate::var::Var;
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     /// `x` with `y` in the part that `slices` cut one after the other; `y` broadcasts to it. `x` itself stays as it is.
     ///
     /// Cotangents: `x_bar = y_bar` outside of the part and 0 in it, that of `y` is the part of `y_bar`. O(len).

@@ -4,9 +4,9 @@ use ndarray::{Array1, ArrayD, aview1};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
-use crate::graph::Graph;
 use crate::graph::methods::countable;
-use crate::kernel::functions::Functions;
+use crate::graph::{Engine, Graph};
+
 use crate::op::*;
 use crate::rule::Record;
 use crate::shape::Shape;
@@ -90,7 +90,7 @@ impl Patches {
     }
 }
 
-impl<T: Functions> Graph<T> {
+impl<T: Engine> Graph<T> {
     fn index_term<'r>(&'r self, positions: &[i64]) -> Term<'r, T> {
         Term::new(self, self.indices_of(aview1(positions).into_dyn()))
     }
