@@ -186,7 +186,10 @@ impl<T: Functions> Sweep<T> {
         self.low = self.low.min(parent);
         match &mut self.arrays[target.slot as usize] {
             Some(held) => {
-                held.slice_mut::<T>(len).iter_mut().zip(loan.slice::<T>(len)).for_each(|(held, g)| *held += *g);
+                held.slice_mut::<T>(len)
+                    .iter_mut()
+                    .zip(loan.slice::<T>(len))
+                    .for_each(|(held, g)| *held += *g);
                 self.pool.give_back(loan);
             }
             free => *free = Some(loan),

@@ -36,12 +36,7 @@ impl Reads {
 
     fn of(partial: Marker) -> Reads {
         let has = |marker: Marker| partial.reads & marker.reads != 0;
-        Reads {
-            a: has(Marker::A),
-            b: has(Marker::B),
-            y: has(Marker::Y),
-            one: partial.literal == Some(1.0),
-        }
+        Reads { a: has(Marker::A), b: has(Marker::B), y: has(Marker::Y), one: partial.literal == Some(1.0) }
     }
 }
 

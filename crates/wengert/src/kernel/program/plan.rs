@@ -48,7 +48,9 @@ pub enum Act {
 pub enum Want {
     Nothing,
     /// Written to memory, or added where it holds one already.
-    InPlace { held: bool },
+    InPlace {
+        held: bool,
+    },
     /// Written to a tile, to be added up where it belongs.
     Apart,
 }

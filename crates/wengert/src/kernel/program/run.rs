@@ -15,8 +15,8 @@ use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads;
-use crate::memory::prefetch;
 use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
+use crate::memory::prefetch;
 
 /// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
@@ -141,7 +141,8 @@ impl<T: Functions> Run<'_, T> {
         partial.resize(blocks * all, T::zero());
         let mut sums = vec![T::zero(); blocks];
         let mut parts = &mut partial[..];
-        let jobs: Vec<_> = (0..blocks).map(|k| cut.job(k, parts.split_off_mut(..all).expect("one a block"))).collect();
+        let jobs: Vec<_> =
+            (0..blocks).map(|k| cut.job(k, parts.split_off_mut(..all).expect("one a block"))).collect();
         threads::each(jobs.into_iter().zip(&mut sums), |(job, sum)| {
             *sum = self.block(plan, &mut Tiles::default(), job);
         });
@@ -171,7 +172,8 @@ impl<T: Functions> Run<'_, T> {
                 self.fetch(k, &job, &strip);
                 match *act {
                     Act::Value { step, to } => {
-                        let mut own = to.map(|to| tiles[to as usize].take().expect("no tile is its own argument"));
+                        let mut own =
+                            to.map(|to| tiles[to as usize].take().expect("no tile is its own argument"));
                         let out = match &mut own {
                             Some(tile) => &mut tile.0[..n],
                             None => &mut job.result[here.clone()],
@@ -243,7 +245,12 @@ impl<T: Functions> Run<'_, T> {
     }
 
     /// The values of the leaves that the plan reads; one number for all elements is written once a block.
-    fn load<'s>(&'s self, plan: &Plan, strip: &Strip, tiles: &'s mut [Box<Tile<T>>]) -> SmallVec<[&'s [T]; FEW]> {
+    fn load<'s>(
+        &'s self,
+        plan: &Plan,
+        strip: &Strip,
+        tiles: &'s mut [Box<Tile<T>>],
+    ) -> SmallVec<[&'s [T]; FEW]> {
         let leaves = self.leaves.iter().zip(tiles).enumerate();
         leaves
             .map(|(l, (leaf, tile))| {
