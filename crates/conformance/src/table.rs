@@ -145,7 +145,8 @@ fn look_up_network(name: &str, a: &Attrs<'_>) -> Result<Op, Unfit> {
             let kernel: Axes = a.ints("kernel_size")?;
             let stride = a.ints_or_none("stride")?.unwrap_or_else(|| kernel.clone());
             let count_include_pad = a.bool("count_include_pad", true)?;
-            AvgPool { kernel, stride, padding: spatial(a, "padding", 2, 0)?, count_include_pad }.into()
+            AvgPool { rank: 2, kernel, stride, padding: spatial(a, "padding", 2, 0)?, count_include_pad }
+                .into()
         }
         "embedding" => Embedding {}.into(),
         "scaled_dot_product_attention" => {

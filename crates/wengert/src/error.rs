@@ -54,6 +54,8 @@ pub enum ErrorKind {
     CustomOp,
     /// An iteration that did not converge.
     NoConvergence,
+    /// A derivative that does not exist at this value.
+    NotDifferentiable,
 }
 
 impl ErrorKind {
@@ -80,6 +82,7 @@ impl ErrorKind {
             ErrorKind::MissingGradient => "missing_gradient",
             ErrorKind::CustomOp => "custom_op",
             ErrorKind::NoConvergence => "no_convergence",
+            ErrorKind::NotDifferentiable => "not_differentiable",
         }
     }
 }

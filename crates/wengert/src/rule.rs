@@ -165,7 +165,7 @@ pub trait Record<T: Real> {
     /// Records an op on arguments that are known to fit.
     fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]>;
     /// A constant of one value.
-    fn full(&self, shape: &[usize], value: f64) -> Var;
+    fn filled(&self, shape: &[usize], value: f64) -> Var;
     /// Constant indices.
     fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var;
     /// The shape of a node.
@@ -199,6 +199,11 @@ pub trait Rule<T: Functions> {
         None
     }
 
+    /// Refuses values that an op recorded as others cannot go on with.
+    fn check(&self, _args: &[Term<'_, T>]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Computes the results. The arguments have passed `infer`; what fails here fails because of values.
     fn forward(&self, _x: &[Input<'_, T>], _y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         unreachable!("an op without view and expansion has a forward")
@@ -209,9 +214,24 @@ pub trait Rule<T: Functions> {
         unreachable!("a differentiable op has a vjp")
     }
 
+    /// Refuses cotangents of the results at values where they have no counterpart.
+    fn check_vjp(&self, _call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// The tangent of each result; `None` where two vjps serve as well.
     fn jvp<'r>(&self, _call: &Call<'_, 'r, T>, _x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
         None
+    }
+
+    /// Refuses tangents at values where the results that are `wanted` have none.
+    fn check_jvp(
+        &self,
+        _call: &Call<'_, '_, T>,
+        _x_dot: &[Option<Term<'_, T>>],
+        _wanted: &[bool],
+    ) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// The same as `vjp` on bare numbers, in place, for ops where that pays; `false` where it does not apply.

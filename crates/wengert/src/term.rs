@@ -52,7 +52,7 @@ impl<'r, T: Functions> Term<'r, T> {
     pub fn var(self) -> Var {
         match self.kind {
             Kind::Node(v) => v,
-            Kind::Literal(value) => self.tape.full(&[], value),
+            Kind::Literal(value) => self.tape.filled(&[], value),
         }
     }
 
@@ -89,7 +89,7 @@ impl<'r, T: Functions> Term<'r, T> {
 
     /// A constant of one value on the same tape.
     pub fn full(self, shape: &[usize], value: f64) -> Self {
-        Term::new(self.tape, self.tape.full(shape, value))
+        Term::new(self.tape, self.tape.filled(shape, value))
     }
 
     pub fn sum(self, axes: &[usize], keepdims: bool) -> Self {

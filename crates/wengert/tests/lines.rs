@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ndarray::{Array1, Array2, Array3, Array4, array};
+use rand::{SeedableRng, rngs::SmallRng};
 use smallvec::SmallVec;
-use wengert::graph::ClassOptions;
+use wengert::graph::{ClassOptions, HeadWeights};
 use wengert::op::{
-    Attention, AvgPoolOptions, Binary, Compare, ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode,
-    Reduction, TriangularSolve, Unary,
+    Attention, AvgPoolOptions, Binary, Compare, ConvOptions, ConvTransposeOptions, ConvolveMode, Indexing,
+    Interpolation, MaxPoolOptions, PadMode, Reduction, Slice, TriangularSolve, Unary,
 };
 use wengert::prelude::*;
 
@@ -162,6 +163,8 @@ fn every_method_notes_its_line() {
     elementwise(&mut w, x, wide, f);
     reductions(&mut w, x, wide, f);
     axes(&mut w, x, wide, f);
+    arrangements(&mut w, x, wide, f);
+    orders_and_places(&mut w, x, wide, f);
     matrices(&mut w, x, wide, f);
     networks(&mut w, x, wide, f);
     losses(&mut w, x, wide, f);
@@ -230,7 +233,7 @@ fn reductions(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, var_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
     call!(w, std_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
     call!(w, norm_with(x, 1.0, &[0], true)(x, 1.0, &[9], true));
-    each!(w (x, 1) (x, 2) argmax_axis argmin_axis cumsum cumprod softmax log_softmax softmin);
+    each!(w (x, 1) (x, 2) argmax_axis argmin_axis cumsum cumprod logcumsumexp softmax log_softmax softmin);
     let even = w.g.leaf(Array2::ones((2, 4)));
     call!(w, glu(even, 1)(x, 1)(f, 0));
     call!(w, normalize(x, 2.0, 1, 1e-12)(x, 2.0, 2, 1e-12));
@@ -274,6 +277,45 @@ fn axes(w: &mut Walk, x: Var, wide: Var, f: Var) {
 }
 
 #[rustfmt::skip]
+fn arrangements(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    each!(w (x) (f) identity ravel);
+    call!(w, expand_dims(x, 0)(x, 9));
+    call!(w, atleast_nd(x, 3)(f, 3));
+    call!(w, moveaxis(x, &[0], &[1])(x, &[0], &[2])(x, &[0], &[]));
+    call!(w, chunk(x, 2, 1)(x, 0, 1)(x, 2, 2));
+    call!(w, array_split(x, 2, 1)(x, 0, 1)(f, 2, 2));
+    call!(w, meshgrid(&[wide, wide], Indexing::Xy)(&[wide, x], Indexing::Xy)(&[f], Indexing::Ij));
+    call!(w, diagonal(x, 1, 0, 1)(x, 0, 0, 2)(x, 0, 1, -1));
+    call!(w, diag_embed(x, -1, 0, 2)(x, 0, 0, 3)(f, 0, 0, 1));
+    call!(w, rot90(x, 1, 0, 1)(x, 1, 0, 0));
+    call!(w, hstack(&[x, x])(&[x, wide])(&[]));
+    call!(w, vstack(&[wide, wide])(&[x, wide])(&[]));
+}
+
+#[rustfmt::skip]
+fn orders_and_places(w: &mut Walk, x: Var, wide: Var, f: Var) {
+    call!(w, sort(x, 1, false)(x, 2, false));
+    call!(w, argsort(x, 1, false)(x, 2, false));
+    call!(w, topk(x, 2, 1, true)(x, 4, 1, true)(f, 0, 0, true));
+    call!(w, median(x)(f));
+    call!(w, median_axis(x, 1)(x, 2));
+    call!(w, quantile(x, 0.3, 1)(x, 1.3, 1)(x, 0.3, 2));
+    each!(w (x, 1) (x, 2) cummax cummin);
+    call!(w, diff(x, 1, 1)(x, 1, 2)(f, 1, 0));
+    let (g, whole) = (&w.g, [Slice::default()]);
+    let (i, far, grid, m) = (g.indices([0, 1]), g.indices([7]), g.indices(array![[0, 1, 0]]), g.mask([true, false, true]));
+    let row = g.leaf(Array2::ones((1, 3)));
+    call!(w, slice_assign(x, &whole, row)(x, &whole, wide)(f, &whole, row));
+    call!(w, scatter(x, grid, row, 0)(x, i, row, 0));
+    call!(w, index_add(x, i, x, 0)(x, far, row, 0)(x, i, wide, 0)(f, i, x, 0));
+    call!(w, segment_sum(x, i, 3)(x, far, 3));
+    call!(w, one_hot(i, 2)(far, 2)(x, 2));
+    call!(w, masked_select(x, m)(wide, m)(x, x)(f, m));
+    call!(w, take(x, grid)(x, far)(x, x));
+    call!(w, take_along_axis(x, grid, 0)(x, i, 0));
+}
+
+#[rustfmt::skip]
 fn matrices(w: &mut Walk, x: Var, wide: Var, f: Var) {
     let (a, zero) = (w.g.leaf(array![[2.0, 0.5], [0.5, 1.0]]), w.g.leaf(Array2::zeros((2, 2))));
     call!(w, matmul(a, x)(x, a));
@@ -283,7 +325,7 @@ fn matrices(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, einsum("ij,jk->ik", &[a, x])("ij,jk->ik", &[x, a]));
     call!(w, inverse(a)(x)(zero));
     call!(w, solve(a, x)(x, a)(zero, x));
-    call!(w, solve_triangular(a, x, true)(x, a, true));
+    call!(w, solve_triangular(a, x, true)(x, a, true)(zero, x, true));
     call!(w, solve_triangular_with(a, x, TriangularSolve::default())(x, a, TriangularSolve::default()));
     call!(w, lstsq(a, x)(x, wide));
     call!(w, pinv(x)(wide));
@@ -291,9 +333,15 @@ fn matrices(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, slogdet(a)(x));
     call!(w, logdet_spd(a)(x)(zero));
     call!(w, cholesky(a)(x)(zero));
-    call!(w, cholesky_solve(x, a)(a, x));
+    call!(w, cholesky_solve(x, a)(a, x)(x, zero));
     call!(w, eigh(a)(x));
-    call!(w, svd(a)(wide));
+    each!(w (a) (wide) svd svdvals);
+    call!(w, tensordot(x, x, &[0], &[0])(x, x, &[0], &[1])(f, x, &[], &[]));
+    call!(w, multi_dot(&[a, a, x])(&[a, x, a])(&[f]));
+    call!(w, addmm(x, a, x, 1.0, 2.0)(wide, a, x, 1.0, 2.0)(f, a, x, 1.0, 2.0));
+    let (pair, triple) = (w.g.leaf(Array1::ones(2)), w.g.leaf(Array1::ones(3)));
+    call!(w, quad_form(pair, a)(wide, a)(pair, x)(f, a));
+    call!(w, cross(x, triple, -1)(x, wide, -1)(x, x, 0)(f, x, 0));
     call!(w, qr(a)(wide));
     call!(w, expm(a)(x));
     call!(w, matrix_power(a, 3)(x, 3));
@@ -313,6 +361,23 @@ fn networks(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, max_pool1d(line, [2], MaxPoolOptions::default())(line, [9], MaxPoolOptions::default()));
     call!(w, max_pool2d(image, [2, 2], MaxPoolOptions::default())(image, [9, 2], MaxPoolOptions::default()));
     call!(w, avg_pool2d(image, [2, 2], AvgPoolOptions::default())(image, [9, 2], AvgPoolOptions::default()));
+    call!(w, avg_pool1d(line, [2], AvgPoolOptions::default())(line, [9], AvgPoolOptions::default()));
+    call!(w, adaptive_avg_pool1d(line, [3])(image, [3]));
+    call!(w, adaptive_avg_pool2d(image, [3, 2])(line, [3, 2])(f, [3, 2]));
+    call!(w, interpolate(image, &[3, 5], Interpolation::Linear)(line, &[3, 5], Interpolation::Nearest));
+    let deep = w.g.leaf(Array4::ones((1, 8, 1, 1)));
+    call!(w, pixel_shuffle(deep, 2)(image, 2)(x, 1)(f, 1));
+    call!(w, unfold(image, [2, 2], ConvOptions::default())(image, [9, 2], ConvOptions::default())(f, [2, 2], ConvOptions::default()));
+    let columns = w.g.leaf(Array3::ones((1, 8, 9)));
+    call!(w, fold(columns, [4, 4], [2, 2], ConvOptions::default())(columns, [5, 4], [2, 2], ConvOptions::default()));
+    call!(w, convolve(wide, wide, ConvolveMode::Same)(wide, x, ConvolveMode::Same)(f, wide, ConvolveMode::Full));
+    call!(w, instance_norm(image, None, None, 1e-5)(wide, None, None, 1e-5));
+    call!(w, dropout(x, 0.5, &mut SmallRng::seed_from_u64(1))(x, 1.5, &mut SmallRng::seed_from_u64(1))(f, 0.5, &mut SmallRng::seed_from_u64(1)));
+    let square = w.g.leaf(Array2::ones((2, 2)));
+    call!(w, rope(square, 0, 1e4)(x, 0, 1e4)(wide, 0, 1e4)(f, 0, 1e4));
+    let (into, back) = (w.g.leaf(Array2::ones((4, 3))), w.g.leaf(Array2::ones((3, 4))));
+    let heads = HeadWeights { query: (into, None), key: (into, None), value: (into, None), output: (back, None) };
+    call!(w, multi_head_attention(x, x, x, &heads, 2, None, false)(x, x, x, &heads, 3, None, false)(wide, x, x, &heads, 2, None, true)(x, x, f, &heads, 2, None, true));
     call!(w, layer_norm(x, &[3], None, None, 1e-5)(x, &[4], None, None, 1e-5));
     call!(w, rms_norm(x, &[3], None, 1e-5)(x, &[4], None, 1e-5));
     call!(w, batch_norm(x, None, None, 1e-5)(wide, None, None, 1e-5));
@@ -322,6 +387,8 @@ fn networks(w: &mut Walk, x: Var, wide: Var, f: Var) {
     let (h, l_ih, l_hh) = (g.leaf(Array2::ones((2, 2))), g.leaf(Array2::ones((8, 3))), g.leaf(Array2::ones((8, 2))));
     let (g_ih, g_hh) = (g.leaf(Array2::ones((6, 3))), g.leaf(Array2::ones((6, 2))));
     call!(w, lstm_cell(x, (h, h), l_ih, l_hh, None)(x, (h, h), g_ih, l_hh, None));
+    let (r_ih, r_hh) = (w.g.leaf(Array2::ones((2, 3))), w.g.leaf(Array2::ones((2, 2))));
+    call!(w, rnn_cell(x, h, r_ih, r_hh, None)(x, h, r_hh, r_hh, None));
     call!(w, gru_cell(x, h, g_ih, g_hh, None)(f, h, g_ih, g_hh, None));
 }
 
@@ -383,6 +450,13 @@ fn inputs_and_derivatives(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, leaf(1.0));
     call!(w, leaf([1.0, 2.0]));
     call!(w, constant(array![[1.0]]));
+    each!(w (&[2, 3]) (&[usize::MAX]) zeros ones);
+    call!(w, full(&[2], 0.5)(&[usize::MAX], 0.5));
+    call!(w, eye(2)(usize::MAX));
+    call!(w, arange(0.0, 2.0, 0.5)(0.0, 2.0, 0.0));
+    call!(w, linspace(0.0, 2.0, 3)(0.0, 2.0, usize::MAX));
+    call!(w, rand(&[2, 3], &mut SmallRng::seed_from_u64(1))(&[usize::MAX, 2], &mut SmallRng::seed_from_u64(1)));
+    call!(w, randn(&[2, 3], &mut SmallRng::seed_from_u64(1))(&[usize::MAX, 2], &mut SmallRng::seed_from_u64(1)));
     call!(w, indices([1, 2]));
     call!(w, mask([true]));
     let (product, column) = (wengert::op::MatMul {}.into(), w.g.leaf(Array1::ones(3)));

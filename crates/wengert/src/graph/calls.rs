@@ -190,8 +190,9 @@ impl<T: Engine> Graph<T> {
                 let (args, results) = (terms(&args), terms(&ys));
                 let y_bar: SmallVec<[Option<Term<'_, T>>; 8]> =
                     y_bars.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
-                let call = rule::Call { args: &args, results: &results, needs };
-                let cotangents = ops::rule::<T>(op).vjp(&call, &y_bar);
+                let (call, rule) = (rule::Call { args: &args, results: &results, needs }, ops::rule::<T>(op));
+                rule.check_vjp(&call, &y_bar).map_err(|r| self.error(r, op.name(), &handles(parents)))?;
+                let cotangents = rule.vjp(&call, &y_bar);
                 Ok(cotangents.into_iter().map(|term| term.map(Term::var)).collect())
             }
             Operation::Custom(op) => {

@@ -134,7 +134,7 @@ impl<T: Engine> Graph<T> {
     /// Records an argument: a handle as it is, numbers op by op, arrays as one node.
     #[inline(always)]
     pub(crate) fn arg(&self, x: impl crate::expr::Operand) -> Var {
-        match self.sort(x) {
+        match self.sort_of(x) {
             Sort::Numbers => self.record_statement(x),
             Sort::Arrays => self.record_formula(x, None),
             Sort::Single => crate::expr::record(self, x),
@@ -143,7 +143,7 @@ impl<T: Engine> Graph<T> {
 
     /// How a formula is best recorded.
     #[inline(always)]
-    fn sort<E: crate::expr::Operand>(&self, x: E) -> Sort {
+    fn sort_of<E: crate::expr::Operand>(&self, x: E) -> Sort {
         if E::OPS <= 1 || E::OPS > LONGEST {
             return Sort::Single;
         }

@@ -81,7 +81,7 @@ impl<T: Engine> Graph<T> {
         }
         self.check_unmodified(what, y, y.id)?;
         let first = ids.iter().copied().min().unwrap_or(y.id).min(y.id);
-        let seed = y_bar.unwrap_or_else(|| self.full(&self.shape_of(y), 1.0));
+        let seed = y_bar.unwrap_or_else(|| self.filled(&self.shape_of(y), 1.0));
         self.gradient_within(first, y, seed, &ids)
     }
 
@@ -94,7 +94,7 @@ impl<T: Engine> Graph<T> {
                 self.at_line_of(id, |g| g.propagate(id, &mut stretch))?;
             }
         }
-        let zero = |id: usize| self.full(&self.with_tape(|t| t.shape(id).clone()), 0.0);
+        let zero = |id: usize| self.filled(&self.with_tape(|t| t.shape(id).clone()), 0.0);
         Ok(ids.iter().map(|&id| stretch.get(id).unwrap_or_else(|| zero(id))).collect())
     }
 

@@ -39,7 +39,7 @@ use crate::var::Var;
 
 pub use engine::Engine;
 pub use marks::Mark;
-pub use methods::ClassOptions;
+pub use methods::{ClassOptions, HeadWeights};
 pub use values::Source;
 
 use lines::At;

@@ -88,8 +88,7 @@ impl<T: Engine> Graph<T> {
             return Ok(vars);
         }
         let to = self.tape.borrow().lengths(&self.memory);
-        let recorded = self.expand(rule, args);
-        if let Some(vars) = recorded {
+        if let Some(vars) = self.expand(rule, args)? {
             return Ok(vars);
         }
         let result = self.compute(&ids, &specs, |x, y| rule.forward(x, y));
@@ -103,10 +102,11 @@ impl<T: Engine> Graph<T> {
         Ok(vars)
     }
 
-    fn expand(&self, rule: &dyn Rule<T>, args: &[Var]) -> Option<Vars> {
+    fn expand(&self, rule: &dyn Rule<T>, args: &[Var]) -> Result<Option<Vars>, Refusal> {
         let terms: SmallVec<[Term<'_, T>; 8]> = args.iter().map(|&v| Term::new(self, v)).collect();
-        let results = rule.expand(&terms)?;
-        Some(results.into_iter().map(Term::var).collect())
+        rule.check(&terms)?;
+        let results = rule.expand(&terms);
+        Ok(results.map(|results| results.into_iter().map(Term::var).collect()))
     }
 
     fn record_view(&self, op: &Op, rule: &dyn Rule<T>, id: usize) -> Option<Vars> {
@@ -236,7 +236,7 @@ impl<T: Engine> Graph<T> {
 
     /// A differentiable node of zeros, to take derivatives with respect to.
     pub(crate) fn push_seed(&self, shape: &[usize]) -> Var {
-        let zeros = self.full(shape, 0.0);
+        let zeros = self.filled(shape, 0.0);
         let mut tape = self.tape.borrow_mut();
         tape.nodes[zeros.id].set_differentiable();
         zeros
@@ -267,7 +267,7 @@ impl<T: Engine> Record<T> for Graph<T> {
         }
     }
 
-    fn full(&self, shape: &[usize], value: f64) -> Var {
+    fn filled(&self, shape: &[usize], value: f64) -> Var {
         if in_lane(shape) {
             return self.push_number(T::of(value), shape.len() as u16);
         }

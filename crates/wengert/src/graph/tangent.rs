@@ -70,7 +70,7 @@ impl<T: Engine> Graph<T> {
                 self.at_line_of(id, |g| g.push_forward(id, &mut stretch))?;
             }
         }
-        Ok(stretch.get(y.id).unwrap_or_else(|| self.full(&self.shape_of(y), 0.0)))
+        Ok(stretch.get(y.id).unwrap_or_else(|| self.filled(&self.shape_of(y), 0.0)))
     }
 
     fn push_forward(&self, id: usize, stretch: &mut Stretch) -> Result<()> {
@@ -130,8 +130,9 @@ impl<T: Engine> Graph<T> {
             self.with_tape(|tape| ids.iter().map(|&id| tape.handle(id)).collect())
         };
         let one = |dot: Option<Var>| dot.map(|dot| SmallVec::from_elem(Some(dot), 1));
+        let wanted: SmallVec<[bool; 8]> = results.iter().map(|&r| stretch.leads(r)).collect();
         let tangents_of_results = match &operation {
-            Operation::Op(op) => self.rule_jvp(op, &parents, &results, &x_dots),
+            Operation::Op(op) => self.rule_jvp(op, &parents, &results, &x_dots, &wanted)?,
             Operation::Custom(op) => {
                 one(self.custom_jvp(&**op, &handles(&parents), handles(&results)[0], &x_dots)?)
             }
@@ -141,7 +142,7 @@ impl<T: Engine> Graph<T> {
         };
         let dots = match tangents_of_results {
             Some(dots) => dots,
-            None => self.double_vjp(&operation, &parents, &results, &x_dots)?,
+            None => self.double_vjp(&operation, &parents, &results, &x_dots, &wanted)?,
         };
         for (&result, dot) in results.iter().zip(dots) {
             stretch.set(result, dot);
@@ -156,7 +157,8 @@ impl<T: Engine> Graph<T> {
         parents: &[usize],
         results: &[usize],
         x_dots: &[Option<Var>],
-    ) -> Option<SmallVec<[Option<Var>; 8]>> {
+        wanted: &[bool],
+    ) -> Result<Option<SmallVec<[Option<Var>; 8]>>> {
         let rule = ops::rule::<T>(op);
         if rule.is_linear() {
             let with_dots: SmallVec<[Var; 8]> = parents
@@ -164,11 +166,11 @@ impl<T: Engine> Graph<T> {
                 .zip(x_dots)
                 .map(|(&p, dot)| match (self.node(p).dtype(), dot) {
                     (Dtype::Real, Some(dot)) => *dot,
-                    (Dtype::Real, None) => self.full(&self.with_tape(|t| t.shape(p).clone()), 0.0),
+                    (Dtype::Real, None) => self.filled(&self.with_tape(|t| t.shape(p).clone()), 0.0),
                     _ => self.with_tape(|t| t.handle(p)),
                 })
                 .collect();
-            return Some(self.apply(op, &with_dots).into_iter().map(Some).collect());
+            return Ok(Some(self.apply(op, &with_dots).into_iter().map(Some).collect()));
         }
         let args: SmallVec<[Term<'_, T>; 8]> = parents.iter().map(|&p| self.term(p)).collect();
         let ys: SmallVec<[Term<'_, T>; 8]> = results.iter().map(|&r| self.term(r)).collect();
@@ -176,11 +178,15 @@ impl<T: Engine> Graph<T> {
             x_dots.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
         let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         let call = Call { args: &args, results: &ys, needs: &needs };
-        let y_dots = rule.jvp(&call, &dots)?;
+        rule.check_jvp(&call, &dots, wanted).map_err(|refusal| {
+            let handles: SmallVec<[Var; 8]> = args.iter().map(|arg| arg.var()).collect();
+            self.error(refusal, op.name(), &handles)
+        })?;
+        let Some(y_dots) = rule.jvp(&call, &dots) else { return Ok(None) };
         let fit = |(t, &r): (Term<'_, T>, &usize)| {
             Some(t.broadcast_to(&self.with_tape(|t| t.shape(r).clone())).var())
         };
-        Some(y_dots.into_iter().zip(results).map(fit).collect())
+        Ok(Some(y_dots.into_iter().zip(results).map(fit).collect()))
     }
 
     /// The tangents of an op's results by two vjps: `<vjp(u), x_dot>` is linear in `u`, and its gradient is the tangent.
@@ -190,13 +196,13 @@ impl<T: Engine> Graph<T> {
         parents: &[usize],
         results: &[usize],
         x_dots: &[Option<Var>],
+        wanted: &[bool],
     ) -> Result<SmallVec<[Option<Var>; 8]>> {
         let first = self.node_count();
-        let differentiable = |&r: &usize| self.node(r).is_differentiable();
-        let seeds: SmallVec<[Option<Var>; 8]> = results
-            .iter()
-            .map(|r| differentiable(r).then(|| self.push_seed(&self.with_tape(|t| t.shape(*r).clone()))))
-            .collect();
+        let seed = |(&r, &wanted): (&usize, &bool)| {
+            wanted.then(|| self.push_seed(&self.with_tape(|t| t.shape(r).clone())))
+        };
+        let seeds: SmallVec<[Option<Var>; 8]> = results.iter().zip(wanted).map(seed).collect();
         let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         // Also under no_grad: the seeds are differentiated at once, and what that gives is not differentiable.
         let inner = self.with_grad(|g| -> Result<Option<Term<'_, T>>> {
@@ -214,7 +220,7 @@ impl<T: Engine> Graph<T> {
         let Some(inner) = inner.map(Term::var).filter(|v| self.node(v.id).is_differentiable()) else {
             return Ok(seeds.iter().map(|_| None).collect());
         };
-        let seed = self.full(&[], 1.0);
+        let seed = self.filled(&[], 1.0);
         let mut found = self.gradient_within(first, inner, seed, &wanted)?.into_iter();
         Ok(seeds.iter().map(|s| s.and_then(|_| found.next())).collect())
     }

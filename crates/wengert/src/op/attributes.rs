@@ -44,6 +44,8 @@ pub enum PadMode {
     Edge,
     /// The reflection about the edge element.
     Reflect,
+    /// The array again, from its other end.
+    Wrap,
 }
 
 /// A boolean function of masks.
@@ -105,6 +107,18 @@ attributes! {
     CumProd { axis: isize = 0 }
     /// `e_0 = first`, `e_{k+1} = a_k e_k + b_k` along an axis, without `b` if that is not given; from the end when `reverse`.
     Recurrence { axis: usize = 0, reverse: bool = false, first: f64 = 0.0 }
+    /// Running `log(sum(exp(x)))` along an axis.
+    LogCumSumExp { axis: isize = 0 }
+    /// Largest value so far along an axis, and its position (the last one of ties).
+    CumMax { axis: isize = 0 }
+    /// Smallest value so far along an axis, and its position (the last one of ties).
+    CumMin { axis: isize = 0 }
+    /// The values along an axis in order, and where they come from; ties keep their order.
+    Sort { axis: isize = -1, descending: bool = false }
+    /// The `k` largest (or smallest) values along an axis in order, and where they come from; of ties the first ones.
+    TopK { k: usize = 1, axis: isize = -1, largest: bool = true }
+    /// The values that ascending order would put at the places `ranks` along an axis, and where they come from.
+    OrderStatistics { ranks: Shape = Shape::new(), axis: isize = -1 }
     /// Position of the largest value.
     ArgMax { axis: Option<isize> = None, keepdims: bool = false }
     /// Position of the smallest value.
@@ -128,6 +142,8 @@ attributes! {
     Select { axis: isize = 0, index: isize = 0 }
     /// Zeros of `shape` with the argument at `start, start + step, ..` along `axis`: the adjoint of `Slice`.
     SliceInto { shape: Shape = Shape::new(), axis: usize = 0, start: usize = 0, step: usize = 1 }
+    /// A copy of `args[0]` with `args[1]`, which broadcasts, in the part that the slices cut one after the other.
+    SliceAssign { slices: SmallVec<[Slice; 2]> = SmallVec::new() }
     /// Joins along an existing axis.
     Concat { axis: isize = 0 }
     /// Joins along a new axis.
@@ -167,8 +183,12 @@ attributes! {
     Gather { axis: isize = 0 }
     /// A copy of `args[0]` with `args[2]` added at the positions `args[1]` along an axis.
     ScatterAdd { axis: isize = 0 }
+    /// A copy of `args[0]` with `args[2]` at the positions `args[1]` along an axis, none of them named twice.
+    Scatter { axis: isize = 0 }
     /// Rows of a table; repeated rows add up their cotangents.
     Embedding {}
+    /// 1 at each index along a new last axis of length `classes`, 0 elsewhere.
+    OneHot { classes: usize = 1 }
 
     /// Matrix product, as `numpy.matmul`.
     MatMul {}
@@ -204,8 +224,8 @@ attributes! {
     Cofactor {}
     /// The tangent of `Cofactor` at `args[0]` along `args[1]`; it is its own adjoint in `args[1]`.
     CofactorTangent {}
-    /// `1 / (x_j - x_i)` for all pairs of a vector, or `1 / (x_j^2 - x_i^2)`; 0 where the gap is lost in rounding.
-    InverseGaps { squares: bool = false }
+    /// `1 / (x_j - x_i)` for all pairs of a vector, or `1 / (x_j + x_i)`; 0 for `i = j` and where that is lost in rounding.
+    InverseGaps { sums: bool = false }
     /// `X` with `L L^T X = B`, from `B` and the lower factor `L`.
     CholeskySolve {}
     /// Logarithm of the determinant of a symmetric positive definite matrix.
@@ -250,9 +270,9 @@ attributes! {
     /// The entries of each plane of `args[0]` at the positions `args[1]`.
     PoolGather {}
     /// Mean of each window.
-    AvgPool { kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
+    AvgPool { rank: usize = 2, kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(), count_include_pad: bool = true }
     /// The adjoint of `AvgPool`, from planes of `size`.
-    AvgPoolAdjoint { size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
+    AvgPoolAdjoint { rank: usize = 2, size: Spatial = Spatial::new(), kernel: Axes = Axes::new(), stride: Axes = Axes::new(), padding: Axes = Axes::new(),
         count_include_pad: bool = true }
     /// `softmax(q k^T scale + mask) v`.
     Attention { is_causal: bool = false, scale: Option<f64> = None }
@@ -260,6 +280,8 @@ attributes! {
     LstmCell {}
     /// One step of a GRU.
     GruCell {}
+    /// One step of a plain recurrent network.
+    RnnCell {}
 
     /// `log_softmax` over classes, then `nll_loss`.
     CrossEntropy { reduction: Reduction = Reduction::Mean, label_smoothing: f64 = 0.0, ignore_index: i64 = -100 }

@@ -44,6 +44,7 @@ macro_rules! op_enum {
                     Op::Conv(Conv { rank: 1, .. }) => "conv1d",
                     Op::ConvTranspose(ConvTranspose { rank: 1, .. }) => "conv_transpose1d",
                     Op::MaxPool(MaxPool { rank: 1, .. }) => "max_pool1d",
+                    Op::AvgPool(AvgPool { rank: 1, .. }) => "avg_pool1d",
                     $(Op::$Variant(_) => $name,)*
                 }
             }
@@ -80,14 +81,18 @@ op_enum! {
     Where = "where" Detach = "detach" StraightThrough = "straight_through" ScaleGradient = "scale_gradient"
     Logical = "logical_and" GammaIncDa = "gammainc_da" BetaInc = "betainc" BetaIncDx = "betainc_dx" Zeta = "zeta"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
-    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence" ArgMax = "argmax" ArgMin = "argmin"
+    LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence"
+    LogCumSumExp = "logcumsumexp" CumMax = "cummax" CumMin = "cummin" Sort = "sort" TopK = "topk"
+    OrderStatistics = "order_statistics" ArgMax = "argmax" ArgMin = "argmin"
     Reshape = "reshape" Permute = "permute" Transpose = "transpose" BroadcastTo = "broadcast_to" Squeeze = "squeeze"
-    Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" Concat = "concat" Stack = "stack"
+    Unsqueeze = "unsqueeze" Slice = "slice" Select = "select" SliceInto = "slice_into" SliceAssign = "slice_assign"
+    Concat = "concat" Stack = "stack"
     Split = "split" Pad = "pad" Flip = "flip" Roll = "roll" Tril = "tril"
     Triu = "triu" Diag = "diag" Trace = "trace" Diagonal = "diagonal" DiagonalInto = "diagonal_into"
     DiagInto = "diag_into"
     Tile = "tile" RepeatInterleave = "repeat_interleave"
-    IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Embedding = "embedding"
+    IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Scatter = "scatter"
+    OneHot = "one_hot" Embedding = "embedding"
     MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"
     SlogDet = "slogdet" Cholesky = "cholesky" TriangularSolve = "triangular_solve" Eigh = "eigh" Svd = "svd" Qr = "qr"
     SolveTransposed = "solve_transposed" InverseTransposed = "inverse_transposed" Cofactor = "cofactor"
@@ -96,8 +101,8 @@ op_enum! {
     Linear = "linear" Softmax = "softmax" LogSoftmax = "log_softmax" LayerNorm = "layer_norm" RmsNorm = "rms_norm"
     BatchNorm = "batch_norm" GroupNorm = "group_norm" Conv = "conv2d" ConvTranspose = "conv_transpose2d"
     ConvWeight = "conv_weight" MaxPool = "max_pool2d" PoolScatter = "pool_scatter" PoolGather = "pool_gather"
-    AvgPool = "avg_pool2d" AvgPoolAdjoint = "avg_pool2d_adjoint" Attention = "scaled_dot_product_attention"
-    LstmCell = "lstm_cell" GruCell = "gru_cell"
+    AvgPool = "avg_pool2d" AvgPoolAdjoint = "avg_pool_adjoint" Attention = "scaled_dot_product_attention"
+    LstmCell = "lstm_cell" GruCell = "gru_cell" RnnCell = "rnn_cell"
     CrossEntropy = "cross_entropy" NllLoss = "nll_loss" MseLoss = "mse_loss" L1Loss = "l1_loss" HuberLoss = "huber_loss"
     SmoothL1Loss = "smooth_l1_loss" BceLoss = "bce_loss" BceWithLogits = "bce_with_logits" KlDiv = "kl_div"
 }

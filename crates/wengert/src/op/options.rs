@@ -1,4 +1,4 @@
-//! Attributes of convolutions and pools as methods take them: one entry for each spatial axis, defaults for the rest.
+//! Attributes as methods take them: for convolutions and pools one entry for each spatial axis, and defaults for the rest.
 
 use crate::op::attributes::{AvgPool, Conv, ConvTranspose, MaxPool};
 use crate::shape::Axes;
@@ -94,27 +94,59 @@ impl<const RANK: usize> MaxPoolOptions<RANK> {
     }
 }
 
-/// How the windows of a mean pool move.
+/// How the windows of a mean pool with `RANK` spatial axes move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AvgPoolOptions {
+pub struct AvgPoolOptions<const RANK: usize> {
     /// Steps between neighbouring windows; by default the kernel's lengths.
-    pub stride: Option<[usize; 2]>,
+    pub stride: Option<[usize; RANK]>,
     /// Zeros on both sides, at most half of a window; 0 by default.
-    pub padding: [usize; 2],
+    pub padding: [usize; RANK],
     /// Whether padded zeros count in the divisor; `true` by default.
     pub count_include_pad: bool,
 }
 
-impl Default for AvgPoolOptions {
+impl<const RANK: usize> Default for AvgPoolOptions<RANK> {
     fn default() -> Self {
-        AvgPoolOptions { stride: None, padding: [0, 0], count_include_pad: true }
+        AvgPoolOptions { stride: None, padding: [0; RANK], count_include_pad: true }
     }
 }
 
-impl AvgPoolOptions {
-    pub(crate) fn op(self, kernel: [usize; 2]) -> AvgPool {
+impl<const RANK: usize> AvgPoolOptions<RANK> {
+    pub(crate) fn op(self, kernel: [usize; RANK]) -> AvgPool {
         let stride = axes(&self.stride.unwrap_or(kernel));
         let (kernel, padding) = (axes(&kernel), axes(&self.padding));
-        AvgPool { kernel, stride, padding, count_include_pad: self.count_include_pad }
+        AvgPool { rank: RANK, kernel, stride, padding, count_include_pad: self.count_include_pad }
     }
+}
+
+/// How `interpolate` finds values between elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpolation {
+    /// The element at `floor(i n / m)`.
+    Nearest,
+    /// Linear along each axis (bilinear for two), each element the mean of a cell of its own.
+    Linear,
+    /// Linear along each axis, the first and last elements at the ends (`align_corners`).
+    LinearAligned,
+}
+
+/// How much of a convolution `convolve` gives, as in NumPy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvolveMode {
+    /// Every overlap: `n + k - 1` values.
+    Full,
+    /// The middle, as long as the longer argument.
+    Same,
+    /// Overlaps of all of the shorter argument only.
+    Valid,
+}
+
+/// Along which axes the grids of `meshgrid` vary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Indexing {
+    /// Grid `k` along axis `k`.
+    #[default]
+    Ij,
+    /// The first two axes swapped: the first grid varies along columns.
+    Xy,
 }

@@ -1,12 +1,13 @@
 //! What the ops that only move elements share: they take elements of every type, and the adjoint of a view is one thing.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
+use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn, Zip};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape};
+use crate::term::Term;
 
 /// Shape and type of the one argument of an op that takes every type.
 pub fn single(args: &[Arg]) -> Result<(&[usize], Dtype), Refusal> {
@@ -57,6 +58,85 @@ pub fn pour_back<T: Functions>(
     pour(part(x_bar.array.view_mut()), y_bar.view(), x_bar.accumulate || !whole);
     true
 }
+
+/// Copies `x` in row-major order into `y` of another shape.
+pub fn refill<A: Copy>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
+    let y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
+    x.assign_to(y);
+}
+
+/// An op whose result shows elements of its argument, each once at most: what there is to say about it. The rest of its
+/// rule is the same for all of them, see [`moving_rules`].
+pub trait Moving {
+    /// The lengths of the result.
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal>;
+
+    /// The result as a view of the argument; without one the elements are copied in row-major order.
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)>;
+
+    /// As `Rule::keeps_order`; an op that does not says what becomes of cotangents.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
+    /// The cotangent of an argument of shape `x`.
+    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        y_bar.reshape(x)
+    }
+
+    /// The elements of `x` that the result, of shape `y`, shows.
+    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
+        x.into_shape_with_order(IxDyn(y)).expect("cotangents lie row-major without gaps")
+    }
+
+    /// The vjp on bare numbers. Touches the part alone: an array taken apart row by row costs no more than its size.
+    fn pour_back<T: Functions>(
+        &self,
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(shown), Some(bar)) = (&y_bar[0], &x_bar[0]) else { return false };
+        let whole = shown.len() == bar.array.len();
+        pour_back(y_bar, x_bar, whole, |x_bar| self.part(x_bar, shown.shape()))
+    }
+}
+
+/// The rules of ops that are [`Moving`].
+macro_rules! moving_rules {
+    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            let (shape, dtype) = single(args)?;
+            moved(self.lengths(shape)?, dtype)
+        }
+        fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+            self.layout(x)
+        }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
+            Ok(())
+        }
+        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+            let shape = call.args[0].shape();
+            Cotangents::from_elem(y_bar[0].map(|y_bar| self.adjoint(&shape, y_bar)), 1)
+        }
+        fn vjp_kernel(
+            &self,
+            _x: &[Input<'_, T>],
+            _y: &[Input<'_, T>],
+            y_bar: &[Option<ArrayViewD<'_, T>>],
+            x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool {
+            self.pour_back(y_bar, x_bar)
+        }
+        fn keeps_order(&self) -> bool {
+            Moving::keeps_order(self)
+        }
+        fn is_linear(&self) -> bool {
+            true
+        }
+    })* };
+}
+pub(super) use moving_rules;
 
 /// Runs a body on argument and result of an op that treats every type of elements alike.
 macro_rules! every_dtype {

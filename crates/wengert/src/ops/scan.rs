@@ -7,11 +7,14 @@ use ndarray::{ArrayViewD, CowArray, IxDyn};
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
+use crate::kernel::level::SCALAR;
+use crate::kernel::number::{Number, binary_primal};
 use crate::kernel::reduce::scan;
-use crate::op::{CumProd, CumSum, Recurrence};
+use crate::op::{Binary, Concat, CumProd, CumSum, LogCumSumExp, Recurrence};
 use crate::rule::*;
 use crate::shape::axis;
 use crate::term::Term;
+use crate::words::{UnaryWords, Words, select};
 
 /// The lengths `(n, inner)` of `[outer, n, inner]` with `axis` in the middle.
 fn around(shape: &[usize], axis: usize) -> (usize, usize) {
@@ -86,6 +89,52 @@ impl<T: Functions> Rule<T> for CumProd {
         let own = self.before(x) * x_dot[0]?;
         let previous = x.apply(self.recurrence(x, false, 0.0), &[own]);
         Some(Terms::from_elem(own + x * previous, 1))
+    }
+}
+
+impl LogCumSumExp {
+    /// `e^(a - b)` for `a <= b`, 1 also where both are infinite.
+    fn share<'r, T: Functions>(a: Term<'r, T>, b: Term<'r, T>) -> Term<'r, T> {
+        select(a.eq(b), a.lit(0.0), a - b).exp()
+    }
+
+    /// `e^(y_k - y_{k+1})` at each `k` (1 at the last one): how the weights of what came before shrink.
+    fn shrinking<'r, T: Functions>(&self, y: Term<'r, T>) -> Term<'r, T> {
+        let along = axis(self.axis, y.ndim()).expect("the axis has passed `infer`");
+        let n = y.shape()[along];
+        let (last, rest) = (y.slice(along, n.saturating_sub(1), n), y.slice(along, 1.min(n), n));
+        LogCumSumExp::share(y, rest.apply(Concat { axis: self.axis }, &[last]))
+    }
+
+    fn recurrence<T: Functions>(&self, x: Term<'_, T>, reverse: bool) -> Recurrence {
+        let axis = axis(self.axis, x.ndim()).expect("the axis has passed `infer`");
+        Recurrence { axis, reverse, first: 0.0 }
+    }
+}
+
+impl<T: Functions> Rule<T> for LogCumSumExp {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, self.axis)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let join = |a: T, b: T| binary_primal(Binary::LogAddExp, Number::<T, SCALAR>(a), Number(b)).0;
+        forward(x, y, self.axis, false, join)
+    }
+    /// `x_bar_k = e^(x_k - y_k) s_k` with `s_k = y_bar_k + e^(y_k - y_{k+1}) s_{k+1}`: no exponent is positive.
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (x, y, y_bar) = (call.args[0], call.results[0], y_bar[0].expect("one result"));
+        let shrinking = self.shrinking(y);
+        let y_bar = y_bar.broadcast_to(&y.shape());
+        let behind = shrinking.apply(self.recurrence(x, true), &[y_bar]);
+        Cotangents::from_elem(Some(LogCumSumExp::share(x, y) * (y_bar + shrinking * behind)), 1)
+    }
+    /// `y_dot_k = e^(x_k - y_k) x_dot_k + e^(y_{k-1} - y_k) y_dot_{k-1}`
+    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+        let (x, y) = (call.args[0], call.results[0]);
+        let own = LogCumSumExp::share(x, y) * x_dot[0]?;
+        let shrinking = self.shrinking(y);
+        let before = shrinking.apply(self.recurrence(x, false), &[shrinking * own]);
+        Some(Terms::from_elem(own + before, 1))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
-use super::moving::{every_dtype, moved, pour_back, single, viewed};
+use super::moving::{Moving, every_dtype, moved, moving_rules, refill, single, viewed};
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -12,24 +12,12 @@ use crate::rule::*;
 use crate::shape::{Layout, Shape, axes, axis};
 use crate::term::Term;
 
-fn swapped(ndim: usize, a: usize, b: usize) -> Shape {
-    let mut order: Shape = (0..ndim).collect();
-    order.swap(a, b);
-    order
-}
-
 fn permuted(x: &Layout, order: &[usize]) -> Layout {
     let shape = order.iter().map(|&k| x.shape[k]).collect();
     Layout { shape, strides: order.iter().map(|&k| x.strides[k]).collect() }
 }
 
-/// The vjp of an op that leaves the row-major order alone.
-fn reshape_back<'r, T: Functions>(
-    call: &Call<'_, 'r, T>,
-    y_bar: &[Option<Term<'r, T>>],
-) -> Cotangents<'r, T> {
-    Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.reshape(&call.args[0].shape())), 1)
-}
+moving_rules! { Permute Transpose Reshape Squeeze Unsqueeze }
 
 impl Permute {
     fn order(&self, ndim: usize) -> Result<Shape, Refusal> {
@@ -42,70 +30,56 @@ impl Permute {
     }
 }
 
-impl<T: Functions> Rule<T> for Permute {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        moved(self.order(shape.len())?.iter().map(|&k| shape[k]).collect(), dtype)
+impl Moving for Permute {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        Ok(self.order(x.len())?.iter().map(|&k| x[k]).collect())
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         Some((permuted(x, &self.order(x.ndim()).ok()?), 0))
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let order = self.order(call.args[0].ndim()).expect("axes have passed `infer`");
+    fn keeps_order(&self) -> bool {
+        false
+    }
+    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        let order = self.order(x.len()).expect("axes have passed `infer`");
         let mut inverse = order.clone();
         order.iter().enumerate().for_each(|(k, &from)| inverse[from] = k);
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.permute(&inverse)), 1)
+        y_bar.permute(&inverse)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let order = self.order(y[0].real().ndim()).expect("axes have passed `infer`");
-        pour_back(y_bar, x_bar, true, |x_bar| x_bar.permuted_axes(IxDyn(&order)))
-    }
-    fn is_linear(&self) -> bool {
-        true
+    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
+        x.permuted_axes(IxDyn(&self.order(y.len()).expect("axes have passed `infer`")))
     }
 }
 
-impl<T: Functions> Rule<T> for Transpose {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        let (a, b) = (axis(self.axis0, shape.len())?, axis(self.axis1, shape.len())?);
-        moved(swapped(shape.len(), a, b).iter().map(|&k| shape[k]).collect(), dtype)
+impl Transpose {
+    fn order(&self, ndim: usize) -> Result<Shape, Refusal> {
+        let mut order: Shape = (0..ndim).collect();
+        order.swap(axis(self.axis0, ndim)?, axis(self.axis1, ndim)?);
+        Ok(order)
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
-        let (a, b) = (axis(self.axis0, x.ndim()).ok()?, axis(self.axis1, x.ndim()).ok()?);
-        Some((permuted(x, &swapped(x.ndim(), a, b)), 0))
+}
+
+impl Moving for Transpose {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        Ok(self.order(x.len())?.iter().map(|&k| x[k]).collect())
     }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
+        Some((permuted(x, &self.order(x.ndim()).ok()?), 0))
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let count = |a: isize| axis(a, y[0].real().ndim()).expect("axes have passed `infer`");
-        let (a, b) = (count(self.axis0), count(self.axis1));
-        pour_back(y_bar, x_bar, true, |mut x_bar| {
-            x_bar.swap_axes(a, b);
-            x_bar
-        })
+    fn keeps_order(&self) -> bool {
+        false
     }
-    fn is_linear(&self) -> bool {
-        true
+    fn adjoint<'r, T: Functions>(&self, _x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        y_bar.apply(self.clone(), &[])
+    }
+    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
+        x.permuted_axes(IxDyn(&self.order(y.len()).expect("axes have passed `infer`")))
     }
 }
 
 impl Reshape {
     /// The lengths for `len` elements, with -1 worked out.
-    fn lengths(&self, len: usize) -> Result<Shape, Refusal> {
+    fn of_len(&self, len: usize) -> Result<Shape, Refusal> {
         let open = self.shape.iter().filter(|&&n| n == -1).count();
         if open > 1 || self.shape.iter().any(|&n| n < -1) {
             let rule = format!("the shape {:?} has an entry below -1, or more than one -1", &self.shape[..]);
@@ -126,33 +100,13 @@ impl Reshape {
     }
 }
 
-/// Copies `x` in row-major order into `y` of another shape.
-fn refill<A: Copy>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
-    let y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
-    x.assign_to(y);
-}
-
-impl<T: Functions> Rule<T> for Reshape {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        moved(self.lengths(shape.iter().product())?, dtype)
+impl Moving for Reshape {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        self.of_len(x.iter().product())
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
-        let shape = self.lengths(x.len()).ok()?;
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
+        let shape = self.of_len(x.len()).ok()?;
         x.is_contiguous().then(|| (Layout::contiguous(&shape), 0))
-    }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
-        Ok(())
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        reshape_back(call, y_bar)
-    }
-    fn keeps_order(&self) -> bool {
-        true
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }
 
@@ -212,49 +166,29 @@ impl Squeeze {
     }
 }
 
-impl<T: Functions> Rule<T> for Squeeze {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        let dropped = self.dropped(shape)?;
-        moved((0..shape.len()).filter(|k| !dropped.contains(k)).map(|k| shape[k]).collect(), dtype)
+impl Moving for Squeeze {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        let dropped = self.dropped(x)?;
+        Ok((0..x.len()).filter(|k| !dropped.contains(k)).map(|k| x[k]).collect())
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         let dropped = self.dropped(&x.shape).ok()?;
         let kept: Shape = (0..x.ndim()).filter(|k| !dropped.contains(k)).collect();
         Some((permuted(x, &kept), 0))
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        reshape_back(call, y_bar)
-    }
-    fn keeps_order(&self) -> bool {
-        true
-    }
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for Unsqueeze {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        let mut longer = Shape::from_slice(shape);
-        longer.insert(axis(self.axis, shape.len() + 1)?, 1);
-        moved(longer, dtype)
+impl Moving for Unsqueeze {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        let mut longer = Shape::from_slice(x);
+        longer.insert(axis(self.axis, x.len() + 1)?, 1);
+        Ok(longer)
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         let at = axis(self.axis, x.ndim() + 1).ok()?;
         let mut layout = x.clone();
         layout.shape.insert(at, 1);
         layout.strides.insert(at, 0);
         viewed(layout, 0)
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        reshape_back(call, y_bar)
-    }
-    fn keeps_order(&self) -> bool {
-        true
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }

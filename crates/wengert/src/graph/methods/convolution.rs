@@ -179,6 +179,19 @@ impl<T: Engine> Graph<T> {
         self.must(&options.op(kernel).into(), &[x])
     }
 
+    /// Mean of each window of length `kernel`.
+    ///
+    /// `[N, C, L] -> [N, C, Lo]`; all else as [`Graph::avg_pool2d`].
+    ///
+    /// # Panics
+    /// As [`Graph::max_pool1d`].
+    #[track_caller]
+    pub fn avg_pool1d(&self, x: impl Expr, kernel: [usize; 1], options: AvgPoolOptions<1>) -> Var {
+        self.enter();
+        let x = self.arg(x);
+        self.must(&options.op(kernel).into(), &[x])
+    }
+
     /// Mean of each window of size `kernel`.
     ///
     /// `[N, C, H, W] -> [N, C, Ho, Wo]`, lengths as for [`Graph::conv1d`]. Cotangent: that of each window is shared equally
@@ -203,7 +216,7 @@ impl<T: Engine> Graph<T> {
     /// # }
     /// ```
     #[track_caller]
-    pub fn avg_pool2d(&self, x: impl Expr, kernel: [usize; 2], options: AvgPoolOptions) -> Var {
+    pub fn avg_pool2d(&self, x: impl Expr, kernel: [usize; 2], options: AvgPoolOptions<2>) -> Var {
         self.enter();
         let x = self.arg(x);
         self.must(&options.op(kernel).into(), &[x])

@@ -11,7 +11,6 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
-use crate::rule::Record;
 use crate::shape::{Axes, Shape, broadcast};
 use crate::var::Var;
 

@@ -23,7 +23,7 @@ impl<T: Engine> Recorder<T> for Graph<T> {
         T::zip(self, op, a, b).unwrap_or_else(|error| panic!("{error}"))
     }
     fn number(&self, value: f64) -> Var {
-        self.full(&[], value)
+        self.filled(&[], value)
     }
 }
 

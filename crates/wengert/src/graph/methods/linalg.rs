@@ -71,23 +71,24 @@ impl<T: Engine> Graph<T> {
     /// `X` with `A X = B` for a triangular `A`: the lower triangle where `lower`, else the upper one; the other is not read.
     ///
     /// Shapes as [`Graph::solve`]. Cotangents: `b_bar = a^-T x_bar`, `a_bar = -b_bar x^T` in the triangle that is read.
-    /// O(batch n^2 k). A zero on the diagonal gives infinities and NaN.
+    /// O(batch n^2 k).
     ///
-    /// # Panics
-    /// If shapes do not fit.
+    /// # Errors
+    /// If shapes do not fit, or there is a zero on a diagonal; the message names matrix and entry.
     #[track_caller]
-    pub fn solve_triangular(&self, a: impl Expr, b: impl Expr, lower: bool) -> Var {
-        self.enter();
-        let args = [self.arg(a), self.arg(b)];
-        self.must(&TriangularSolve { lower, ..TriangularSolve::default() }.into(), &args)
+    pub fn solve_triangular(&self, a: impl Expr, b: impl Expr, lower: bool) -> Result<Var> {
+        self.solve_triangular_with(a, b, TriangularSolve { lower, ..TriangularSolve::default() })
     }
 
     /// As [`Graph::solve_triangular`] with every option: the transposed system, a diagonal that counts as 1.
+    ///
+    /// # Errors
+    /// As [`Graph::solve_triangular`]; a diagonal that counts as 1 may hold zeros.
     #[track_caller]
-    pub fn solve_triangular_with(&self, a: impl Expr, b: impl Expr, options: TriangularSolve) -> Var {
+    pub fn solve_triangular_with(&self, a: impl Expr, b: impl Expr, options: TriangularSolve) -> Result<Var> {
         self.enter();
         let args = [self.arg(a), self.arg(b)];
-        self.must(&options.into(), &args)
+        Ok(self.record(&options.into(), &args)?[0])
     }
 
     /// `X` of least norm among those of least `|A X - B|`, through the pseudoinverse.
@@ -230,13 +231,13 @@ impl<T: Engine> Graph<T> {
     ///
     /// `[.., n, k] x [.., n, n] -> [.., n, k]`; a `b` of one axis is a vector. O(batch n^2 k).
     ///
-    /// # Panics
-    /// If shapes do not fit.
+    /// # Errors
+    /// If shapes do not fit, or there is a zero on the diagonal of a factor; the message names matrix and entry.
     #[track_caller]
-    pub fn cholesky_solve(&self, b: impl Expr, l: impl Expr) -> Var {
+    pub fn cholesky_solve(&self, b: impl Expr, l: impl Expr) -> Result<Var> {
         self.enter();
         let args = [self.arg(b), self.arg(l)];
-        self.must(&CholeskySolve {}.into(), &args)
+        Ok(self.record(&CholeskySolve {}.into(), &args)?[0])
     }
 
     /// Eigenvalues (ascending) and eigenvectors (in columns) of a symmetric matrix.
@@ -244,8 +245,9 @@ impl<T: Engine> Graph<T> {
     /// `[.., n, n] -> [.., n], [.., n, n]`; the lower triangle is read, signs of vectors are unspecified. The cotangent is
     /// symmetric: `a_bar = sym(v (diag(w_bar) + f * v^T v_bar) v^T)` with `f_ij = 1 / (w_j - w_i)`. O(batch n^3).
     ///
-    /// Where eigenvalues are equal (up to rounding), `f_ij` counts as 0. That is right for what depends on their
-    /// space as a whole, such as a projector; single vectors inside of it have no derivative.
+    /// Where eigenvalues are equal (up to rounding) their vectors turn freely, and `f_ij` counts as 0: right for what
+    /// depends on their space as a whole, such as a projector. A sweep that finds single vectors of it told apart, or
+    /// values and vectors of it read together, is refused as not differentiable; so is a tangent that splits the values.
     ///
     /// # Errors
     /// If the matrix is not square, or an entry is not finite.
@@ -275,8 +277,9 @@ impl<T: Engine> Graph<T> {
     /// The reduced singular value decomposition `U, S, V^T`, `S` descending.
     ///
     /// `[.., m, n] -> [.., m, k], [.., k], [.., k, n]` with `k = min(m, n)`; signs of vectors are unspecified. Singular
-    /// values alone have a gradient everywhere but at 0: `a_bar = u diag(s_bar) v^T`. For vectors, equal singular values
-    /// are as equal eigenvalues in [`Graph::eigh`]; a zero one gives infinities unless the matrix is square.
+    /// values alone have a gradient everywhere but at 0: `a_bar = u diag(s_bar) v^T`. With vectors, equal singular values
+    /// are refused as equal eigenvalues in [`Graph::eigh`], unless `U` and `V` are read in ways in which their turning
+    /// together cancels (`U V^T`); a zero one gives infinities unless the matrix is square.
     ///
     /// # Errors
     /// If the argument has fewer than two axes, or an entry is not finite.
@@ -291,10 +294,23 @@ impl<T: Engine> Graph<T> {
         Ok((y[0], y[1], y[2]))
     }
 
+    /// The singular values, descending: see [`Graph::svd`].
+    ///
+    /// `[.., m, n] -> [.., k]` with `k = min(m, n)`. Cotangent: `a_bar = u diag(s_bar) v^T`; of equal singular values each
+    /// takes what comes to it, as of ties.
+    ///
+    /// # Errors
+    /// As [`Graph::svd`].
+    #[track_caller]
+    pub fn svdvals(&self, a: impl Expr) -> Result<Var> {
+        Ok(self.svd(a)?.1)
+    }
+
     /// The reduced QR decomposition, by Householder reflectors.
     ///
     /// `[.., m, n] -> [.., m, k], [.., k, n]` with `k = min(m, n)`; signs of the diagonal of `R` are unspecified.
-    /// Derivatives need the first `k` columns to be independent. O(batch m n k).
+    /// Derivatives need the first `k` columns to be independent, and are refused where `R` says that they are not.
+    /// O(batch m n k).
     ///
     /// # Panics
     /// If the argument has fewer than two axes.
@@ -326,7 +342,7 @@ impl<T: Engine> Graph<T> {
 
     /// A square matrix to the power `n`, by repeated squaring; a negative power is one of the inverse.
     ///
-    /// `[.., n, n] -> [.., n, n]`. O(batch n^3 log n). The power 0 is the identity, a constant.
+    /// `[.., n, n] -> [.., n, n]`. O(batch n^3 log n). The power 0 is the identity, with the gradient 0.
     ///
     /// # Errors
     /// If the matrix is not square, or `n < 0` and it is exactly singular.
@@ -355,7 +371,7 @@ impl<T: Engine> Graph<T> {
 
     /// Both results of an op that values cannot make fail.
     #[track_caller]
-    fn pair(&self, op: Op, a: Var) -> (Var, Var) {
+    pub(super) fn pair(&self, op: Op, a: Var) -> (Var, Var) {
         match self.record(&op, &[a]) {
             Ok(y) => (y[0], y[1]),
             Err(error) => panic!("{error}"),

@@ -6,14 +6,13 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
-use crate::rule::Record;
 use crate::shape::broadcast;
 use crate::var::Var;
 
 impl<T: Engine> Graph<T> {
     /// The elements of a loss joined.
     #[track_caller]
-    fn joined(&self, op: &'static str, each: impl Expr, reduction: Reduction) -> Var {
+    fn reduced(&self, op: &'static str, each: impl Expr, reduction: Reduction) -> Var {
         match reduction {
             Reduction::Mean => self.reduce_all(each, Mean::default().into()),
             Reduction::Sum => self.reduce_all(each, Sum::default().into()),
@@ -46,7 +45,7 @@ impl<T: Engine> Graph<T> {
         let (x, target, variance) = (self.arg(prediction), self.arg(target), self.arg(variance));
         let held = self.arg(variance.clamp(eps, f64::INFINITY));
         let v = self.must(&StraightThrough {}.into(), &[held, variance]);
-        self.joined("gaussian_nll_loss", 0.5 * (v.log() + (x - target).square() / v), reduction)
+        self.reduced("gaussian_nll_loss", 0.5 * (v.log() + (x - target).square() / v), reduction)
     }
 
     /// `e^x - target x` of a logarithmic rate, the negative log likelihood of a Poisson distribution without its constant.
@@ -54,7 +53,7 @@ impl<T: Engine> Graph<T> {
     pub fn poisson_nll_loss(&self, log_rate: impl Expr, target: impl Operand, reduction: Reduction) -> Var {
         self.enter();
         let (x, target) = (self.arg(log_rate), self.arg(target));
-        self.joined("poisson_nll_loss", x.exp() - target * x, reduction)
+        self.reduced("poisson_nll_loss", x.exp() - target * x, reduction)
     }
 
     /// As [`Graph::poisson_nll_loss`] of the rate itself: `rate - target log(rate + eps)`.
@@ -68,7 +67,7 @@ impl<T: Engine> Graph<T> {
     ) -> Var {
         self.enter();
         let (x, target) = (self.arg(rate), self.arg(target));
-        self.joined("poisson_nll_loss", x - target * (x + eps).log(), reduction)
+        self.reduced("poisson_nll_loss", x - target * (x + eps).log(), reduction)
     }
 
     /// `x` where the target is 1, `max(0, margin - x)` where it is -1.
@@ -85,7 +84,7 @@ impl<T: Engine> Graph<T> {
         let apart = self.arg((margin - x).relu());
         let near = self.where_target(target, Compare::Ne, -1.0, x);
         let far = self.where_target(target, Compare::Ne, 1.0, apart);
-        self.joined("hinge_embedding_loss", near + far, reduction)
+        self.reduced("hinge_embedding_loss", near + far, reduction)
     }
 
     /// `log(1 + e^(-target x))` for targets 1 and -1, without overflow.
@@ -93,7 +92,7 @@ impl<T: Engine> Graph<T> {
     pub fn soft_margin_loss(&self, x: impl Expr, target: impl Operand, reduction: Reduction) -> Var {
         self.enter();
         let (x, target) = (self.arg(x), self.arg(target));
-        self.joined("soft_margin_loss", -(target * x).logsigmoid(), reduction)
+        self.reduced("soft_margin_loss", -(target * x).logsigmoid(), reduction)
     }
 
     /// `max(0, margin - target (a - b))`: which of the two should be larger, by a target of 1 or -1.
@@ -108,7 +107,7 @@ impl<T: Engine> Graph<T> {
     ) -> Var {
         self.enter();
         let (a, b, target) = (self.arg(a), self.arg(b), self.arg(target));
-        self.joined("margin_ranking_loss", (margin - target * (a - b)).relu(), reduction)
+        self.reduced("margin_ranking_loss", (margin - target * (a - b)).relu(), reduction)
     }
 
     /// Cosine of the angle between `a` and `b` along `axis`, each divided by its norm or by `eps` where that is larger.
@@ -168,7 +167,7 @@ impl<T: Engine> Graph<T> {
         let (near, far) = (self.arg(1.0 - cos), self.arg((cos - margin).relu()));
         let near = self.where_target(target, Compare::Eq, 1.0, near);
         let far = self.where_target(target, Compare::Eq, -1.0, far);
-        self.joined("cosine_embedding_loss", near + far, reduction)
+        self.reduced("cosine_embedding_loss", near + far, reduction)
     }
 
     /// `max(0, margin + |anchor - positive| - |anchor - negative|)` with 2-norms along the last axis.
@@ -190,6 +189,6 @@ impl<T: Engine> Graph<T> {
             self.must(&Norm { axes: Some([-1][..].into()), keepdims: false, p: 2.0 }.into(), &[apart])
         };
         let (near, far) = (distance(positive), distance(negative));
-        self.joined("triplet_margin_loss", (margin + near - far).relu(), reduction)
+        self.reduced("triplet_margin_loss", (margin + near - far).relu(), reduction)
     }
 }

@@ -5,7 +5,6 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
-use crate::rule::Record;
 use crate::shape::Axes;
 use crate::var::Var;
 

@@ -124,6 +124,26 @@ impl<T: Engine> Graph<T> {
         self.normalised(GroupNorm { num_groups, eps }.into(), x, weight.into(), bias.into())
     }
 
+    /// Normalisation of each channel of each sample over all later axes.
+    ///
+    /// x `[N, C, ..]`, weight and bias `[C] -> [N, C, ..]`. The variance is biased. O(len).
+    ///
+    /// # Panics
+    /// As [`Graph::batch_norm`].
+    #[track_caller]
+    pub fn instance_norm(
+        &self,
+        x: impl Expr,
+        weight: impl Into<Option<Var>>,
+        bias: impl Into<Option<Var>>,
+        eps: f64,
+    ) -> Var {
+        self.enter();
+        let x = self.term_of("instance_norm", x);
+        let num_groups = x.shape().get(1).copied().unwrap_or(1);
+        self.normalised(GroupNorm { num_groups, eps }.into(), x.var(), weight.into(), bias.into())
+    }
+
     /// Attention: `softmax(q k^T scale + mask) v`, the scale `1 / sqrt(E)` unless given.
     ///
     /// q `[.., L, E]`, k `[.., S, E]`, v `[.., S, Ev] -> [.., L, Ev]`; leading axes broadcast. The mask broadcasts to
@@ -206,5 +226,20 @@ impl<T: Engine> Graph<T> {
         args.extend([self.arg(x), h, w_ih, w_hh]);
         args.extend(biases.into_iter().flat_map(|(b_ih, b_hh)| [b_ih, b_hh]));
         self.must(&GruCell {}.into(), &args)
+    }
+
+    /// One step of a plain recurrent network: the next state `tanh(x w_ih^T + b_ih + h w_hh^T + b_hh)`.
+    ///
+    /// x `[N, I]`, state h `[N, H]`, w_ih `[H, I]`, w_hh `[H, H]`, biases `[H] -> [N, H]`.
+    ///
+    /// # Panics
+    /// If shapes do not fit, or a handle belongs to another graph or to a rewound part of this one.
+    #[track_caller]
+    pub fn rnn_cell(&self, x: impl Expr, h: Var, w_ih: Var, w_hh: Var, biases: Option<(Var, Var)>) -> Var {
+        self.enter();
+        let mut args: SmallVec<[Var; 6]> = SmallVec::new();
+        args.extend([self.arg(x), h, w_ih, w_hh]);
+        args.extend(biases.into_iter().flat_map(|(b_ih, b_hh)| [b_ih, b_hh]));
+        self.must(&RnnCell {}.into(), &args)
     }
 }

@@ -98,7 +98,7 @@ fn tall<T: Gemm>(
     for (i, &from) in rank.iter().enumerate() {
         s[i] = size[from] * scale;
         let row = &r[from * n..][..n];
-        if size[from] < T::min_positive_value() / T::epsilon() {
+        if size[from] < nothing() {
             s[i] = T::zero();
             complete(vt, n, i, &order);
             continue;
@@ -108,6 +108,11 @@ fn tall<T: Gemm>(
         }
     }
     Ok(())
+}
+
+/// Singular values below this count as 0.
+fn nothing<T: Real>() -> T {
+    T::min_positive_value() / T::epsilon()
 }
 
 /// Rotates rows of `r` until they are orthogonal to each other, and those of `turn` along.
@@ -135,7 +140,10 @@ fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConve
             for q in p + 1..n {
                 let (x, y) = two_rows(r, n, p, q);
                 let (pq, qq) = (dot(x, y), dot(y, y));
-                if pq.abs() <= tolerance * (pp.sqrt() * qq.sqrt()) || pq == T::zero() {
+                // A square that underflows says nothing; a row of denormals has no direction to turn.
+                let length = if qq < T::min_positive_value() { norm(y) } else { qq.sqrt() };
+                if length < nothing::<T>() || pq.abs() <= tolerance * (pp.sqrt() * length) || pq == T::zero()
+                {
                     continue;
                 }
                 calm = false;

@@ -79,55 +79,33 @@ fn triangle_back<T: Functions>(
     true
 }
 
-impl<T: Functions> Rule<T> for Tril {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        matrices(args)
-    }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        keep_triangle(self, &x[0], &mut y[0]);
-        Ok(())
-    }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        triangle_back(self, y_bar, x_bar)
-    }
-    fn is_linear(&self) -> bool {
-        true
-    }
+macro_rules! triangles {
+    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            matrices(args)
+        }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            keep_triangle(self, &x[0], &mut y[0]);
+            Ok(())
+        }
+        fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+            Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
+        }
+        fn vjp_kernel(
+            &self,
+            _x: &[Input<'_, T>],
+            _y: &[Input<'_, T>],
+            y_bar: &[Option<ArrayViewD<'_, T>>],
+            x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool {
+            triangle_back(self, y_bar, x_bar)
+        }
+        fn is_linear(&self) -> bool {
+            true
+        }
+    })* };
 }
-
-impl<T: Functions> Rule<T> for Triu {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        matrices(args)
-    }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        keep_triangle(self, &x[0], &mut y[0]);
-        Ok(())
-    }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        triangle_back(self, y_bar, x_bar)
-    }
-    fn is_linear(&self) -> bool {
-        true
-    }
-}
+triangles! { Tril Triu }
 
 /// Diagonal `k` of a matrix of `shape`: where it starts (row, column), and its length; none beyond the corners.
 fn diagonal(shape: &[usize], k: isize) -> (usize, usize, usize) {

@@ -1,5 +1,6 @@
 //! Ops that take arrays apart and put them together.
 
+mod assign;
 mod join;
 mod matrix;
 mod pad;

@@ -26,6 +26,7 @@ impl Pad {
         let last = n as isize - 1;
         let fold = |at: isize| match self.mode {
             PadMode::Reflect if last > 0 => last - (at.rem_euclid(2 * last) - last).abs(),
+            PadMode::Wrap => at.rem_euclid(last + 1),
             _ => at.clamp(0, last),
         };
         (-before..n as isize + after).map(|at| fold(at) as i64).collect()

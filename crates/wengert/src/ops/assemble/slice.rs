@@ -1,20 +1,20 @@
 //! Ranges, single positions and reversed axes: views, and the op that is adjoint to taking a range.
 
-use ndarray::{ArrayBase, ArrayViewD, Axis, IxDyn, RawData, Slice as Range};
+use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{Flip, Select, Slice, SliceInto};
-use crate::ops::moving::{moved, pour, pour_back, single, viewed};
+use crate::ops::moving::{Moving, every_dtype, moved, moving_rules, pour, refill, single, viewed};
 use crate::rule::*;
 use crate::shape::{Layout, Shape, axes, axis};
 use crate::term::Term;
 
 /// Positions `start, start + step, ..` along an axis, `count` of them.
-struct Positions {
-    axis: usize,
+pub(super) struct Positions {
+    pub(super) axis: usize,
     start: usize,
-    count: usize,
+    pub(super) count: usize,
     step: usize,
 }
 
@@ -27,16 +27,18 @@ impl Positions {
         }
     }
 
-    fn of<S: RawData>(&self, mut x: ArrayBase<S, IxDyn>) -> ArrayBase<S, IxDyn> {
+    pub(super) fn of<S: RawData>(&self, mut x: ArrayBase<S, IxDyn>) -> ArrayBase<S, IxDyn> {
         let range = Range::new(self.start as isize, Some(self.stop() as isize), self.step as isize);
         x.slice_axis_inplace(Axis(self.axis), range);
         x
     }
 }
 
+moving_rules! { Slice Select Flip }
+
 impl Slice {
     /// The positions that Python's slicing names: ends count from the back where negative, and are clipped.
-    fn positions(&self, shape: &[usize]) -> Result<Positions, Refusal> {
+    pub(super) fn positions(&self, shape: &[usize]) -> Result<Positions, Refusal> {
         let axis = axis(self.axis, shape.len())?;
         if self.step < 1 {
             let rule = format!("the step must be at least 1, not {}", self.step);
@@ -50,15 +52,14 @@ impl Slice {
     }
 }
 
-impl<T: Functions> Rule<T> for Slice {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        let along = self.positions(shape)?;
-        let mut shape = Shape::from_slice(shape);
+impl Moving for Slice {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        let along = self.positions(x)?;
+        let mut shape = Shape::from_slice(x);
         shape[along.axis] = along.count;
-        moved(shape, dtype)
+        Ok(shape)
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         let along = self.positions(&x.shape).ok()?;
         let mut layout = x.clone();
         let offset = along.start as isize * x.strides[along.axis];
@@ -68,27 +69,15 @@ impl<T: Functions> Rule<T> for Slice {
         }
         viewed(layout, offset)
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let shape = call.args[0].shape();
-        let Positions { axis, start, step, .. } = self.positions(&shape).expect("has passed `infer`");
-        let into = SliceInto { shape, axis, start, step };
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(into, &[])), 1)
+    fn keeps_order(&self) -> bool {
+        false
     }
-    /// Touches the part alone: an array taken apart row by row costs no more than its size.
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let x = x[0].real();
-        let along = self.positions(x.shape()).expect("has passed `infer`");
-        let whole = along.count == x.shape()[along.axis];
-        pour_back(y_bar, x_bar, whole, |x_bar| along.of(x_bar))
+    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        let Positions { axis, start, step, .. } = self.positions(x).expect("has passed `infer`");
+        y_bar.apply(SliceInto { shape: x.into(), axis, start, step }, &[])
     }
-    fn is_linear(&self) -> bool {
-        true
+    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, _y: &[usize]) -> ArrayViewMutD<'a, T> {
+        self.positions(x.shape()).expect("has passed `infer`").of(x)
     }
 }
 
@@ -153,48 +142,39 @@ impl Select {
     }
 }
 
-impl<T: Functions> Rule<T> for Select {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        let mut left = Shape::from_slice(shape);
-        left.remove(self.position(shape)?.0);
-        moved(left, dtype)
+impl Moving for Select {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        let mut left = Shape::from_slice(x);
+        left.remove(self.position(x)?.0);
+        Ok(left)
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         let (axis, index) = self.position(&x.shape).ok()?;
         let mut layout = x.clone();
         layout.shape.remove(axis);
         let stride = layout.strides.remove(axis);
         viewed(layout, index as isize * stride)
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let shape = call.args[0].shape();
-        let (axis, start) = self.position(&shape).expect("has passed `infer`");
-        let into = SliceInto { shape, axis, start, step: 1 };
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.unsqueeze(axis).apply(into, &[])), 1)
+    fn keeps_order(&self) -> bool {
+        false
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let (axis, index) = self.position(x[0].real().shape()).expect("has passed `infer`");
-        pour_back(y_bar, x_bar, false, |x_bar| x_bar.index_axis_move(Axis(axis), index))
+    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        let (axis, start) = self.position(x).expect("has passed `infer`");
+        let into = SliceInto { shape: x.into(), axis, start, step: 1 };
+        y_bar.unsqueeze(axis).apply(into, &[])
     }
-    fn is_linear(&self) -> bool {
-        true
+    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, _y: &[usize]) -> ArrayViewMutD<'a, T> {
+        let (axis, index) = self.position(x.shape()).expect("has passed `infer`");
+        x.index_axis_move(Axis(axis), index)
     }
 }
 
-impl<T: Functions> Rule<T> for Flip {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-        let (shape, dtype) = single(args)?;
-        axes(Some(&self.axes), shape.len())?;
-        moved(shape.into(), dtype)
+impl Moving for Flip {
+    fn lengths(&self, x: &[usize]) -> Result<Shape, Refusal> {
+        axes(Some(&self.axes), x.len())?;
+        Ok(x.into())
     }
-    fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
+    fn layout(&self, x: &Layout) -> Option<(Layout, isize)> {
         let mut layout = x.clone();
         let mut offset = 0;
         for k in axes(Some(&self.axes), x.ndim()).ok()? {
@@ -203,23 +183,15 @@ impl<T: Functions> Rule<T> for Flip {
         }
         viewed(layout, offset)
     }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
+    fn keeps_order(&self) -> bool {
+        false
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let reversed = axes(Some(&self.axes), x[0].real().ndim()).expect("has passed `infer`");
-        pour_back(y_bar, x_bar, true, |mut x_bar| {
-            reversed.iter().for_each(|&k| x_bar.invert_axis(Axis(k)));
-            x_bar
-        })
+    fn adjoint<'r, T: Functions>(&self, _x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+        y_bar.apply(self.clone(), &[])
     }
-    fn is_linear(&self) -> bool {
-        true
+    fn part<'a, T>(&self, mut x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
+        let reversed = axes(Some(&self.axes), y.len()).expect("has passed `infer`");
+        reversed.iter().for_each(|&k| x.invert_axis(Axis(k)));
+        x
     }
 }

@@ -1,7 +1,7 @@
-//! `avg_pool2d` and its adjoint.
+//! `avg_pool1d`, `avg_pool2d` and their adjoint.
 
 use super::max_pool::windows;
-use super::window::{joined, lengths, spatial};
+use super::window::{check_rank, joined, lengths, spatial};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::pool::{Windows, average_pool, average_pool_cotangent};
@@ -11,31 +11,30 @@ use crate::rule::*;
 use crate::shape::Axes;
 use crate::term::Term;
 
-const RANK: usize = 2;
-
 impl AvgPool {
     fn windows(&self, x: &[usize]) -> Result<Windows, Refusal> {
-        windows(x, RANK, &self.kernel, &self.stride, &self.padding, &Axes::new())
+        windows(x, self.rank, &self.kernel, &self.stride, &self.padding, &Axes::new())
     }
 }
 
 impl AvgPoolAdjoint {
     fn pool(&self) -> AvgPool {
-        let AvgPoolAdjoint { kernel, stride, padding, count_include_pad, .. } = self.clone();
-        AvgPool { kernel, stride, padding, count_include_pad }
+        let AvgPoolAdjoint { rank, kernel, stride, padding, count_include_pad, .. } = self.clone();
+        AvgPool { rank, kernel, stride, padding, count_include_pad }
     }
 
     /// The windows on planes of `size`, of which y `[N, C, ..]` must be the results.
     fn windows(&self, y: &[usize]) -> Result<Windows, Refusal> {
+        check_rank(self.rank)?;
         let mismatch = || {
             let rule = format!("{y:?} are not the results of planes of {:?}", &self.size[..]);
             Refusal::new(ErrorKind::ShapeMismatch, rule)
         };
-        if y.len() != RANK + 2 || self.size.len() != RANK {
+        if y.len() != self.rank + 2 || self.size.len() != self.rank {
             return Err(mismatch());
         }
-        let windows = self.pool().windows(&joined(y[0], y[1], lengths(&self.size, RANK), RANK))?;
-        if windows.output() == lengths(y, RANK) { Ok(windows) } else { Err(mismatch()) }
+        let windows = self.pool().windows(&joined(y[0], y[1], lengths(&self.size, self.rank), self.rank))?;
+        if windows.output() == lengths(y, self.rank) { Ok(windows) } else { Err(mismatch()) }
     }
 }
 
@@ -43,7 +42,7 @@ impl<T: Functions> Rule<T> for AvgPool {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(x)?;
-        one(joined(x[0], x[1], windows.output(), RANK))
+        one(joined(x[0], x[1], windows.output(), self.rank))
     }
 
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
@@ -57,9 +56,9 @@ impl<T: Functions> Rule<T> for AvgPool {
 
     /// The cotangent of each window, shared equally among its entries.
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let size = spatial(lengths(&call.args[0].shape(), RANK), RANK);
-        let AvgPool { kernel, stride, padding, count_include_pad } = self.clone();
-        let adjoint = AvgPoolAdjoint { size, kernel, stride, padding, count_include_pad };
+        let size = spatial(lengths(&call.args[0].shape(), self.rank), self.rank);
+        let AvgPool { rank, kernel, stride, padding, count_include_pad } = self.clone();
+        let adjoint = AvgPoolAdjoint { rank, size, kernel, stride, padding, count_include_pad };
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
     }
 
@@ -89,7 +88,7 @@ impl<T: Functions> Rule<T> for AvgPoolAdjoint {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let y = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(y)?;
-        one(joined(y[0], y[1], windows.input, RANK))
+        one(joined(y[0], y[1], windows.input, self.rank))
     }
 
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {

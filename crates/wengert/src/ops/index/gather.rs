@@ -12,7 +12,7 @@ use crate::shape::{Shape, axis};
 use crate::term::Term;
 
 /// The axis, where indices of shape `index` fit an array of shape `x`: no longer than it but along the axis.
-fn fit(x: &[usize], index: &[usize], along: isize) -> Result<usize, Refusal> {
+pub(super) fn fit(x: &[usize], index: &[usize], along: isize) -> Result<usize, Refusal> {
     let along = axis(along, x.len())?;
     if index.len() != x.len() {
         let rule = format!("the indices have {} axes, the array has {}", index.len(), x.len());
@@ -37,7 +37,7 @@ fn beside<S: RawData>(mut table: ArrayBase<S, IxDyn>, shape: &[usize], along: us
 }
 
 /// Reads `picks[..][k] = table[..][index[..][k]]`, or adds it. The indices are in range.
-fn pick<T: Functions>(
+pub(super) fn pick<T: Functions>(
     table: ArrayViewD<'_, T>,
     index: &ArrayViewD<'_, i64>,
     along: usize,
@@ -56,7 +56,7 @@ fn pick<T: Functions>(
 }
 
 /// Adds `table[..][index[..][k]] += picks[..][k]`. The indices are in range.
-fn put<T: Functions>(
+pub(super) fn put<T: Functions>(
     picks: ArrayViewD<'_, T>,
     index: &ArrayViewD<'_, i64>,
     along: usize,

@@ -2,7 +2,9 @@
 //! are out of range, so that a wrong computation of indices does not go unnoticed.
 
 mod gather;
+mod ordered;
 mod rows;
+mod scatter;
 #[cfg(test)]
 mod tests;
 

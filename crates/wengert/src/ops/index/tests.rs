@@ -167,3 +167,95 @@ fn overwritten_indices_are_noticed() {
     g.set_value(index, [1, 1]).unwrap();
     assert_eq!(g.backward(y).unwrap_err().kind(), ModifiedValue);
 }
+
+#[test]
+fn orders_follow_numpy_and_pytorch_at_ties_and_nan() {
+    let g = Graph::new();
+    let nan = f64::NAN;
+    let x = g.leaf(array![2.0, nan, 1.0, 2.0, nan, 1.0]);
+    let positions = |v: Var| g.value_i64(v).iter().copied().collect::<Vec<_>>();
+    assert_eq!(positions(g.argsort(x, 0, false)), [2, 5, 0, 3, 1, 4]);
+    assert_eq!(positions(g.argsort(x, 0, true)), [1, 4, 0, 3, 2, 5]);
+    assert_eq!(positions(g.topk(x, 3, 0, true).1), [1, 4, 0]);
+    assert_eq!(positions(g.topk(x, 3, 0, false).1), [2, 5, 0]);
+    assert_eq!(positions(g.cummax(x, 0).1), [0, 1, 1, 1, 4, 4]);
+    assert!(g.item(g.median(x)).is_nan() && g.item(g.quantile(x, 0.0, 0)).is_nan());
+    let x = g.leaf(array![3.0, 1.0, 3.0, 1.0, 5.0]);
+    assert_eq!(positions(g.cummax(x, 0).1), [0, 0, 2, 2, 4]);
+    assert_eq!(positions(g.cummin(x, 0).1), [0, 1, 1, 3, 3]);
+    let infinite = g.leaf(array![f64::NEG_INFINITY, 1.0, f64::INFINITY]);
+    assert_eq!(g.item(g.median(infinite)), 1.0);
+    assert_eq!(g.item(g.quantile(infinite, 1.0, 0)), f64::INFINITY);
+    assert_eq!(g.item(g.median(g.leaf(array![[4.0, 1.0], [3.0, 2.0]]))), 2.5);
+    let f32s = Graph::<f32>::default();
+    let sorted = f32s.sort(f32s.leaf(array![0.5f32, -1.5]), -1, true).0;
+    assert_eq!(f32s.value(sorted), array![0.5f32, -1.5].into_dyn());
+}
+
+#[test]
+fn every_position_of_a_random_order_is_right() {
+    let mut state = 3u64;
+    let values: Vec<f64> = (0..500)
+        .map(|_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((state >> 33) % 97) as f64
+        })
+        .collect();
+    let g = Graph::new();
+    let x = g.leaf(values.clone());
+    let mut want: Vec<usize> = (0..500).collect();
+    want.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let want: Vec<i64> = want.into_iter().map(|k| k as i64).collect();
+    let have = |v: Var| g.value_i64(v).iter().copied().collect::<Vec<_>>();
+    assert_eq!(have(g.argsort(x, 0, false)), want);
+    for k in [1, 7, 499, 500] {
+        assert_eq!(have(g.topk(x, k, 0, false).1), want[..k]);
+    }
+    for (q, rank) in [(0.0, 0), (0.5 / 499.0 * 2.0, 1), (1.0, 499)] {
+        assert_eq!(g.item(g.quantile(x, q, 0)), values[want[rank] as usize]);
+    }
+}
+
+#[test]
+fn orders_and_places_that_do_not_fit_are_refused() {
+    let g = Graph::new();
+    let x = g.leaf(counted(&[2, 3]));
+    let kind = |op: Op, args: &[Var]| {
+        let nodes = g.node_count();
+        let error = g.try_apply(&op, args).expect_err(&format!("{op:?}"));
+        assert_eq!(g.node_count(), nodes, "{op:?} left something behind");
+        error.kind()
+    };
+    let number = g.leaf(1.0);
+    assert_eq!(kind(Sort { axis: 2, descending: false }.into(), &[x]), AxisOutOfRange);
+    assert_eq!(kind(Sort::default().into(), &[number]), AxisOutOfRange);
+    assert_eq!(kind(TopK { k: 4, axis: 1, largest: true }.into(), &[x]), InvalidAttribute);
+    assert_eq!(kind(CumMax { axis: -3 }.into(), &[x]), AxisOutOfRange);
+    let ranks = |ranks: &[usize]| OrderStatistics { ranks: ranks.into(), axis: 1 };
+    assert_eq!(kind(ranks(&[3]).into(), &[x]), IndexOutOfRange);
+    let empty = g.leaf(counted(&[2, 0]));
+    assert_eq!(kind(ranks(&[0]).into(), &[empty]), EmptyReduction);
+
+    let (index, twice, far) =
+        (g.indices(array![[0, 1]]), g.indices(array![[1, 1]]), g.indices(array![[0, 3]]));
+    let src = g.leaf(counted(&[1, 2]));
+    let scatter = |axis| Op::from(Scatter { axis });
+    assert_eq!(kind(scatter(1), &[x, twice, src]), InvalidAttribute);
+    assert_eq!(kind(scatter(1), &[x, far, src]), IndexOutOfRange);
+    assert_eq!(kind(scatter(2), &[x, index, src]), AxisOutOfRange);
+    assert_eq!(kind(scatter(1), &[x, index, x]), ShapeMismatch);
+    assert_eq!(kind(scatter(1), &[x, src, src]), DtypeMismatch);
+    assert_eq!(kind(OneHot { classes: 3 }.into(), &[far]), IndexOutOfRange);
+    assert_eq!(kind(OneHot { classes: usize::MAX }.into(), &[far]), InvalidAttribute);
+    assert_eq!(kind(OneHot { classes: 3 }.into(), &[x]), DtypeMismatch);
+
+    let assign =
+        |axis, step| Op::from(SliceAssign { slices: [Slice { axis, step, ..Slice::default() }][..].into() });
+    assert_eq!(kind(assign(2, 1), &[x, number]), AxisOutOfRange);
+    assert_eq!(kind(assign(0, 0), &[x, number]), InvalidAttribute);
+    assert_eq!(kind(assign(1, 2), &[x, x]), ShapeMismatch);
+    assert_eq!(kind(assign(1, 1), &[x, index]), DtypeMismatch);
+    // Not even a part that y would make larger.
+    let tall = g.leaf(counted(&[4, 2, 3]));
+    assert_eq!(kind(assign(1, 1), &[x, tall]), ShapeMismatch);
+}

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayViewD;
 
+use super::triangular::check_diagonals;
 use super::*;
 use crate::kernel::linalg::{self, room};
 use crate::kernel::scratch::{self, Scratch, dense};
@@ -151,6 +152,11 @@ impl<T: Functions> Rule<T> for CholeskySolve {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         one(System::new(shapes[1], shapes[0])?.shape())
+    }
+
+    fn check(&self, args: &[Term<'_, T>]) -> Result<(), Refusal> {
+        let l = args[1].tape().value_of(args[1].var());
+        check_diagonals(l.iter().copied(), l.shape())
     }
 
     /// `x = l^-T l^-1 b`.

@@ -1,10 +1,12 @@
 //! Linear algebra: factorisations, systems, determinants and functions of matrices, over leading batch axes.
 //!
 //! Derivatives are recorded from results (`L`, `Q R`, `U S V^T`) through products and triangular systems, so that they
-//! differentiate again. Invariant: what a derivative records cannot fail where its forward has passed; a singular matrix
-//! gives infinities and NaN there, never a refusal.
+//! differentiate again. Invariant: what a derivative records cannot fail where its forward has passed. Where a derivative
+//! does not exist, `check_vjp` and `check_jvp` say so before anything is recorded; a singular matrix that has got through
+//! the forward gives infinities and NaN.
 
 mod cholesky;
+mod degenerate;
 mod determinant;
 mod functions;
 mod inverse;

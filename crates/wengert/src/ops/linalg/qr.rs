@@ -1,5 +1,6 @@
 //! The QR decomposition.
 
+use super::triangular::check_diagonals;
 use super::*;
 use crate::kernel::linalg::{self, Workspace};
 use crate::kernel::scratch::{self, Scratch, dense};
@@ -26,6 +27,13 @@ impl<T: Functions> Rule<T> for Qr {
             }
         });
         Ok(())
+    }
+
+    /// The first columns must be independent.
+    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        let r = call.results[1];
+        let r = r.tape().value_of(r.var());
+        check_diagonals(r.iter().copied(), r.shape())
     }
 
     /// A wide matrix is `[x y]` with `x = q u` square and `r = [u q^T y]`: `y_bar = q v_bar`, and what `y` adds to `q_bar`

@@ -1,9 +1,9 @@
 //! Eigenvalues of symmetric matrices and singular values, with their vectors.
 //!
-//! Vectors of equal values turn freely within their space, and their derivative divides by the gaps between values. A gap
-//! lost in rounding counts as infinite: what depends on a whole space (a projector) has its right gradient, what depends
-//! on single vectors inside of it has none to be right.
+//! The derivative of vectors divides by the gaps between values. A gap lost in rounding counts as infinite, which is right
+//! for what does not tell the vectors of equal values apart (a projector on their space); `degenerate` refuses the rest.
 
+use super::degenerate::*;
 use super::*;
 use crate::kernel::linalg::{self, Workspace};
 use crate::kernel::scratch::{self, Scratch, dense};
@@ -32,10 +32,26 @@ impl<T: Functions> Rule<T> for Eigh {
         })
     }
 
+    fn check_vjp(&self, call: &Call<'_, '_, T>, y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        check_eigenvectors(call.results[0], call.results[1], y_bar[0], y_bar[1])
+    }
+
+    fn check_jvp(
+        &self,
+        call: &Call<'_, '_, T>,
+        x_dot: &[Option<Term<'_, T>>],
+        wanted: &[bool],
+    ) -> Result<(), Refusal> {
+        match x_dot[0].filter(|_| wanted[1]) {
+            Some(a_dot) => check_eigenvector_tangents(call.results[0], call.results[1], a_dot),
+            None => Ok(()),
+        }
+    }
+
     /// `a_bar = sym(v (diag(w_bar) + f * (v^T v_bar)) v^T)` with `f_ij = 1 / (w_j - w_i)`.
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         let (w, v) = (call.results[0], call.results[1]);
-        let turned = y_bar[1].map(|v_bar| v.t().matmul(v_bar) * gaps(w, false));
+        let turned = y_bar[1].map(|v_bar| v.t().matmul(v_bar) * inverse(w, false));
         let bar = match (turned, y_bar[0]) {
             (None, None) => None,
             (None, Some(w_bar)) => Some((v * over_columns(w_bar)).matmul(v.t())),
@@ -48,8 +64,9 @@ impl<T: Functions> Rule<T> for Eigh {
     }
 }
 
-fn gaps<'r, T: Functions>(x: Term<'r, T>, squares: bool) -> Term<'r, T> {
-    x.apply(InverseGaps { squares }, &[])
+/// `1 / (x_j - x_i)`, or `1 / (x_j + x_i)`.
+fn inverse<'r, T: Functions>(x: Term<'r, T>, sums: bool) -> Term<'r, T> {
+    x.apply(InverseGaps { sums }, &[])
 }
 
 /// The last axis on the diagonals of matrices.
@@ -73,26 +90,24 @@ impl<T: Functions> Rule<T> for InverseGaps {
         scratch::with(|Scratch { dense: [copy, ..], .. }| {
             let rows = dense(x, copy).chunks_exact(n.max(1));
             for (x, out) in rows.zip(y[0].slice().chunks_exact_mut((n * n).max(1))) {
-                let most = x.iter().fold(T::zero(), |m, x| m.max(x.abs()));
-                let lost = T::of(n as f64) * T::epsilon() * most;
+                let lost = lost_gap(x);
                 for (k, out) in out.iter_mut().enumerate() {
-                    let (low, high) = (x[k / n], x[k % n]);
-                    let gap = high - low;
-                    let scale = if self.squares { high + low } else { T::one() };
-                    *out = if gap.abs() <= lost { T::zero() } else { T::one() / (gap * scale) };
+                    let (i, j) = (k / n, k % n);
+                    let gap = if self.sums { x[j] + x[i] } else { x[j] - x[i] };
+                    *out = if i == j || gap.abs() <= lost { T::zero() } else { T::one() / gap };
                 }
             }
         });
         Ok(())
     }
 
-    /// `x_bar = sum_j (y_bar y^2)_ij - sum_i (y_bar y^2)_ij`, times `2 x` for squares.
+    /// `x_bar = sum_j (y_bar y^2)_ij - sum_i (y_bar y^2)_ij`, for sums `-sum_j - sum_i`.
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         let (x, y) = (call.args[0], call.results[0]);
         let bar = y_bar[0].map(|y_bar| {
             let (weight, axis) = (y_bar * y * y, x.ndim() - 1);
-            let bar = weight.sum(&[axis + 1], false) - weight.sum(&[axis], false);
-            if self.squares { bar * x * x.lit(2.0) } else { bar }
+            let (from_i, from_j) = (weight.sum(&[axis + 1], false), weight.sum(&[axis], false));
+            if self.sums { -(from_i + from_j) } else { from_i - from_j }
         });
         Cotangents::from_elem(bar, 1)
     }
@@ -124,21 +139,42 @@ impl<T: Functions> Rule<T> for Svd {
         })
     }
 
-    /// With `skew(x) = x - x^T`, `f_ij = 1 / (s_j^2 - s_i^2)`:
-    /// `a_bar = u (diag(s_bar) + f * skew(u^T u_bar) s + s f * skew(v^T v_bar)) v^T`, and for a matrix that is not square
-    /// `(1 - u u^T) u_bar s^-1 v^T` or `u s^-1 v_bar^T (1 - v v^T)`.
+    fn check_vjp(&self, call: &Call<'_, '_, T>, y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        check_singular_vectors([0, 1, 2].map(|k| call.results[k]), [0, 1, 2].map(|k| y_bar[k]))
+    }
+
+    fn check_jvp(
+        &self,
+        call: &Call<'_, '_, T>,
+        x_dot: &[Option<Term<'_, T>>],
+        wanted: &[bool],
+    ) -> Result<(), Refusal> {
+        match x_dot[0].filter(|_| wanted[0] || wanted[2]) {
+            Some(a_dot) => check_singular_vector_tangents([0, 1, 2].map(|k| call.results[k]), a_dot),
+            None => Ok(()),
+        }
+    }
+
+    /// `a_bar = u (diag(s_bar) + (p + q) / (s_j - s_i) + (p - q) / (s_j + s_i)) v^T` with the halves of the skew parts
+    /// `p = (u^T u_bar - u_bar^T u) / 2` and `q = (v^T v_bar - v_bar^T v) / 2`, and for a matrix that is not square
+    /// `(1 - u u^T) u_bar s^-1 v^T` or `u s^-1 v_bar^T (1 - v v^T)`. Gaps and sums apart: what turns `u` and `v` together
+    /// has no first quotient, and a right second one at equal singular values.
     ///
     /// Reference: J. Townsend, Differentiating the singular value decomposition (2016).
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         let [u, s, vt] = [0, 1, 2].map(|k| call.results[k]);
         let (m, n) = (u.shape()[u.ndim() - 2], vt.shape()[vt.ndim() - 1]);
         let [u_bar, s_bar, vt_bar] = [0, 1, 2].map(|k| y_bar[k]);
-        let skew = |x: Term<'r, T>| x - x.t();
-        let parts = [
-            u_bar.map(|u_bar| skew(u.t().matmul(u_bar)) * gaps(s, true) * over_columns(s)),
-            vt_bar.map(|vt_bar| skew(vt.matmul(vt_bar.t())) * gaps(s, true) * over_rows(s)),
-            s_bar.map(diagonal),
-        ];
+        let skew = |x: Term<'r, T>| (x - x.t()) * x.lit(0.5);
+        let p = u_bar.map(|u_bar| skew(u.t().matmul(u_bar)));
+        let q = vt_bar.map(|vt_bar| skew(vt.matmul(vt_bar.t())));
+        let quotients = match (p, q) {
+            (Some(p), Some(q)) => Some((p + q) * inverse(s, false) + (p - q) * inverse(s, true)),
+            (Some(p), None) => Some(p * (inverse(s, false) + inverse(s, true))),
+            (None, Some(q)) => Some(q * (inverse(s, false) - inverse(s, true))),
+            (None, None) => None,
+        };
+        let parts = [quotients, s_bar.map(diagonal)];
         let Some(core) = parts.into_iter().flatten().reduce(|a, b| a + b) else {
             return Cotangents::from_elem(None, 1);
         };

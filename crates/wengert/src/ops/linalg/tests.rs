@@ -49,7 +49,7 @@ fn over_columns(g: &Graph, x: Var) -> Var {
 
 fn triangular(g: &Graph, x: &[Var], lower: bool, transpose: bool, unit_diagonal: bool) -> Var {
     let a = regular(g, x[0]);
-    g.solve_triangular_with(a, x[1], TriangularSolve { lower, transpose, unit_diagonal })
+    g.solve_triangular_with(a, x[1], TriangularSolve { lower, transpose, unit_diagonal }).unwrap()
 }
 
 /// Signs of vectors cancel in all of these.
@@ -60,9 +60,11 @@ const FORMULAS: &[(&str, &[&[usize]], Formula)] = &[
     ("logdet_spd", &[&[2, 4, 4]], |g, x| g.logdet_spd(spd(g, x[0])).unwrap()),
     ("cholesky_solve", &[&[4, 4], &[4, 2]], |g, x| {
         let l = g.cholesky(spd(g, x[0])).unwrap();
-        g.cholesky_solve(x[1], l)
+        g.cholesky_solve(x[1], l).unwrap()
     }),
-    ("cholesky_solve of a vector", &[&[2, 3, 3], &[3]], |g, x| g.cholesky_solve(x[1], regular(g, x[0]))),
+    ("cholesky_solve of a vector", &[&[2, 3, 3], &[3]], |g, x| {
+        g.cholesky_solve(x[1], regular(g, x[0])).unwrap()
+    }),
     ("inverse", &[&[2, 4, 4]], |g, x| g.inverse(regular(g, x[0])).unwrap()),
     ("inverse of a view", &[&[3, 3]], |g, x| g.inverse(t(g, regular(g, x[0]))).unwrap()),
     ("inverse_transposed", &[&[2, 3, 3]], |g, x| op(g, InverseTransposed {}, &[regular(g, x[0])])),

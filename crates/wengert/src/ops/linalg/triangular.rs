@@ -70,13 +70,16 @@ impl<T: Functions> Rule<T> for TriangularSolve {
         let (n, len, lead) = (system.n, system.len(), system.lead(&shape_b));
         scratch::with(|Scratch { dense: [room_a, room_b, _], .. }| {
             let (a, b) = (dense(a, room_a), dense(b, room_b));
+            if !self.unit_diagonal {
+                check_diagonals(a.iter().copied(), &shape_a)?;
+            }
             for (i, out) in y[0].slice().chunks_exact_mut(len.max(1)).enumerate() {
                 let at = source(&system.batch, &shape_a[..shape_a.len() - 2], i);
                 out.copy_from_slice(&b[source(&system.batch, lead, i) * len..][..len]);
                 self.solve(&a[at * n * n..][..n * n], n, out, system.cols);
             }
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     /// `b_bar = a^-T x_bar`, `a_bar = -b_bar x^T` in the triangle that is read (transposed for a transposed system).
@@ -132,6 +135,23 @@ impl<T: Functions> Rule<T> for TriangularSolve {
             }
         });
         true
+    }
+}
+
+/// Refuses a zero on the diagonal of the matrices of `shape` with elements `a` in row-major order.
+pub(super) fn check_diagonals<T: Functions>(
+    a: impl Iterator<Item = T>,
+    shape: &[usize],
+) -> Result<(), Refusal> {
+    let (batch, [m, n]) = matrices(shape)?;
+    let on_diagonal = |k: usize| k % n == k / n % m;
+    match a.enumerate().find(|&(k, a)| a == T::zero() && on_diagonal(k)) {
+        None => Ok(()),
+        Some((k, _)) => {
+            let rule =
+                format!("{} is singular: entry {} of its diagonal is zero", named(batch, k / (m * n)), k % n);
+            Err(Refusal::new(ErrorKind::SingularMatrix, rule))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::op::{Attention, GruCell, Linear, LstmCell, Softmax, Tril, Where};
+use crate::op::{Attention, GruCell, Linear, LstmCell, RnnCell, Softmax, Tril, Where};
 use crate::rule::*;
 use crate::shape::{Shape, broadcast};
 use crate::term::Term;
@@ -171,6 +171,18 @@ impl<T: Functions> Rule<T> for GruCell {
         let [a, b] = gates(2);
         let n = (a + r * b).tanh();
         Some(Terms::from_elem(n + z * (h - n), 1))
+    }
+}
+
+impl<T: Functions> Rule<T> for RnnCell {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        one(cell(args, 1, 1)?)
+    }
+
+    /// `h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`
+    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+        let [from_x, from_h] = products(args[0], args[1], &args[2..]);
+        Some(Terms::from_elem((from_x + from_h).tanh(), 1))
     }
 }
 

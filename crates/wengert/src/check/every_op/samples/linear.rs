@@ -119,8 +119,8 @@ fn factorisations(op: &Op) -> Option<Vec<Sample>> {
             vec![Sample::new(CholeskySolve {}, vec![real(&[2, 2]), matrix(&[2, 2])]).distinct()]
         }
         Op::InverseGaps(_) => vec![
-            Sample::new(InverseGaps { squares: false }, vec![numbers(&[0.5, 1.0, 2.5])]),
-            Sample::new(InverseGaps { squares: true }, vec![numbers(&[0.5, 1.0, 2.5])]),
+            Sample::new(InverseGaps { sums: false }, vec![numbers(&[0.5, 1.0, 2.5])]),
+            Sample::new(InverseGaps { sums: true }, vec![numbers(&[0.5, 1.0, 2.5])]),
         ],
         Op::Pinv(_) => on(Pinv { rtol: None }, &[&[2, 2], &[3, 2], &[2, 3]]),
         Op::Lstsq(_) => vec![

@@ -104,6 +104,10 @@ fn layers(op: &Op) -> Option<Vec<Sample>> {
             parts(GruCell {}, &[&[2, 3], &[2, 2], &[6, 3], &[6, 2], &[6], &[6]]),
             parts(GruCell {}, &[&[1, 1], &[1, 1], &[3, 1], &[3, 1]]),
         ],
+        Op::RnnCell(_) => vec![
+            parts(RnnCell {}, &[&[2, 3], &[2, 2], &[2, 3], &[2, 2], &[2], &[2]]),
+            parts(RnnCell {}, &[&[1, 1], &[1, 1], &[1, 1], &[1, 1]]),
+        ],
         _ => return None,
     })
 }
@@ -132,6 +136,7 @@ fn windows(op: &Op) -> Option<Vec<Sample>> {
         dilation: ax(dilation),
     };
     let average = |kernel: &[isize], stride: &[isize], padding: &[isize], count_include_pad| AvgPool {
+        rank: kernel.len(),
         kernel: ax(kernel),
         stride: ax(stride),
         padding: ax(padding),
@@ -175,12 +180,16 @@ fn windows(op: &Op) -> Option<Vec<Sample>> {
             parts(average(&[2, 2], &[2, 2], &[0, 0], true), &[&[1, 2, 4, 4]]),
             parts(average(&[2, 3], &[1, 2], &[1, 1], true), &[&[2, 1, 3, 5]]),
             parts(average(&[2, 3], &[1, 2], &[1, 1], false), &[&[2, 1, 3, 5]]),
+            parts(average(&[3], &[2], &[1], false), &[&[2, 2, 5]]),
         ],
         Op::AvgPoolAdjoint(_) => {
-            let AvgPool { kernel, stride, padding, count_include_pad } =
+            let AvgPool { rank, kernel, stride, padding, count_include_pad } =
                 average(&[2, 2], &[2, 2], &[0, 0], true);
             let size = [4, 4].into_iter().collect();
-            vec![parts(AvgPoolAdjoint { size, kernel, stride, padding, count_include_pad }, &[&[1, 2, 2, 2]])]
+            vec![parts(
+                AvgPoolAdjoint { rank, size, kernel, stride, padding, count_include_pad },
+                &[&[1, 2, 2, 2]],
+            )]
         }
         _ => return None,
     })

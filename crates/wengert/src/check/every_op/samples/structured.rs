@@ -103,6 +103,43 @@ fn reducing(op: &Op) -> Option<Vec<Sample>> {
                 vec![real(&[2, 3]), within(0.1, 2.0, &[2, 3])],
             ),
         ],
+        Op::LogCumSumExp(_) => vec![
+            one(LogCumSumExp::default(), &[4]),
+            one(LogCumSumExp { axis: 1 }, &[2, 3]),
+            one(LogCumSumExp { axis: -2 }, &[3, 2]),
+            one(LogCumSumExp { axis: 0 }, &[0, 2]),
+            one(LogCumSumExp { axis: 0 }, &[1]),
+            Sample::new(LogCumSumExp::default(), vec![numbers(&[-800.0, 700.0, 710.0, -900.0])]).rough(),
+        ],
+        Op::CumMax(_) => vec![
+            one(CumMax::default(), &[5]),
+            one(CumMax { axis: 1 }, &[2, 4]),
+            one(CumMax { axis: 0 }, &[0, 2]),
+            Sample::new(CumMax::default(), vec![numbers(&[1.0, 2.0, 2.0, 1.0])]).rough(),
+        ],
+        Op::CumMin(_) => vec![
+            one(CumMin::default(), &[5]),
+            one(CumMin { axis: -2 }, &[4, 2]),
+            Sample::new(CumMin::default(), vec![numbers(&[1.0, 2.0, 1.0])]).rough(),
+        ],
+        Op::Sort(_) => vec![
+            one(Sort { axis: 0, descending: false }, &[5]),
+            one(Sort { axis: 1, descending: true }, &[2, 4]),
+            one(Sort { axis: 0, descending: false }, &[3, 2]),
+            one(Sort { axis: 0, descending: false }, &[0]),
+            Sample::new(Sort::default(), vec![numbers(&[1.0, 1.0, 0.0])]).rough(),
+        ],
+        Op::TopK(_) => vec![
+            one(TopK { k: 2, axis: 0, largest: true }, &[5]),
+            one(TopK { k: 3, axis: -1, largest: false }, &[2, 4]),
+            one(TopK { k: 0, axis: 0, largest: true }, &[3, 2]),
+            one(TopK { k: 3, axis: 0, largest: true }, &[3, 2]),
+        ],
+        Op::OrderStatistics(_) => vec![
+            one(OrderStatistics { ranks: sh(&[2]), axis: 0 }, &[5]),
+            one(OrderStatistics { ranks: sh(&[3, 0, 3]), axis: 1 }, &[2, 4]),
+            one(OrderStatistics { ranks: sh(&[0]), axis: 0 }, &[2, 0]),
+        ],
         Op::ArgMax(_) => {
             vec![one(ArgMax::default(), &[2, 3]), one(ArgMax { axis: Some(0), keepdims: true }, &[2, 3])]
         }
@@ -161,6 +198,21 @@ fn shaping(op: &Op) -> Option<Vec<Sample>> {
             one(SliceInto { shape: sh(&[2, 5]), axis: 1, start: 0, step: 1 }, &[2, 3]),
             one(SliceInto { shape: sh(&[3]), axis: 0, start: 1, step: 1 }, &[0]),
         ],
+        Op::SliceAssign(_) => {
+            let cut = |axis, start, stop, step| Slice { axis, start, stop, step };
+            let assign = |slices: &[Slice], x: &[usize], y: &[usize]| {
+                let op = SliceAssign { slices: slices.into() };
+                Sample::new(op, vec![real(x), within(0.1, 1.0, y)])
+            };
+            vec![
+                assign(&[cut(0, Some(1), None, 2)], &[5], &[2]),
+                assign(&[cut(0, Some(1), None, 1), cut(-1, None, Some(-1), 2)], &[3, 4], &[2, 2]),
+                assign(&[cut(1, Some(1), Some(3), 1)], &[2, 4], &[2, 1]),
+                assign(&[cut(1, Some(1), Some(3), 1)], &[2, 4], &[]),
+                assign(&[cut(0, Some(2), Some(1), 1)], &[3], &[0]),
+                assign(&[], &[2], &[2]),
+            ]
+        }
         Op::Concat(_) => vec![
             Sample::new(Concat { axis: 0 }, vec![real(&[2, 3]), within(0.0, 1.0, &[1, 3])]),
             Sample::new(Concat { axis: -1 }, vec![real(&[2, 2]), real(&[2, 0]), within(0.0, 1.0, &[2, 2])]),
@@ -184,6 +236,7 @@ fn shaping(op: &Op) -> Option<Vec<Sample>> {
                 pad(PadMode::Constant, &[3], &[(1, 2)]),
                 pad(PadMode::Edge, &[2, 3], &[(1, 0), (2, 1)]),
                 pad(PadMode::Reflect, &[4, 3], &[(2, 1), (0, 2)]),
+                pad(PadMode::Wrap, &[4, 3], &[(2, 5), (0, 2)]),
                 pad(PadMode::Constant, &[], &[]),
                 pad(PadMode::Constant, &[0], &[(1, 1)]),
             ]
@@ -258,6 +311,22 @@ fn indexing(op: &Op) -> Option<Vec<Sample>> {
                 ScatterAdd { axis: 0 },
                 vec![real(&[3]), index(&[3], &[1, 1, 1]), within(0.1, 1.0, &[3])],
             ),
+        ],
+        Op::Scatter(_) => vec![
+            Sample::new(
+                Scatter { axis: 0 },
+                vec![real(&[3, 2]), index(&[2, 2], &[2, 0, 0, 1]), within(0.1, 1.0, &[2, 2])],
+            ),
+            Sample::new(
+                Scatter { axis: -1 },
+                vec![real(&[2, 3]), index(&[1, 3], &[1, 2, 0]), within(0.1, 1.0, &[1, 3])],
+            ),
+            Sample::new(Scatter { axis: 0 }, vec![real(&[2]), index(&[2], &[1, 0]), real(&[2])]),
+            Sample::new(Scatter { axis: 0 }, vec![real(&[2]), index(&[0], &[]), real(&[0])]),
+        ],
+        Op::OneHot(_) => vec![
+            Sample::new(OneHot { classes: 3 }, vec![index(&[2], &[2, 0])]),
+            Sample::new(OneHot { classes: 2 }, vec![index(&[], &[1])]),
         ],
         Op::Embedding(_) => vec![
             Sample::new(Embedding {}, vec![real(&[4, 2]), index(&[2, 2], &[3, 0, 3, 1])]),

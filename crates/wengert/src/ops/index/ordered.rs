@@ -1,0 +1,226 @@
+//! Values picked along an axis by their order: sorting, the largest ones, running extremes.
+//!
+//! Each op gives the values and, as indices, where they come from; derivatives are those of `gather`. A NaN counts as
+//! larger than everything.
+
+use std::cmp::Ordering;
+
+use ndarray::{ArrayViewD, Axis};
+
+use super::gather::{pick, put};
+use crate::error::{ErrorKind, Refusal};
+use crate::kernel::functions::Functions;
+use crate::op::{CumMax, CumMin, Gather, OrderStatistics, ScatterAdd, Sort, TopK};
+use crate::rule::*;
+use crate::shape::{Shape, axis};
+use crate::term::Term;
+
+/// An op that picks values along an axis by their order.
+trait Order<T> {
+    fn axis(&self) -> isize;
+
+    /// How many values it picks from `n`.
+    fn count(&self, n: usize) -> Result<usize, Refusal>;
+
+    /// The positions in `lane` of the values it picks; `order` is room for positions.
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
+}
+
+fn compare<T: Functions>(a: T, b: T) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// The order of two positions by their values, of equal ones by the positions themselves.
+fn ranked<T: Functions>(lane: &[T], descending: bool) -> impl Fn(&i64, &i64) -> Ordering + '_ {
+    move |&a, &b| {
+        let by_value = compare(lane[a as usize], lane[b as usize]);
+        if descending { by_value.reverse() } else { by_value }.then(a.cmp(&b))
+    }
+}
+
+fn all_positions(n: usize, order: &mut Vec<i64>) {
+    order.clear();
+    order.extend(0..n as i64);
+}
+
+impl<T: Functions> Order<T> for Sort {
+    fn axis(&self) -> isize {
+        self.axis
+    }
+    fn count(&self, n: usize) -> Result<usize, Refusal> {
+        Ok(n)
+    }
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+        all_positions(lane.len(), order);
+        order.sort_unstable_by(ranked(lane, self.descending));
+        picks.copy_from_slice(order);
+    }
+}
+
+impl<T: Functions> Order<T> for TopK {
+    fn axis(&self) -> isize {
+        self.axis
+    }
+    fn count(&self, n: usize) -> Result<usize, Refusal> {
+        if self.k <= n {
+            return Ok(self.k);
+        }
+        let rule = format!("{} values are wanted of {n}", self.k);
+        Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
+    }
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+        all_positions(lane.len(), order);
+        let ranked = ranked(lane, self.largest);
+        if (1..lane.len()).contains(&self.k) {
+            order.select_nth_unstable_by(self.k - 1, &ranked);
+        }
+        order.truncate(self.k);
+        order.sort_unstable_by(ranked);
+        picks.copy_from_slice(order);
+    }
+}
+
+impl<T: Functions> Order<T> for OrderStatistics {
+    fn axis(&self) -> isize {
+        self.axis
+    }
+    fn count(&self, n: usize) -> Result<usize, Refusal> {
+        if n == 0 {
+            return Err(Refusal::new(ErrorKind::EmptyReduction, "an axis of length 0 has no order"));
+        }
+        match self.ranks.iter().find(|&&rank| rank >= n) {
+            None => Ok(self.ranks.len()),
+            Some(rank) => {
+                let rule = format!("rank {rank} is out of range for an axis of length {n}");
+                Err(Refusal::new(ErrorKind::IndexOutOfRange, rule))
+            }
+        }
+    }
+    /// A NaN has no place in an order: where there is one, it is what is picked.
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+        if let Some(nan) = lane.iter().position(|x| x.is_nan()) {
+            return picks.fill(nan as i64);
+        }
+        all_positions(lane.len(), order);
+        for (pick, &rank) in picks.iter_mut().zip(&self.ranks) {
+            *pick = *order.select_nth_unstable_by(rank, ranked(lane, false)).1;
+        }
+    }
+}
+
+/// The last position so far of the value that no other `beats`; from a NaN on that one.
+fn running<T: Functions>(lane: &[T], picks: &mut [i64], beats: impl Fn(T, T) -> bool) {
+    let mut best = 0;
+    for (k, pick) in picks.iter_mut().enumerate() {
+        if lane[k].is_nan() || (!lane[best].is_nan() && !beats(lane[best], lane[k])) {
+            best = k;
+        }
+        *pick = best as i64;
+    }
+}
+
+macro_rules! running_extremes {
+    ($($Op:ident $beats:expr;)*) => { $(impl<T: Functions> Order<T> for $Op {
+        fn axis(&self) -> isize {
+            self.axis
+        }
+        fn count(&self, n: usize) -> Result<usize, Refusal> {
+            Ok(n)
+        }
+        fn positions(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
+            running(lane, picks, $beats);
+        }
+    })* };
+}
+running_extremes! {
+    CumMax |a, b| a > b;
+    CumMin |a, b| a < b;
+}
+
+fn along<T>(op: &impl Order<T>, ndim: usize) -> usize {
+    axis(op.axis(), ndim).expect("the axis has passed `infer`")
+}
+
+fn infer<T>(op: &impl Order<T>, args: &[Arg]) -> Result<Specs, Refusal> {
+    let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
+    let along = axis(op.axis(), shape.len())?;
+    shape[along] = op.count(shape[along])?;
+    Ok([Spec::real(shape.clone()), Spec::index(shape)].into_iter().collect())
+}
+
+fn forward<T: Functions>(op: &impl Order<T>, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+    let [values, positions] = y else { unreachable!("two results") };
+    let (x, along) = (x[0].real(), along(op, x[0].real().ndim()));
+    let (mut lane, mut order, mut picks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut positions = positions.index();
+    for (x, mut out) in x.lanes(Axis(along)).into_iter().zip(positions.lanes_mut(Axis(along))) {
+        lane.clear();
+        lane.extend(x);
+        picks.resize(out.len(), 0);
+        op.positions(&lane, &mut order, &mut picks);
+        out.iter_mut().zip(&picks).for_each(|(out, pick)| *out = *pick);
+    }
+    pick(x, &positions.view(), along, values.real(), false);
+}
+
+/// What was picked several times gets the sum.
+fn vjp<'r, T: Functions>(
+    op: &impl Order<T>,
+    call: &Call<'_, 'r, T>,
+    y_bar: &[Option<Term<'r, T>>],
+) -> Cotangents<'r, T> {
+    let (x, positions) = (call.args[0], call.results[1]);
+    let add = |y_bar| x.full(&x.shape(), 0.0).apply(ScatterAdd { axis: op.axis() }, &[positions, y_bar]);
+    Cotangents::from_elem(y_bar[0].map(add), 1)
+}
+
+/// The tangents from the same positions; the positions have none.
+fn jvp<'r, T: Functions>(
+    op: &impl Order<T>,
+    call: &Call<'_, 'r, T>,
+    x_dot: &[Option<Term<'r, T>>],
+) -> Option<Terms<'r, T>> {
+    Some(Terms::from_elem(x_dot[0]?.apply(Gather { axis: op.axis() }, &[call.results[1]]), 1))
+}
+
+fn vjp_kernel<T: Functions>(
+    op: &impl Order<T>,
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    if !x_bar.accumulate {
+        x_bar.array.fill(T::zero());
+    }
+    put(y_bar.view(), &y[1].index(), along(op, y_bar.ndim()), x_bar.array.view_mut());
+    true
+}
+
+macro_rules! orders {
+    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            infer::<T>(self, args)
+        }
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            forward(self, x, y);
+            Ok(())
+        }
+        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+            vjp(self, call, y_bar)
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+            jvp(self, call, x_dot)
+        }
+        fn vjp_kernel(
+            &self,
+            _x: &[Input<'_, T>],
+            y: &[Input<'_, T>],
+            y_bar: &[Option<ArrayViewD<'_, T>>],
+            x_bar: &mut [Option<Cotangent<'_, T>>],
+        ) -> bool {
+            vjp_kernel(self, y, y_bar, x_bar)
+        }
+    })* };
+}
+orders! { Sort TopK OrderStatistics CumMax CumMin }
