@@ -21,8 +21,11 @@ pub use statement::{Signature, Statement};
 /// What a formula is recorded on.
 #[doc(hidden)]
 pub trait Recorder<T: Functions> {
+    #[track_caller]
     fn unary(&self, op: Unary, x: Var) -> Var;
+    #[track_caller]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var;
+    #[track_caller]
     fn binary(&self, op: Binary, a: Var, b: Var) -> Var;
     fn number(&self, value: f64) -> Var;
 }
@@ -132,6 +135,7 @@ pub trait Expr: Operand {
 pub trait Operand: Statement {
     /// Records what has to be recorded.
     #[doc(hidden)]
+    #[track_caller]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded;
     /// Writes the steps of a program.
     #[doc(hidden)]
@@ -218,6 +222,7 @@ numbers! { f64 f32 i32 }
 
 impl Recorded {
     #[inline(always)]
+    #[track_caller]
     fn var<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Var {
         match self {
             Recorded::Node(v) => v,
@@ -228,6 +233,7 @@ impl Recorded {
 
 /// Records an expression as a node.
 #[inline(always)]
+#[track_caller]
 pub(crate) fn record<T: Functions, R: Recorder<T> + ?Sized>(tape: &R, x: impl Operand) -> Var {
     x.record(tape).var(tape)
 }

@@ -133,6 +133,7 @@ impl<T: Functions> Tape<T> {
 impl<T: Engine> Graph<T> {
     /// Records an argument: a handle as it is, numbers op by op, arrays as one node.
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn arg(&self, x: impl crate::expr::Operand) -> Var {
         match self.sort_of(x) {
             Sort::Numbers => self.record_statement(x),
@@ -162,6 +163,7 @@ impl<T: Engine> Graph<T> {
     }
 
     /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
+    #[track_caller]
     pub(crate) fn total(&self, x: impl Expr, total: Total) -> Option<Var> {
         (self.fuses(x) || (self.has_array(x) && single(x))).then(|| self.record_formula(x, Some(total)))
     }
@@ -176,6 +178,7 @@ impl<T: Engine> Graph<T> {
         x.any(&|v: Var| tape.resolve(v).is_ok_and(|id| !tape.nodes[id].is_lane()))
     }
 
+    #[track_caller]
     fn record_formula(&self, x: impl crate::expr::Operand, total: Option<Total>) -> Var {
         let mut program = self.lowering.take();
         program.clear();

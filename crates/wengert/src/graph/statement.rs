@@ -9,6 +9,7 @@ use crate::var::Var;
 impl<T: Engine> Graph<T> {
     /// Records a formula of numbers: its value, and the partial to each leaf.
     #[inline(never)]
+    #[track_caller]
     pub(super) fn record_statement<E: Operand>(&self, x: E) -> Var {
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;

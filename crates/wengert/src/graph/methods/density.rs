@@ -11,6 +11,7 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
+use crate::rule::Record;
 use crate::shape::{Axes, Shape, broadcast};
 use crate::var::Var;
 
@@ -29,17 +30,17 @@ impl<T: Engine> Graph<T> {
         let masks = rules.iter().map(|&(compare, bound)| self.must(&Op::Compare(compare), &[x, bound]));
         let both = |a, b| self.must(&Logical { kind: LogicalKind::And }.into(), &[a, b]);
         let mask = masks.reduce(both).expect("a support has a rule");
-        Support { mask, inside: self.must(&Where {}.into(), &[mask, x, self.full(&[], instead)]) }
+        Support { mask, inside: self.must(&Where {}.into(), &[mask, x, self.filled(&[], instead)]) }
     }
 
     /// Whole numbers from 0 on.
     fn whole(&self, k: Var) -> Support {
         let floor = self.must(&Op::Unary(Unary::Floor), &[k]);
-        self.supported(k, &[(Compare::Ge, self.full(&[], 0.0)), (Compare::Eq, floor)], 0.0)
+        self.supported(k, &[(Compare::Ge, self.filled(&[], 0.0)), (Compare::Eq, floor)], 0.0)
     }
 
     fn outside_is_zero(&self, mask: Var, log_density: Var) -> Var {
-        self.must(&Where {}.into(), &[mask, log_density, self.full(&[], f64::NEG_INFINITY)])
+        self.must(&Where {}.into(), &[mask, log_density, self.filled(&[], f64::NEG_INFINITY)])
     }
 
     /// Log density of the normal distribution of mean `mean` and standard deviation `sd`.
@@ -72,7 +73,7 @@ impl<T: Engine> Graph<T> {
     pub fn lognormal_logpdf(&self, x: impl Operand, mean: impl Operand, sd: impl Operand) -> Var {
         self.enter();
         let (x, mean, sd) = (self.arg(x), self.arg(mean), self.arg(sd));
-        let Support { mask, inside } = self.supported(x, &[(Compare::Gt, self.full(&[], 0.0))], 1.0);
+        let Support { mask, inside } = self.supported(x, &[(Compare::Gt, self.filled(&[], 0.0))], 1.0);
         let log = self.arg(inside.log());
         let y = self.arg(-0.5 * ((log - mean) / sd).square() - log - sd.log() - HALF_LN_TAU);
         self.outside_is_zero(mask, y)
@@ -83,7 +84,7 @@ impl<T: Engine> Graph<T> {
     pub fn exponential_logpdf(&self, x: impl Operand, rate: impl Operand) -> Var {
         self.enter();
         let (x, rate) = (self.arg(x), self.arg(rate));
-        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.full(&[], 0.0))], 1.0);
+        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.filled(&[], 0.0))], 1.0);
         let y = self.arg(rate.log() - rate * inside);
         self.outside_is_zero(mask, y)
     }
@@ -115,7 +116,7 @@ impl<T: Engine> Graph<T> {
     ) -> Var {
         self.enter();
         let (x, df, location, scale) = (self.arg(x), self.arg(df), self.arg(location), self.arg(scale));
-        let constant = self.arg((0.5 * df).betaln(self.full(&[], 0.5)) + 0.5 * df.log() + scale.log());
+        let constant = self.arg((0.5 * df).betaln(self.filled(&[], 0.5)) + 0.5 * df.log() + scale.log());
         let z = self.arg((x - location) / scale);
         self.arg(-0.5 * (df + 1.0) * (z * z / df).log1p() - constant)
     }
@@ -125,7 +126,7 @@ impl<T: Engine> Graph<T> {
     pub fn gamma_logpdf(&self, x: impl Operand, shape: impl Operand, rate: impl Operand) -> Var {
         self.enter();
         let (x, shape, rate) = (self.arg(x), self.arg(shape), self.arg(rate));
-        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.full(&[], 0.0))], 1.0);
+        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.filled(&[], 0.0))], 1.0);
         let y = self.arg((shape - 1.0).xlogy(inside) + shape * rate.log() - rate * inside - shape.lgamma());
         self.outside_is_zero(mask, y)
     }
@@ -135,7 +136,7 @@ impl<T: Engine> Graph<T> {
     pub fn beta_logpdf(&self, x: impl Operand, a: impl Operand, b: impl Operand) -> Var {
         self.enter();
         let (x, a, b) = (self.arg(x), self.arg(a), self.arg(b));
-        let rules = [(Compare::Ge, self.full(&[], 0.0)), (Compare::Le, self.full(&[], 1.0))];
+        let rules = [(Compare::Ge, self.filled(&[], 0.0)), (Compare::Le, self.filled(&[], 1.0))];
         let Support { mask, inside } = self.supported(x, &rules, 0.5);
         let y = self.arg((a - 1.0).xlogy(inside) + (b - 1.0).xlog1py(-inside) - a.betaln(b));
         self.outside_is_zero(mask, y)
@@ -149,10 +150,10 @@ impl<T: Engine> Graph<T> {
         self.enter();
         let (x, a) = (self.arg(x), self.arg(concentration));
         let last = |v: Var| self.must(&Sum { axes: Some([-1][..].into()), keepdims: false }.into(), &[v]);
-        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.full(&[], 0.0))], 0.5);
+        let Support { mask, inside } = self.supported(x, &[(Compare::Ge, self.filled(&[], 0.0))], 0.5);
         let each = self.arg((a - 1.0).xlogy(inside) - a.lgamma());
         let y = self.arg(last(self.outside_is_zero(mask, each)) + last(a).lgamma());
-        let supported = self.must(&Op::Compare(Compare::Ne), &[y, self.full(&[], f64::NEG_INFINITY)]);
+        let supported = self.must(&Op::Compare(Compare::Ne), &[y, self.filled(&[], f64::NEG_INFINITY)]);
         self.outside_is_zero(supported, y)
     }
 
@@ -205,7 +206,7 @@ impl<T: Engine> Graph<T> {
         self.enter();
         let (k, n, p) = (self.arg(k), self.arg(n), self.arg(p));
         let floor = self.must(&Op::Unary(Unary::Floor), &[k]);
-        let rules = [(Compare::Ge, self.full(&[], 0.0)), (Compare::Eq, floor), (Compare::Le, n)];
+        let rules = [(Compare::Ge, self.filled(&[], 0.0)), (Compare::Eq, floor), (Compare::Le, n)];
         let Support { mask, inside: k } = self.supported(k, &rules, 0.0);
         let rest = self.arg(n - k);
         let choices = self.arg(-((n + 1.0).log() + (rest + 1.0).betaln(k + 1.0)));

@@ -1,5 +1,6 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
+use crate::error::Result;
 use crate::expr::{Expr, Operand, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
@@ -9,18 +10,27 @@ use crate::op::*;
 use crate::rule::Record;
 use crate::var::Var;
 
+#[inline]
+#[track_caller]
+fn recorded(v: Result<Var>) -> Var {
+    match v {
+        Ok(v) => v,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 impl<T: Engine> Recorder<T> for Graph<T> {
     #[inline]
     fn unary(&self, op: Unary, x: Var) -> Var {
-        T::map(self, Map::Unary(op), x).unwrap_or_else(|error| panic!("{error}"))
+        recorded(T::map(self, Map::Unary(op), x))
     }
     #[inline]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var {
-        T::map(self, Map::Tuned(op, p), x).unwrap_or_else(|error| panic!("{error}"))
+        recorded(T::map(self, Map::Tuned(op, p), x))
     }
     #[inline]
     fn binary(&self, op: Binary, a: Var, b: Var) -> Var {
-        T::zip(self, op, a, b).unwrap_or_else(|error| panic!("{error}"))
+        recorded(T::zip(self, op, a, b))
     }
     fn number(&self, value: f64) -> Var {
         self.filled(&[], value)

@@ -6,6 +6,7 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
+use crate::rule::Record;
 use crate::shape::broadcast;
 use crate::var::Var;
 
@@ -26,8 +27,8 @@ impl<T: Engine> Graph<T> {
 
     /// `value` where `target` compares so with `side`, 0 elsewhere.
     fn where_target(&self, target: Var, compare: Compare, side: f64, value: Var) -> Var {
-        let mask = self.must(&Op::Compare(compare), &[target, self.full(&[], side)]);
-        self.must(&Where {}.into(), &[mask, value, self.full(&[], 0.0)])
+        let mask = self.must(&Op::Compare(compare), &[target, self.filled(&[], side)]);
+        self.must(&Where {}.into(), &[mask, value, self.filled(&[], 0.0)])
     }
 
     /// `(log v + (prediction - target)^2 / v) / 2` with `v = max(variance, eps)`, the negative log likelihood of a normal

@@ -5,6 +5,7 @@ use crate::expr::{Expr, Operand};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
+use crate::rule::Record;
 use crate::shape::Axes;
 use crate::var::Var;
 
@@ -42,7 +43,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn isinf(&self, x: impl Expr) -> Var {
         self.enter();
-        let (x, infinity) = (self.arg(x), self.full(&[], f64::INFINITY));
+        let (x, infinity) = (self.arg(x), self.filled(&[], f64::INFINITY));
         let size = self.must(&Op::Unary(Unary::Abs), &[x]);
         self.must(&Op::Compare(Compare::Eq), &[size, infinity])
     }
@@ -51,7 +52,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn isfinite(&self, x: impl Expr) -> Var {
         self.enter();
-        let (x, infinity) = (self.arg(x), self.full(&[], f64::INFINITY));
+        let (x, infinity) = (self.arg(x), self.filled(&[], f64::INFINITY));
         let size = self.must(&Op::Unary(Unary::Abs), &[x]);
         self.must(&Op::Compare(Compare::Lt), &[size, infinity])
     }
@@ -90,40 +91,40 @@ impl<T: Engine> Graph<T> {
         let x = self.arg(x);
         let replaced = |from: Var, compare: Compare, to: Var, by: f64| {
             let mask = self.must(&Op::Compare(compare), &[from, to]);
-            self.must(&Where {}.into(), &[mask, self.full(&[], by), from])
+            self.must(&Where {}.into(), &[mask, self.filled(&[], by), from])
         };
-        let y = replaced(x, Compare::Eq, self.full(&[], f64::INFINITY), posinf);
-        let y = replaced(y, Compare::Eq, self.full(&[], f64::NEG_INFINITY), neginf);
+        let y = replaced(x, Compare::Eq, self.filled(&[], f64::INFINITY), posinf);
+        let y = replaced(y, Compare::Eq, self.filled(&[], f64::NEG_INFINITY), neginf);
         let mask = self.must(&Op::Compare(Compare::Ne), &[x, x]);
-        self.must(&Where {}.into(), &[mask, self.full(&[], nan), y])
+        self.must(&Where {}.into(), &[mask, self.filled(&[], nan), y])
     }
 
     /// How often `mask` holds (or fails) over axes.
     fn count(&self, mask: Var, holds: bool, axes: Option<&[isize]>) -> Var {
-        let [yes, no] = [1.0, 0.0].map(|value| self.full(&[], value));
+        let [yes, no] = [1.0, 0.0].map(|value| self.filled(&[], value));
         let ones = self.must(&Where {}.into(), &if holds { [mask, yes, no] } else { [mask, no, yes] });
         self.must(&Sum { axes: axes.map(Axes::from), keepdims: false }.into(), &[ones])
     }
 
     fn any_of(&self, mask: Var, axes: Option<&[isize]>) -> Var {
         let count = self.count(mask, true, axes);
-        self.must(&Op::Compare(Compare::Gt), &[count, self.full(&[], 0.0)])
+        self.must(&Op::Compare(Compare::Gt), &[count, self.filled(&[], 0.0)])
     }
 
     fn all_of(&self, mask: Var, axes: Option<&[isize]>) -> Var {
         let count = self.count(mask, false, axes);
-        self.must(&Op::Compare(Compare::Eq), &[count, self.full(&[], 0.0)])
+        self.must(&Op::Compare(Compare::Eq), &[count, self.filled(&[], 0.0)])
     }
 
     fn count_nonzero_of(&self, x: Var, axes: Option<&[isize]>) -> Var {
-        let mask = self.must(&Op::Compare(Compare::Ne), &[x, self.full(&[], 0.0)]);
+        let mask = self.must(&Op::Compare(Compare::Ne), &[x, self.filled(&[], 0.0)]);
         self.count(mask, true, axes)
     }
 
     /// `x` with 0 for NaN, summed; and the mask of what is a number.
     fn nansum_of(&self, x: Var, axes: Option<&[isize]>) -> (Var, Var) {
         let numbers = self.must(&Op::Compare(Compare::Eq), &[x, x]);
-        let held = self.must(&Where {}.into(), &[numbers, x, self.full(&[], 0.0)]);
+        let held = self.must(&Where {}.into(), &[numbers, x, self.filled(&[], 0.0)]);
         (self.must(&Sum { axes: axes.map(Axes::from), keepdims: false }.into(), &[held]), numbers)
     }
 
