@@ -43,7 +43,7 @@ def installed(command):
 
 
 PEERS = {
-    "wengert": RS("wengert"),
+    "wengert": RS("wengert"), "wengert-debug": RS("wengert", t="debug"),
     "torch": PY("torch"), "torch-compile": PY("torch"), "jax": PY("jax"), "autograd": PY("autograd"),
     "candle": RS("candle"), "candle-native": [f"{A.bin}/n-candle/release/peer-candle"],
     "burn-flex": RS("burn", "flex"), "burn-nd": RS("burn", "ndarray"),

@@ -47,11 +47,9 @@ pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T]
         if n > 0 && out.len() > inner && inner > 0 && threads::pays(x.len()) {
             let rows = (PIECE / (n * inner)).max(1);
             let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
-            return threads::each(pieces, |(x, out)| {
-                level::run(Blocks { block: Block { x, n, inner }, out, how });
-            });
+            return threads::each(pieces, |(x, out)| blocks(Block { x, n, inner }, out, how));
         }
-        return level::run(Blocks { block, out, how });
+        return blocks(block, out, how);
     }
     let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
     let mut out = out.iter_mut();
@@ -59,8 +57,14 @@ pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T]
         lanes.clear();
         lanes.extend(lane.iter().copied());
         let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
-        level::run(Blocks { block: Block { x: &lanes, n: lanes.len(), inner: 1 }, out, how });
+        blocks(Block { x: &lanes, n: lanes.len(), inner: 1 }, out, how);
     });
+}
+
+/// Reduces a block at the level in use; a function of its own, so that it is compiled once.
+#[inline(never)]
+fn blocks<T: Functions>(block: Block<'_, T>, out: &mut [T], how: impl Reduction<T>) {
+    level::run(Blocks { block, out, how });
 }
 
 /// An array of `[outer, n, inner]` elements without gaps, to be reduced over the middle.
