@@ -22,12 +22,31 @@ pub fn pays(elements: usize) -> bool {
     elements >= SHARED && available() > 1
 }
 
-/// Runs all jobs, side by side where there are several threads.
+/// Runs all jobs, side by side where there are several threads. The calling thread works too: it is not kept waiting for
+/// a sleeping one to take over.
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
     #[cfg(feature = "rayon")]
     if available() > 1 {
-        let work = &work;
-        return rayon::scope(|scope| jobs.for_each(|job| scope.spawn(move |_| work(job))));
+        let jobs = std::sync::Mutex::new(jobs);
+        let next = || jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        let drain = || {
+            while let Some(job) = next() {
+                work(job);
+            }
+        };
+        return rayon::in_place_scope(|scope| {
+            (1..available()).for_each(|_| scope.spawn(|_| drain()));
+            drain();
+        });
     }
     jobs.for_each(work);
+}
+
+/// Runs `a` on the calling thread and `b` beside it.
+#[cfg(feature = "rayon")]
+pub fn both(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+    rayon::in_place_scope(|scope| {
+        scope.spawn(|_| b());
+        a();
+    });
 }

@@ -99,7 +99,7 @@ fn halves<T: Send>(
     }
     let first = count / 2;
     let (left, right) = c.split_at_mut(first * stride);
-    rayon::join(
+    crate::kernel::threads::both(
         || halves(from, first, stride, left, threads / 2, one),
         || halves(from + first, count - first, stride, right, threads - threads / 2, one),
     );

@@ -20,6 +20,10 @@ use check::{at, distinct, inside, place};
 pub use element::Gemm;
 pub(super) use solve::Solve;
 
+/// Rows or columns of a part are a multiple of this: whole tiles of the crate's kernels.
+#[cfg(feature = "rayon")]
+const PART: usize = 64;
+
 /// One operand as a pointer to element `(0, 0)` and two strides.
 #[derive(Clone, Copy)]
 struct At<P> {
@@ -53,6 +57,10 @@ impl<T: Copy> Clone for Product<'_, T> {
     }
 }
 impl<T: Copy> Copy for Product<'_, T> {}
+
+// SAFETY: a product only reads what it borrows shared, and writes its own elements of `c`. Two parts of one product that
+// run at the same time are made by `shared` alone, which gives them different elements.
+unsafe impl<T: Send + Sync> Send for Product<'_, T> {}
 
 impl<'a, T: Gemm> Product<'a, T> {
     /// Checks that every operand is inside its slice and that elements of `c` do not overlap.
@@ -201,6 +209,26 @@ impl<'a, T: Gemm> Product<'a, T> {
     pub(super) fn dots(self) {
         assert!(self.k == 1 || (self.a.cs == 1 && self.b.rs == 1));
         crate::kernel::level::arch().dispatch(tile::Dots(self));
+    }
+
+    /// By the `gemm` crate, the result shared among threads along its longer side. No sum is split, and the crate blocks
+    /// sums by their length alone, so the bits are those of one thread.
+    pub(super) fn shared(self, threads: usize) {
+        #[cfg(feature = "rayon")]
+        if threads > 1 && self.m.max(self.n) >= 2 * PART {
+            let along = self.m.max(self.n);
+            let first = (along / 2).next_multiple_of(PART);
+            let (left, right) = match self.m >= self.n {
+                true => (self.rows(0, first), self.rows(first, along - first)),
+                false => (self.columns(0, first), self.columns(first, along - first)),
+            };
+            let half = threads / 2;
+            return crate::kernel::threads::both(
+                move || left.shared(threads - half),
+                move || right.shared(half),
+            );
+        }
+        self.library(threads);
     }
 
     /// By the `gemm` crate.

@@ -312,5 +312,5 @@ fn nothing_at_all_is_a_matrix_too() {
     assert_eq!(g.item(g.det(x)), 1.0);
     let x = g.leaf(ArrayD::<f64>::zeros(IxDyn(&[2, 2, 2])));
     let identity = g.matrix_power(x, 0).unwrap();
-    assert_eq!(g.value(identity), ndarray::Array2::eye(2).broadcast((2, 2, 2)).unwrap().into_dyn());
+    assert_eq!(g.value(identity), ndarray::Array2::<f64>::eye(2).broadcast((2, 2, 2)).unwrap().into_dyn());
 }
