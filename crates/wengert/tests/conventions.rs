@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use ndarray::{Array1, ArrayD, array};
+use wengert::graph::ClassOptions;
 use wengert::op::*;
 use wengert::prelude::*;
 use wengert::{ErrorKind, Op};
@@ -159,6 +160,12 @@ fn conventions_are_those_of_the_document() {
     w.hold("kl_div", |g, x| g.kl_div(x[0], x[1]), &[&[-1.0], &[0.0]], 0.0, &[&[0.0], &[NAN]]);
     hold!(w, exponential_logpdf(x, x[1]) [-1.0] [2.0] = -INF, [0.0], [0.0]);
 
+    hold!(w, logsumexp(x) [-INF, -INF] = -INF, [NAN, NAN]);
+    hold!(w, softmax(x, 0) [-INF, -INF] = NAN, [NAN, NAN]);
+    hold!(w, log_softmax(x, 0) [-INF, -INF] = NAN, [NAN, NAN]);
+    hold!(w, layer_norm(x, &[2], None, None, 0.0) [3.0, 3.0] = NAN, [NAN, NAN]);
+    hold!(w, rms_norm(x, &[2], None, 0.0) [0.0, 0.0] = NAN, [NAN, NAN]);
+
     // NaN.
     hold!(w, maximum(x, x[1]) [NAN] [1.0] = NAN, [1.0], [1.0]);
     hold!(w, minimum(x, x[1]) [NAN] [1.0] = NAN, [1.0], [1.0]);
@@ -179,6 +186,14 @@ fn conventions_are_those_of_the_document() {
     hold!(w, mean(x) [] = NAN, []);
     hold!(w, var(x) [] = NAN, []);
     hold!(w, std(x) [] = NAN, []);
+    hold!(w, mse_loss(x, x[0]) [] = NAN, []);
+    let ignored = |g: &Graph| g.indices([-100]);
+    let sum = ClassOptions { reduction: Reduction::Sum, ..ClassOptions::default() };
+    let row = |g: &Graph, x: &[Var]| g.reshape(x[0], &[1, 2]);
+    w.hold("cross_entropy", |g, x| g.cross_entropy(row(g, x), ignored(g)), &[&[1.0, 2.0]], NAN, &[&[0.0, 0.0]]);
+    w.hold("cross_entropy", |g, x| g.cross_entropy_with(row(g, x), ignored(g), sum), &[&[1.0, 2.0]], 0.0, &[&[0.0, 0.0]]);
+    w.hold("nll_loss", |g, x| g.nll_loss(row(g, x), ignored(g)), &[&[1.0, 2.0]], NAN, &[&[0.0, 0.0]]);
+    w.hold("nll_loss", |g, x| g.nll_loss_with(row(g, x), ignored(g), sum), &[&[1.0, 2.0]], 0.0, &[&[0.0, 0.0]]);
     let none: [bool; 0] = [];
     assert_eq!([g.any(g.mask(none)), g.all(g.mask(none))].map(|v| g.value_bool(v)[[]]), [false, true]);
     w.refuses_nothing("max", Max::default());

@@ -10,8 +10,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use smallvec::SmallVec;
 use wengert::graph::{ClassOptions, HeadWeights};
 use wengert::op::{
-    Attention, AvgPoolOptions, Binary, Compare, ConvOptions, ConvTransposeOptions, ConvolveMode, Indexing,
-    Interpolation, MaxPoolOptions, PadMode, Reduction, Slice, TriangularSolve, Unary,
+    Attention, AvgPoolOptions, ConvOptions, ConvTransposeOptions, ConvolveMode, Indexing, Interpolation,
+    MaxPoolOptions, PadMode, Reduction, Slice, TriangularSolve,
 };
 use wengert::prelude::*;
 
