@@ -57,14 +57,20 @@ impl Walk {
         }
     }
 
-    /// Holds what `op` says of a vector without elements.
-    fn refuses_nothing(&mut self, name: &str, op: impl Into<Op>) {
-        let g = Graph::<f64>::new();
-        let kind = g.try_apply(&op.into(), &[g.leaf(Array1::zeros(0))]).map(drop).map_err(|e| e.kind());
-        if kind != Err(ErrorKind::EmptyReduction) {
-            self.failures.push(format!("{name} over nothing: {kind:?}"));
+    /// Holds `outcome` to a refusal of this kind.
+    fn refuse<R>(&mut self, name: &str, outcome: wengert::Result<R>, kind: ErrorKind) {
+        let have = outcome.map(drop).map_err(|error| error.kind());
+        if have != Err(kind) {
+            self.failures.push(format!("{name}: {have:?}, not {kind:?}"));
         }
         self.is_named(name);
+    }
+
+    /// Holds what `op` says of a vector without elements.
+    fn refuse_nothing(&mut self, name: &str, op: impl Into<Op>) {
+        let g = Graph::<f64>::new();
+        let outcome = g.try_apply(&op.into(), &[g.leaf(Array1::zeros(0))]);
+        self.refuse(name, outcome, ErrorKind::EmptyReduction);
     }
 }
 
@@ -124,6 +130,11 @@ fn conventions_are_those_of_the_document() {
         "max_pool1d",
         |g, x| g.max_pool1d(g.reshape(x[0], &[1, 1, -1]), [3], MaxPoolOptions::default()),
         &[&[1.0, 5.0, 5.0]], 5.0, &[&[0.0, 1.0, 0.0]],
+    );
+    w.hold(
+        "max_pool2d",
+        |g, x| g.max_pool2d(g.reshape(x[0], &[1, 1, 2, -1]), [2, 2], MaxPoolOptions::default()),
+        &[&[1.0, 5.0, 5.0, 2.0]], 5.0, &[&[0.0, 1.0, 0.0, 0.0]],
     );
     w.hold("sort", |g, x| g.select(g.sort(x[0], 0, false).0, 0, 1), &[&[3.0, 1.0, 3.0]], 3.0, &[&[1.0, 0.0, 0.0]]);
     w.hold("topk", |g, x| g.topk(x[0], 1, 0, true).0, &[&[1.0, 3.0, 3.0]], 3.0, &[&[0.0, 1.0, 0.0]]);
@@ -196,12 +207,30 @@ fn conventions_are_those_of_the_document() {
     w.hold("nll_loss", |g, x| g.nll_loss_with(row(g, x), ignored(g), sum), &[&[1.0, 2.0]], 0.0, &[&[0.0, 0.0]]);
     let none: [bool; 0] = [];
     assert_eq!([g.any(g.mask(none)), g.all(g.mask(none))].map(|v| g.value_bool(v)[[]]), [false, true]);
-    w.refuses_nothing("max", Max::default());
-    w.refuses_nothing("min", Min::default());
-    w.refuses_nothing("argmax", ArgMax::default());
-    w.refuses_nothing("argmin", ArgMin::default());
-    w.refuses_nothing("median", OrderStatistics { ranks: [0][..].into(), axis: 0 });
-    [INF, -INF, -1.0].into_iter().for_each(|p| w.refuses_nothing("norm", Norm { p, ..Norm::default() }));
+    w.refuse_nothing("max", Max::default());
+    w.refuse_nothing("min", Min::default());
+    w.refuse_nothing("argmax", ArgMax::default());
+    w.refuse_nothing("argmin", ArgMin::default());
+    w.refuse_nothing("median", OrderStatistics { ranks: [0][..].into(), axis: 0 });
+    [INF, -INF, -1.0].into_iter().for_each(|p| w.refuse_nothing("norm", Norm { p, ..Norm::default() }));
+
+    // Equal values, singular matrices, indices.
+    let mut g = Graph::new();
+    let a = g.leaf(array![[2.0, 0.0], [0.0, 2.0]]);
+    let (weights, (_, v), (u, _, vt)) =
+        (g.constant(array![[1.0, 2.0], [3.0, 5.0]]), g.eigh(a).unwrap(), g.svd(a).unwrap());
+    for (name, apart, together) in [("eigh", v * weights, v * v), ("svd", u * weights, g.matmul(u, vt) * weights)] {
+        let (apart, together) = (g.sum(apart), g.sum(together));
+        w.refuse(name, g.backward(apart), ErrorKind::NotDifferentiable);
+        g.backward(together).unwrap();
+    }
+    let singular = g.leaf(array![[1.0, 2.0], [2.0, 4.0]]);
+    w.refuse("inverse", g.inverse(singular), ErrorKind::SingularMatrix);
+    w.refuse("solve", g.solve(singular, a), ErrorKind::SingularMatrix);
+    for index in [-1, 2] {
+        let select = g.try_apply(&IndexSelect { axis: 0 }.into(), &[a, g.indices([index])]);
+        w.refuse("index_select", select, ErrorKind::IndexOutOfRange);
+    }
 
     assert!(w.failures.is_empty(), "{}", w.failures.join("\n"));
 }
