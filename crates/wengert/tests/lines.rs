@@ -1,17 +1,17 @@
 //! Every recording method of a graph notes the line that it was called from: in its nodes and in its errors.
 
+mod methods;
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use ndarray::{Array1, Array2, Array3, Array4, array};
 use rand::{SeedableRng, rngs::SmallRng};
 use smallvec::SmallVec;
 use wengert::graph::{ClassOptions, HeadWeights};
 use wengert::op::{
-    Attention, AvgPoolOptions, Binary, Compare, ConvOptions, ConvTransposeOptions, ConvolveMode, Indexing,
-    Interpolation, MaxPoolOptions, PadMode, Reduction, Slice, TriangularSolve, Unary,
+    Attention, AvgPoolOptions, ConvOptions, ConvTransposeOptions, ConvolveMode, Indexing, Interpolation,
+    MaxPoolOptions, PadMode, Reduction, Slice, TriangularSolve,
 };
 use wengert::prelude::*;
 
@@ -120,40 +120,6 @@ macro_rules! each {
     ($walk:ident ($a:expr, $p:expr) ($b:expr, $q:expr) $($name:ident)*) => { $( call!($walk, $name($a, $p)($b, $q)); )* };
 }
 
-/// The names of all methods that have to be in the walk.
-fn expected() -> BTreeSet<String> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/graph");
-    let mut files: Vec<_> =
-        fs::read_dir(source.join("methods")).unwrap().map(|f| f.unwrap().path()).collect();
-    files.extend(["values.rs", "higher.rs", "tangent.rs", "structured.rs"].map(|f| source.join(f)));
-    let mut names = BTreeSet::new();
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        names.extend(text.lines().filter_map(|l| word(l.strip_prefix("    pub fn ")?)));
-        for (start, several) in [("tuned_methods! {", false), ("reductions! {", true)] {
-            let Some((_, block)) = text.split_once(&format!("\n{start}\n")) else { continue };
-            for row in block.lines().take_while(|l| *l != "}").filter(|l| !l.contains("///")) {
-                names.extend(row.split_whitespace().take(if several { 3 } else { 1 }).filter_map(word));
-            }
-        }
-    }
-    names.extend(Unary::ALL.iter().map(|op| op.name().into()));
-    names.extend(Binary::ALL.iter().map(|op| op.name().into()));
-    names.extend(Compare::ALL.iter().map(|op| op.name().into()));
-    // What reads or changes the graph and records nothing.
-    let others = "value value_i64 value_bool item shape ndim len is_differentiable op line parents node_count nodes bytes \
-                  grad retain_grad zero_grad set_value update";
-    others.split_whitespace().for_each(|name| assert!(names.remove(name), "{name} is no method any more"));
-    assert!(names.len() > 150 && names.contains("gelu_tanh") && names.contains("logsumexp_keepdims"));
-    names
-}
-
-/// The identifier that `text` begins with.
-fn word(text: &str) -> Option<String> {
-    let end = text.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(text.len());
-    (end > 0).then(|| text[..end].into())
-}
-
 #[test]
 #[rustfmt::skip]
 fn every_method_notes_its_line() {
@@ -171,7 +137,7 @@ fn every_method_notes_its_line() {
     densities(&mut w, x, wide, f);
     inputs_and_derivatives(&mut w, x, wide, f);
     assert!(w.failures.is_empty(), "{:#?}", w.failures);
-    let missing: Vec<_> = expected().difference(&w.seen).cloned().collect();
+    let missing: Vec<_> = methods::recording().difference(&w.seen).cloned().collect();
     assert!(missing.is_empty(), "methods that are not in this walk: {missing:?}");
 }
 
