@@ -169,3 +169,33 @@ fn every_row_is_accurate_over_its_whole_domain() {
     }
     assert!(failures.is_empty(), "{} bounds are broken:\n{}", failures.len(), failures.join("\n"));
 }
+
+/// Where value or partial is one number from somewhere on, it is that number at infinity, too.
+fn level_off<T: Functions>(row: Row, failures: &mut Vec<String>) {
+    let mut attributes: Vec<Params> = points(row).iter().map(|point| point.p).collect();
+    attributes.dedup();
+    for p in attributes {
+        for sign in [T::one(), -T::one()] {
+            let at = |x: T| [swept(row, &[x * sign], p), single(row, &[x * sign], p)].concat();
+            let (far, further) = (at(T::max_value().sqrt()), at(T::max_value()));
+            for (k, end) in at(T::infinity()).into_iter().enumerate() {
+                if far[k] == further[k] && end != far[k] {
+                    let (name, what) = (row.name(), ["value", "partial"][k % 2]);
+                    failures.push(format!("{name} {p:?} at {sign} infinity: {what} {end}, not {}", far[k]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_levels_off_at_infinity() {
+    let mut failures = Vec::new();
+    let unary = Unary::ALL.iter().map(|&op| Row::Unary(op));
+    for row in unary.chain(Tuned::ALL.iter().map(|&op| Row::Tuned(op))) {
+        level_off::<f64>(row, &mut failures);
+        level_off::<f32>(row, &mut failures);
+    }
+    failures.dedup();
+    assert!(failures.is_empty(), "{} rows do not:\n{}", failures.len(), failures.join("\n"));
+}
