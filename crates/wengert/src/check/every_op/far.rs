@@ -32,7 +32,11 @@ fn check(op: &Op, args: &[f64], k: usize, failures: &mut Vec<String>) {
         derivatives(op, &args, k).map_or(f64::NAN, |[slope, _]| slope)
     };
     let mut differences = Vec::new();
-    for h in [1e-3, 1e-3 * x.abs(), 1e-3 / x.abs(), 1e-3 / (1.0 + x.abs())] {
+    for h in [1e-3, 1e-3 * x.abs(), 1e-3 / x.abs(), 1e-3 / (1.0 + x.abs()), 1e-3 * (1.0 - x.abs()).abs()] {
+        // Neither across 0 nor across 1, where domains end and kinks lie.
+        if h > 0.05 * x.abs().min((1.0 - x.abs()).abs()) {
+            continue;
+        }
         let points = [x - 2.0 * h, x - h, x + h, x + 2.0 * h];
         let [a, b, c, d] = points.map(at);
         let difference = (a - 8.0 * b + 8.0 * c - d) / (12.0 * h);
@@ -62,7 +66,7 @@ fn second_derivatives_hold_far_out() {
         }
     }
     for &op in Binary::ALL {
-        for args in [[30.0, 1.5], [30.0, 2.0], [1e-9, 2.0], [2.0, 40.0], [700.0, 1.3], [1e-6, 0.7]] {
+        for args in [[30.0, 1.7], [30.0, 2.2], [1e-9, 2.0], [2.0, 40.0], [700.0, 1.3], [1e-6, 0.7]] {
             (0..2).for_each(|k| check(&Op::Binary(op), &args, k, &mut failures));
         }
     }

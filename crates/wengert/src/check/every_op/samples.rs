@@ -40,6 +40,8 @@ pub(super) struct Sample {
     pub sign_free: bool,
     /// Arguments of one shape may be the same.
     pub may_repeat: bool,
+    /// Terms cancel beyond the digits of `f32`.
+    pub cancels: bool,
     /// Arguments that are not differentiated, since the op refuses that (at some order).
     pub constant: &'static [usize],
 }
@@ -47,7 +49,16 @@ pub(super) struct Sample {
 impl Sample {
     pub(super) fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
         let op = op.into();
-        Sample { op, args, step: 5e-4, symmetric: false, sign_free: false, may_repeat: true, constant: &[] }
+        Sample {
+            op,
+            args,
+            step: 5e-4,
+            symmetric: false,
+            sign_free: false,
+            may_repeat: true,
+            cancels: false,
+            constant: &[],
+        }
     }
     /// Without differences.
     pub(super) fn rough(self) -> Self {
@@ -194,8 +205,11 @@ fn of_one(op: Op, (lo, hi): (f64, f64)) -> Vec<Sample> {
     // More than one tile, with a remainder.
     all.push(Sample::new(op.clone(), vec![within(lo, hi, &[1031])]).rough());
     let p = if let Op::Tuned(_, p) = op { p } else { [0.0; 2] };
-    for k in kinks(p).into_iter().filter(|k| lo + 0.01 < *k && *k < hi - 0.01) {
-        let sides = [k - 0.01, k - 0.004, k - 0.003, k + 0.003, k + 0.004, k + 0.01];
+    let kinks = kinks(p);
+    for &k in kinks.iter().filter(|k| lo + 0.01 < **k && **k < hi - 0.01) {
+        let apart = |x: &f64| kinks.iter().all(|k| (x - k).abs() > 0.0025);
+        let sides: Vec<f64> = [-0.01, -0.004, -0.003, 0.003, 0.004, 0.01].map(|by| k + by).into();
+        let sides: Vec<f64> = sides.into_iter().filter(apart).collect();
         all.push(Sample::new(op.clone(), vec![numbers(&sides)]));
         all.push(Sample::new(op.clone(), vec![number(k)]).rough());
     }
@@ -219,10 +233,10 @@ pub(super) fn attributes(op: Tuned) -> &'static [Params] {
         Tuned::Elu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
         Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
-        Tuned::Clamp => &[[-0.51, 0.73], [f64::NEG_INFINITY, 0.73]],
+        Tuned::Clamp => &[[-0.5, 0.75], [f64::NEG_INFINITY, 0.75]],
         Tuned::Celu => &[[1.0, 0.0], [0.4, 0.0]],
-        Tuned::Hardshrink | Tuned::Softshrink => &[[0.51, 0.0], [0.0, 0.0]],
-        Tuned::Threshold => &[[0.51, 0.2], [-0.3, -1.0]],
+        Tuned::Hardshrink | Tuned::Softshrink => &[[0.5, 0.0], [0.0, 0.0]],
+        Tuned::Threshold => &[[0.5, 0.2], [-0.25, -1.0]],
         Tuned::SincDerivative | Tuned::ErfcxDerivative => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
         Tuned::Iv | Tuned::IveSlope => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
         Tuned::Polygamma => &[[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]],
@@ -261,6 +275,10 @@ fn binary(op: Binary) -> Vec<Sample> {
     // On both sides of a tie.
     let near = |at: f64, by: f64| sample(number(at), number(at + by)).distinct();
     all.extend([0.7, 1.0].into_iter().flat_map(|at| [-0.004, -0.003, 0.003, 0.004].map(|by| near(at, by))));
-    all.extend(ties.into_iter().map(|[a, b]| sample(number(a), number(b)).rough().distinct()));
+    all.extend(ties.into_iter().map(|[a, b]| {
+        // Next to an order of 0: `y' (log(x) - digamma(a)) - y digamma'(a)`.
+        let cancels = op == Binary::GammaIncDx && a < 1e-3;
+        Sample { cancels, ..sample(number(a), number(b)).rough().distinct() }
+    }));
     all
 }

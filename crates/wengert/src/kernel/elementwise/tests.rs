@@ -177,11 +177,15 @@ fn level_off<T: Functions>(row: Row, failures: &mut Vec<String>) {
     for p in attributes {
         for sign in [T::one(), -T::one()] {
             let at = |x: T| [swept(row, &[x * sign], p), single(row, &[x * sign], p)].concat();
-            let (far, further) = (at(T::max_value().sqrt()), at(T::max_value()));
-            for (k, end) in at(T::infinity()).into_iter().enumerate() {
-                if far[k] == further[k] && end != far[k] {
+            let far = T::max_value().sqrt();
+            let (further, most, end) = (at(far * T::of(1e3)), at(T::max_value()), at(T::infinity()));
+            for (k, far) in at(far).into_iter().enumerate() {
+                if far == further[k] && !(most[k] == far && end[k] == far) {
                     let (name, what) = (row.name(), ["value", "partial"][k % 2]);
-                    failures.push(format!("{name} {p:?} at {sign} infinity: {what} {end}, not {}", far[k]));
+                    failures.push(format!(
+                        "{name} {p:?} at {sign} infinity: {what} {}, {}, not {far}",
+                        most[k], end[k]
+                    ));
                 }
             }
         }
@@ -192,7 +196,9 @@ fn level_off<T: Functions>(row: Row, failures: &mut Vec<String>) {
 fn every_row_levels_off_at_infinity() {
     let mut failures = Vec::new();
     let unary = Unary::ALL.iter().map(|&op| Row::Unary(op));
-    for row in unary.chain(Tuned::ALL.iter().map(|&op| Row::Tuned(op))) {
+    let rows = unary.chain(Tuned::ALL.iter().map(|&op| Row::Tuned(op)));
+    // These have poles all the way down.
+    for row in rows.filter(|row| !matches!(row.name(), "digamma" | "polygamma")) {
         level_off::<f64>(row, &mut failures);
         level_off::<f32>(row, &mut failures);
     }
