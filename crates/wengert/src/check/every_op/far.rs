@@ -66,7 +66,7 @@ fn second_derivatives_hold_far_out() {
         }
     }
     for &op in Binary::ALL {
-        for args in [[30.0, 1.7], [30.0, 2.2], [1e-9, 2.0], [2.0, 40.0], [700.0, 1.3], [1e-6, 0.7]] {
+        for args in [[30.0, 1.7], [30.0, 2.2], [1e-9, 2.0], [2.0, 40.0], [700.0, 1.7], [1e-6, 0.7]] {
             (0..2).for_each(|k| check(&Op::Binary(op), &args, k, &mut failures));
         }
     }
