@@ -43,7 +43,10 @@ fn check(op: &Op, args: &[f64], k: usize, failures: &mut Vec<String>) {
         // What cannot be told from rounding, of the partial or of the point, is no evidence.
         let largest = [a, b, c, d].iter().fold(0f64, |m, s| m.max(s.abs()));
         let noise = 64.0 * f64::EPSILON * (largest / h + second.abs() * x.abs() / h);
-        if difference.is_finite() && largest > 1e-290 && noise < 1e-4 * difference.abs() {
+        if difference.is_finite()
+            && largest > 1e-290
+            && (difference == 0.0 || noise < 1e-4 * difference.abs())
+        {
             differences.push((difference, noise));
         }
     }
