@@ -38,8 +38,6 @@ pub enum ErrorKind {
     DuplicateAxis,
     /// Differentiation of something that depends on no differentiable input.
     NoGradientPath,
-    /// Differentiation by an argument for which no derivative is known.
-    NoDerivative,
     /// An argument with the wrong number of axes.
     RankMismatch,
     /// A value the derivative needs was overwritten after it had been read.
@@ -54,7 +52,7 @@ pub enum ErrorKind {
     CustomOp,
     /// An iteration that did not converge.
     NoConvergence,
-    /// A derivative that does not exist at this value.
+    /// A derivative that does not exist at this value, or is not known by this argument.
     NotDifferentiable,
 }
 
@@ -74,7 +72,6 @@ impl ErrorKind {
             ErrorKind::DtypeMismatch => "dtype_mismatch",
             ErrorKind::DuplicateAxis => "duplicate_axis",
             ErrorKind::NoGradientPath => "no_gradient_path",
-            ErrorKind::NoDerivative => "no_derivative",
             ErrorKind::RankMismatch => "rank_mismatch",
             ErrorKind::ModifiedValue => "modified_value",
             ErrorKind::ForeignHandle => "foreign_handle",

@@ -214,7 +214,8 @@ pub trait Rule<T: Functions> {
         unreachable!("a differentiable op has a vjp")
     }
 
-    /// Refuses cotangents of the results at values where they have no counterpart.
+    /// Refuses cotangents where they have no counterpart: of these values, or for an argument in `needs` whose derivative
+    /// is not known.
     fn check_vjp(&self, _call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
         Ok(())
     }
@@ -259,11 +260,6 @@ pub trait Rule<T: Functions> {
     /// Whether a gradient passes at all.
     fn is_differentiable(&self) -> bool {
         true
-    }
-
-    /// Why there is no derivative by argument `k`, where that is so: differentiating by it is refused.
-    fn no_derivative_by(&self, _k: usize) -> Option<&'static str> {
-        None
     }
 }
 

@@ -71,6 +71,18 @@ pub(crate) fn select<N: Words>(mask: N::Mask, yes: N, no: N) -> N {
     N::select(mask, yes, no)
 }
 
+/// `x` without infinities: to be multiplied by what vanishes faster.
+#[inline(always)]
+pub(crate) fn bounded<N: Words>(x: N) -> N {
+    x.clamp([-1e30, 1e30])
+}
+
+/// `x` without minus infinity, as [`bounded`].
+#[inline(always)]
+pub(crate) fn bounded_below<N: Words>(x: N) -> N {
+    x.clamp([-1e30, f64::INFINITY])
+}
+
 /// Twice the argument of the tanh in the approximate GELU: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
 #[inline(always)]
 pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
@@ -81,6 +93,14 @@ pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
 #[inline(always)]
 pub(crate) fn gelu_gate_slope<N: Words>(x: N) -> N {
     x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(6.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x
+}
+
+/// The derivative of `x * sigmoid(gelu_gate(x))`; beyond 1e10 it is 0 or 1.
+#[inline(always)]
+pub(crate) fn gelu_tanh_slope<N: Words>(x: N) -> N {
+    let x = x.clamp([-1e10, 1e10]);
+    let gate = gelu_gate(x);
+    gate.sigmoid() * (x.lit(1.0) + x * (-gate).sigmoid() * gelu_gate_slope(x))
 }
 
 /// The derivative of `erfinv` at `x` with value `y`. Near the ends `e^(y^2)` would carry the error of `y` times `2 y^2`;

@@ -1,11 +1,15 @@
-//! Every op of the engine under [`check_function`]; an op without samples fails the test.
+//! Every op of the engine under [`laws`], in both types, on its samples and on what is made of them; an op without samples
+//! fails the test.
 
+mod classes;
+mod far;
 mod samples;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
-use super::function::check_function;
-use crate::graph::{Graph, Source};
+use super::function::{Derivatives, FunctionCheck, laws};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{Engine, Graph};
 use crate::op::{Binary, Op};
 use crate::var::Var;
 use samples::{Sample, Value, samples};
@@ -17,6 +21,8 @@ enum Lie {
     Transposed,
     Strided,
     Reversed,
+    /// Equal along the first axis, which is broadcast.
+    Equal,
 }
 
 /// What of a sample is differentiated.
@@ -38,7 +44,8 @@ fn leaf(value: &ArrayD<f64>, lie: Lie) -> ArrayD<f64> {
             (0..value.ndim()).for_each(|k| value.invert_axis(Axis(k)));
             value.as_standard_layout().into_owned()
         }
-        Lie::Strided if value.ndim() == 0 => value.clone(),
+        Lie::Strided | Lie::Equal if value.ndim() == 0 => value.clone(),
+        Lie::Equal => value.slice_axis(Axis(0), Slice::from(..value.len_of(Axis(0)).min(1))).to_owned(),
         Lie::Strided => {
             let last = value.ndim() - 1;
             let mut shape = value.shape().to_vec();
@@ -51,7 +58,7 @@ fn leaf(value: &ArrayD<f64>, lie: Lie) -> ArrayD<f64> {
 }
 
 /// The argument, from its leaf.
-fn lying(g: &Graph, x: Var, lie: Lie) -> Var {
+fn lying<T: Engine>(g: &Graph<T>, x: Var, lie: Lie, shape: &[usize]) -> Var {
     let axes: Vec<isize> = (0..g.ndim(x) as isize).collect();
     match lie {
         Lie::Plain => x,
@@ -59,32 +66,35 @@ fn lying(g: &Graph, x: Var, lie: Lie) -> Var {
         Lie::Reversed => g.flip(x, &axes),
         Lie::Strided if axes.is_empty() => x,
         Lie::Strided => g.slice_step(x, -1, .., 2),
+        Lie::Equal => g.broadcast_to(x, shape),
     }
 }
 
-fn apply(g: &Graph, sample: &Sample, x: &[Var], lie: Lie, wanted: Wanted) -> Vec<Var> {
+fn apply<T: Engine>(g: &Graph<T>, sample: &Sample, x: &[Var], lie: Lie, wanted: Wanted) -> Result<Vec<Var>> {
     let mut leaves = x.iter();
     let mut args = Vec::new();
+    let constant = |value| lying(g, g.constant(leaf(value, lie).mapv(T::of)), lie, value.shape());
     for (k, value) in sample.args.iter().enumerate() {
         args.push(match value {
             Value::Real(value) => match wanted {
                 Wanted::Repeated(first, second) if k == second => args[first],
-                Wanted::Only(one) if k != one => lying(g, g.constant(leaf(value, lie)), lie),
-                _ if sample.constant.contains(&k) => lying(g, g.constant(leaf(value, lie)), lie),
-                _ => lying(g, *leaves.next().expect("a leaf for each argument"), lie),
+                Wanted::Only(one) if k != one => constant(value),
+                _ if sample.constant.contains(&k) => constant(value),
+                _ => lying(g, *leaves.next().expect("a leaf for each argument"), lie, value.shape()),
             },
             Value::Index(value) => g.indices(value),
             Value::Mask(value) => g.mask(value),
         });
     }
-    if sample.symmetric {
+    if sample.is_symmetric() {
         args[0] = g.eval(0.5 * (args[0] + g.transpose(args[0], -2, -1)));
     }
-    let results = g.try_apply(&sample.op, &args).unwrap_or_else(|error| panic!("{error}"));
-    match sample.sign_free {
+    let before = g.node_count();
+    let results = g.try_apply(&sample.op, &args).inspect_err(|_| assert_eq!(g.node_count(), before))?;
+    Ok(match sample.sign_free {
         true => results.iter().map(|&y| g.square(y)).collect(),
         false => results.to_vec(),
-    }
+    })
 }
 
 /// Whether equal arguments are a kink.
@@ -105,66 +115,130 @@ fn kinks_where_equal(op: &Op) -> bool {
     )
 }
 
-fn check(sample: &Sample, lie: Lie, wanted: Wanted, failures: &mut Vec<String>) {
+/// What one run has found, or why the op refuses the sample.
+type Found = Result<(FunctionCheck, Derivatives)>;
+
+fn run<T: Engine>(sample: &Sample, lie: Lie, wanted: Wanted) -> Found {
     let tracked = |k: usize| match wanted {
         Wanted::All => true,
         Wanted::Only(one) => k == one,
         Wanted::Repeated(_, second) => k != second,
     };
-    let leaves: Vec<ArrayD<f64>> = sample
+    let leaves: Vec<ArrayD<T>> = sample
         .args
         .iter()
         .enumerate()
         .filter_map(|(k, value)| match value {
-            Value::Real(value) if tracked(k) && !sample.constant.contains(&k) => Some(leaf(value, lie)),
+            Value::Real(value) if tracked(k) && !sample.constant.contains(&k) => {
+                Some(leaf(value, lie).mapv(T::of))
+            }
             _ => None,
         })
         .collect();
-    let inputs: Vec<&dyn Source<f64>> = leaves.iter().map(|x| x as &dyn Source<f64>).collect();
     let repeated = matches!(wanted, Wanted::Repeated(..));
     let step = if repeated && kinks_where_equal(&sample.op) { 0.0 } else { sample.step };
-    let run = || check_function(|g, x| apply(g, sample, x, lie, wanted), &inputs, step);
-    let what = format!("{} ({lie:?}, {wanted:?}) {:?}", sample.op.name(), sample);
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
-        Ok(Ok(check)) if check.holds() => {}
-        Ok(Ok(check)) => failures.push(format!("{what}\n    {check}")),
-        Ok(Err(error)) => failures.push(format!("{what}\n    {error}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            failures.push(format!("{what}\n    panicked: {}", text.unwrap_or_default()));
-        }
-    }
+    let g = Graph::default();
+    let x: Vec<Var> = leaves.iter().map(|x| g.leaf(x)).collect();
+    apply::<T>(&g, sample, &x, lie, wanted)?;
+    laws(|g, x| apply(g, sample, x, lie, wanted).unwrap_or_else(|e| panic!("{e}")), leaves, step)
 }
 
-fn walk(op: &Op, failures: &mut Vec<String>) {
-    assert!(!samples(op).is_empty(), "{} has no samples", op.name());
-    for sample in samples(op) {
-        let same = std::mem::discriminant(&sample.op) == std::mem::discriminant(op);
-        assert!(same, "a sample of {} for {}", sample.op.name(), op.name());
+/// The same in `f32`, held against `f64` on the same numbers.
+fn run_f32(sample: &Sample, wanted: Wanted) -> Result<FunctionCheck> {
+    let Some(sample) = sample.in_f32().filter(|sample| !sample.cancels) else {
+        return Ok(FunctionCheck::default());
+    };
+    let wider = run::<f64>(&sample, Lie::Plain, wanted)?.1;
+    if !wider.fit_f32() {
+        return Ok(FunctionCheck::default());
+    }
+    let (mut check, found) = run::<f32>(&sample, Lie::Plain, wanted)?;
+    check.failures.extend(found.against_wider(&wider).failures);
+    Ok(check)
+}
+
+/// Collects what fails, by law, by refusal or by panic.
+struct Walk {
+    failures: Vec<String>,
+}
+
+impl Walk {
+    fn expect(&mut self, what: &dyn Fn() -> String, run: impl FnOnce() -> Result<FunctionCheck>) {
+        let text = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)) {
+            Ok(Ok(check)) if check.holds() => return,
+            Ok(Ok(check)) => check.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                format!("panicked: {}", text.unwrap_or_default())
+            }
+        };
+        self.failures.push(format!("{}\n    {text}", what()));
+    }
+
+    fn sample(&mut self, sample: &Sample) {
         let is_free = |k: &usize| matches!(sample.args[*k], Value::Real(_)) && !sample.constant.contains(k);
         let reals: Vec<usize> = (0..sample.args.len()).filter(is_free).collect();
-        check(&sample, Lie::Plain, Wanted::All, failures);
-        for lie in [Lie::Transposed, Lie::Strided, Lie::Reversed] {
-            check(&sample, lie, Wanted::All, failures);
-        }
-        for &k in reals.iter().filter(|_| reals.len() > 1) {
-            check(&sample, Lie::Plain, Wanted::Only(k), failures);
-        }
+        let mut ways = vec![Wanted::All];
+        ways.extend(reals.iter().filter(|_| reals.len() > 1).map(|&k| Wanted::Only(k)));
         for (at, &a) in reals.iter().enumerate() {
-            for &b in &reals[at + 1..] {
-                if sample.args[a].shape() == sample.args[b].shape() && sample.may_repeat {
-                    check(&sample, Lie::Plain, Wanted::Repeated(a, b), failures);
+            let alike = |b: &&usize| sample.may_repeat && sample.args[a].shape() == sample.args[**b].shape();
+            ways.extend(reals[at + 1..].iter().filter(alike).map(|&b| Wanted::Repeated(a, b)));
+        }
+        let mut plain = Derivatives::default();
+        for wanted in ways {
+            self.expect(&|| format!("{sample:?} ({wanted:?})"), || {
+                let (check, found) = run::<f64>(sample, Lie::Plain, wanted)?;
+                if wanted == Wanted::All {
+                    plain = found;
                 }
-            }
+                Ok(check)
+            });
+            self.expect(&|| format!("{sample:?} ({wanted:?}, f32)"), || run_f32(sample, wanted));
+        }
+        for lie in [Lie::Transposed, Lie::Strided, Lie::Reversed] {
+            self.expect(&|| format!("{sample:?} ({lie:?})"), || {
+                let (mut check, found) = run::<f64>(sample, lie, Wanted::All)?;
+                check.failures.extend(found.against_alike(&plain).failures);
+                Ok(check)
+            });
+        }
+        for sample in sample.degenerate() {
+            self.taken_or_refused(&sample, Lie::Plain);
+        }
+        // Vectors of a singular matrix are not determined.
+        if !sample.sign_free {
+            self.taken_or_refused(&sample.equal(), Lie::Equal);
+        }
+    }
+
+    /// The laws hold in both types, or the op refuses the arguments, or their derivatives, by a rule in words.
+    fn taken_or_refused(&mut self, sample: &Sample, lie: Lie) {
+        let refused = |error: Error| match error.kind() {
+            ErrorKind::CustomOp | ErrorKind::ForeignHandle | ErrorKind::StaleHandle => Err(error),
+            _ if error.rule().is_empty() || error.op() != sample.op.name() => Err(error),
+            _ => Ok(FunctionCheck::default()),
+        };
+        self.expect(&|| format!("{sample:?} ({lie:?}, made)"), || {
+            run::<f64>(sample, lie, Wanted::All).map(|(check, _)| check).or_else(refused)
+        });
+        self.expect(&|| format!("{sample:?} (made, f32)"), || run_f32(sample, Wanted::All).or_else(refused));
+    }
+
+    fn op(&mut self, op: &Op) {
+        assert!(!samples(op).is_empty(), "{} has no samples", op.name());
+        for sample in samples(op) {
+            let same = std::mem::discriminant(&sample.op) == std::mem::discriminant(op);
+            assert!(same, "a sample of {} for {}", sample.op.name(), op.name());
+            self.sample(&sample);
         }
     }
 }
 
 fn walk_all(ops: impl IntoIterator<Item = Op>) {
-    let mut failures = Vec::new();
-    for op in ops {
-        walk(&op, &mut failures);
-    }
+    let mut walk = Walk { failures: Vec::new() };
+    ops.into_iter().for_each(|op| walk.op(&op));
+    let failures = walk.failures;
     assert!(failures.is_empty(), "{} checks fail:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -191,7 +265,6 @@ fn every_structured_op_keeps_the_laws() {
 fn a_wrong_rule_is_found() {
     use crate::op::ScaleGradient;
     let wrong = Sample::new(ScaleGradient { factor: 1.001 }, vec![samples::real(&[3])]);
-    let mut failures = Vec::new();
-    check(&wrong, Lie::Plain, Wanted::All, &mut failures);
-    assert!(failures[0].contains("tangent against differences"), "{failures:?}");
+    let (check, _) = run::<f64>(&wrong, Lie::Plain, Wanted::All).unwrap();
+    assert!(check.to_string().contains("tangent against differences"), "{check}");
 }

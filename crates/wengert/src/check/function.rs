@@ -6,8 +6,73 @@ use ndarray::ArrayD;
 
 use crate::error::Result;
 use crate::functional::Inputs;
-use crate::graph::Graph;
+use crate::graph::{Engine, Graph};
 use crate::var::Var;
+
+/// What two statements of one number may differ by, relative to the largest number beside it, or to 1: of the digits of
+/// the type a part that grows with the roundings between the two.
+struct Tolerance {
+    /// One rule, run in two ways.
+    first: f64,
+    /// Two rules, each summed over all elements.
+    paired: f64,
+    /// Two ways to a second derivative, or two types.
+    second: f64,
+    /// A difference quotient: the error of the formula, not of rounding.
+    difference: f64,
+}
+
+impl Tolerance {
+    fn of<T: Engine>() -> Self {
+        let share = |digits: f64| T::epsilon().as_f64().powf(digits);
+        Tolerance { first: share(0.77), paired: share(0.71), second: share(0.65), difference: 1e-7 }
+    }
+}
+
+/// What a function gives at one point, along one direction, in whatever type it was computed.
+#[derive(Default)]
+pub(crate) struct Derivatives {
+    pub values: Vec<f64>,
+    pub gradient: Vec<f64>,
+    pub tangent: Vec<f64>,
+    pub second: Vec<f64>,
+}
+
+impl Derivatives {
+    #[cfg(test)]
+    fn each(&self) -> [(&'static str, &[f64]); 4] {
+        [
+            ("values", &self.values),
+            ("gradient", &self.gradient),
+            ("tangent", &self.tangent),
+            ("second order", &self.second),
+        ]
+    }
+
+    /// Holds numbers computed in `f32` against the same computed in `f64`.
+    #[cfg(test)]
+    pub fn against_wider(&self, wider: &Derivatives) -> FunctionCheck {
+        let mut check = FunctionCheck::default();
+        for ((law, have), (_, want)) in self.each().into_iter().zip(wider.each()) {
+            check.expect(&format!("{law} in f32 against f64"), have, want, Tolerance::of::<f32>().second);
+        }
+        check
+    }
+
+    /// Whether every number can be represented in `f32`.
+    #[cfg(test)]
+    pub fn fit_f32(&self) -> bool {
+        self.each().iter().all(|(_, x)| x.iter().all(|&x| (x as f32).is_finite()))
+    }
+
+    /// Holds the values of two recordings of one function against each other.
+    #[cfg(test)]
+    pub fn against_alike(&self, other: &Derivatives) -> FunctionCheck {
+        let mut check = FunctionCheck::default();
+        check.expect("values, otherwise laid out", &self.values, &other.values, Tolerance::of::<f64>().first);
+        check
+    }
+}
 
 /// What [`check_function`] has found: the laws that failed, each with its figures.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,14 +110,14 @@ impl fmt::Display for FunctionCheck {
 }
 
 /// A function whose results are joined with cotangents, so that it has one number to differentiate.
-struct Subject<F> {
+struct Subject<T, F> {
     f: F,
-    x: Vec<ArrayD<f64>>,
+    x: Vec<ArrayD<T>>,
 }
 
 /// One recording of the subject.
-struct Recording {
-    g: Graph,
+struct Recording<T: Engine> {
+    g: Graph<T>,
     x: Vec<Var>,
     /// The real results that depend on `x`.
     ys: Vec<Var>,
@@ -62,39 +127,39 @@ struct Recording {
     joined: Var,
 }
 
-/// Reproducible numbers between 0.25 and 1 in size, of either sign.
-fn direction(seed: u64, shape: &[usize]) -> ArrayD<f64> {
+/// Reproducible numbers between 0.25 and 1 in size, of either sign, the same in both types.
+fn direction<T: Engine>(seed: u64, shape: &[usize]) -> ArrayD<T> {
     let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     ArrayD::from_shape_simple_fn(shape, || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        let u = (state >> 11) as f64 / (1u64 << 53) as f64;
-        if state & 1 == 0 { 0.25 + 0.75 * u } else { -0.25 - 0.75 * u }
+        let size = 0.25 + 0.75 * ((state >> 44) as f64 / (1u64 << 20) as f64);
+        T::of(if state & 1 == 0 { size } else { -size })
     })
 }
 
-fn moved(x: &[ArrayD<f64>], v: &[ArrayD<f64>], by: f64) -> Vec<ArrayD<f64>> {
-    x.iter().zip(v).map(|(x, v)| x + &(v * by)).collect()
+fn moved<T: Engine>(x: &[ArrayD<T>], v: &[ArrayD<T>], by: f64) -> Vec<ArrayD<T>> {
+    x.iter().zip(v).map(|(x, v)| x + &v.mapv(|v| v * T::of(by))).collect()
 }
 
-fn flat<'a>(arrays: impl IntoIterator<Item = &'a ArrayD<f64>>) -> Vec<f64> {
-    arrays.into_iter().flat_map(|a| a.iter().copied()).collect()
+fn flat<'a, T: Engine>(arrays: impl IntoIterator<Item = &'a ArrayD<T>>) -> Vec<f64> {
+    arrays.into_iter().flat_map(|a| a.iter().map(|x| x.as_f64())).collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-impl<F: Fn(&Graph, &[Var]) -> Vec<Var>> Subject<F> {
-    fn record(&self, x: &[ArrayD<f64>]) -> Recording {
-        let g = Graph::new();
+impl<T: Engine, F: Fn(&Graph<T>, &[Var]) -> Vec<Var>> Subject<T, F> {
+    fn record(&self, x: &[ArrayD<T>]) -> Recording<T> {
+        let g = Graph::default();
         let x: Vec<Var> = x.iter().map(|x| g.leaf(x)).collect();
         let ys: Vec<Var> = (self.f)(&g, &x).into_iter().filter(|&y| g.is_differentiable(y)).collect();
-        let mut joined = g.constant(0.0);
+        let mut joined = g.constant(ndarray::arr0(T::zero()));
         let mut bars = Vec::new();
         for (k, &y) in ys.iter().enumerate() {
-            let bar = g.leaf(direction(70 + k as u64, &g.shape(y)));
+            let bar = g.leaf(direction::<T>(70 + k as u64, &g.shape(y)));
             let part = g.mul(y, bar);
             joined = g.add(joined, g.sum(part));
             bars.push(bar);
@@ -102,13 +167,13 @@ impl<F: Fn(&Graph, &[Var]) -> Vec<Var>> Subject<F> {
         Recording { g, x, ys, bars, joined }
     }
 
-    fn values(&self, x: &[ArrayD<f64>]) -> Vec<f64> {
+    fn values(&self, x: &[ArrayD<T>]) -> Vec<f64> {
         let r = self.record(x);
-        r.ys.iter().flat_map(|&y| r.g.value(y).iter().copied().collect::<Vec<_>>()).collect()
+        r.read(&r.ys)
     }
 
     /// The gradient of the joined number, by a sweep.
-    fn swept(&self, x: &[ArrayD<f64>]) -> Result<Vec<f64>> {
+    fn swept(&self, x: &[ArrayD<T>]) -> Result<Vec<f64>> {
         let mut r = self.record(x);
         r.g.backward(r.joined)?;
         Ok(r.x.iter().flat_map(|&x| r.grad(x)).collect())
@@ -117,9 +182,9 @@ impl<F: Fn(&Graph, &[Var]) -> Vec<Var>> Subject<F> {
     /// A fourth-order central difference of `of` along `v`.
     fn slope(
         &self,
-        v: &[ArrayD<f64>],
+        v: &[ArrayD<T>],
         h: f64,
-        of: impl Fn(&[ArrayD<f64>]) -> Result<Vec<f64>>,
+        of: impl Fn(&[ArrayD<T>]) -> Result<Vec<f64>>,
     ) -> Result<Vec<f64>> {
         let at = |by: f64| of(&moved(&self.x, v, by));
         let (a, b, c, d) = (at(-2.0 * h)?, at(-h)?, at(h)?, at(2.0 * h)?);
@@ -127,18 +192,18 @@ impl<F: Fn(&Graph, &[Var]) -> Vec<Var>> Subject<F> {
     }
 }
 
-impl Recording {
+impl<T: Engine> Recording<T> {
     fn grad(&self, x: Var) -> Vec<f64> {
         let zeros = || vec![0.0; self.g.len(x)];
-        self.g.grad(x).map_or_else(zeros, |d| d.iter().copied().collect())
+        self.g.grad(x).map_or_else(zeros, |d| d.iter().map(|d| d.as_f64()).collect())
     }
 
     fn read(&self, vars: &[Var]) -> Vec<f64> {
-        vars.iter().flat_map(|&v| self.g.value(v).iter().copied().collect::<Vec<_>>()).collect()
+        vars.iter().flat_map(|&v| self.g.value(v).iter().map(|x| x.as_f64()).collect::<Vec<_>>()).collect()
     }
 
-    fn pair(&self, vars: &[Var], v: &[ArrayD<f64>]) -> Var {
-        let mut sum = self.g.constant(0.0);
+    fn pair(&self, vars: &[Var], v: &[ArrayD<T>]) -> Var {
+        let mut sum = self.g.constant(ndarray::arr0(T::zero()));
         for (&x, v) in vars.iter().zip(v) {
             let part = self.g.mul(x, self.g.constant(v));
             sum = self.g.add(sum, self.g.sum(part));
@@ -182,31 +247,45 @@ pub fn check_function(
             value
         })
         .collect();
-    let subject = Subject { f, x };
-    let mut check = FunctionCheck::default();
-    let r = subject.record(&subject.x);
-    if r.ys.is_empty() {
-        return Ok(check);
-    }
-    let v: Vec<ArrayD<f64>> =
-        subject.x.iter().enumerate().map(|(k, x)| direction(k as u64, x.shape())).collect();
-    let w: Vec<ArrayD<f64>> =
-        subject.x.iter().enumerate().map(|(k, x)| direction(30 + k as u64, x.shape())).collect();
-    first_order(&subject, &r, &v, step, &mut check)?;
-    second_order(&subject, &r, &v, &w, step, &mut check)?;
-    Ok(check)
+    laws(f, x, step).map(|(check, _)| check)
 }
 
-fn first_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
-    subject: &Subject<F>,
-    r: &Recording,
-    v: &[ArrayD<f64>],
+/// [`check_function`] in either type; and what it has found the derivatives to be.
+pub(crate) fn laws<T: Engine>(
+    f: impl Fn(&Graph<T>, &[Var]) -> Vec<Var>,
+    x: Vec<ArrayD<T>>,
+    step: f64,
+) -> Result<(FunctionCheck, Derivatives)> {
+    let subject = Subject { f, x };
+    let (mut check, mut found) = (FunctionCheck::default(), Derivatives::default());
+    let r = subject.record(&subject.x);
+    if !r.ys.is_empty() {
+        let along = |seed: u64| -> Vec<ArrayD<T>> {
+            let parts = subject.x.iter().enumerate();
+            parts.map(|(k, x)| direction(seed + k as u64, x.shape())).collect()
+        };
+        let (v, w) = (along(0), along(30));
+        found.values = r.read(&r.ys);
+        // Of what is no number there are no differences.
+        let step = if found.values.iter().all(|y| y.is_finite()) { step } else { 0.0 };
+        first_order(&subject, &r, &v, step, &mut check, &mut found)?;
+        second_order(&subject, &r, &v, &w, step, &mut check, &mut found)?;
+    }
+    Ok((check, found))
+}
+
+fn first_order<T: Engine, F: Fn(&Graph<T>, &[Var]) -> Vec<Var>>(
+    subject: &Subject<T, F>,
+    r: &Recording<T>,
+    v: &[ArrayD<T>],
     step: f64,
     check: &mut FunctionCheck,
+    found: &mut Derivatives,
 ) -> Result<()> {
+    let tolerance = Tolerance::of::<T>();
     let swept = subject.swept(&subject.x)?;
     let recorded = r.read(&r.g.gradient(r.joined, &r.x)?);
-    check.expect("gradient against backward", &recorded, &swept, 1e-12);
+    check.expect("gradient against backward", &recorded, &swept, tolerance.first);
     let along: Vec<(Var, Var)> = r.x.iter().zip(v).map(|(&x, v)| (x, r.g.constant(v))).collect();
     let mut y_dots = Vec::new();
     for &y in &r.ys {
@@ -215,25 +294,29 @@ fn first_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
     let y_dot = r.read(&y_dots);
     let y_bar = r.read(&r.bars);
     let (forward, reverse) = (dot(&y_bar, &y_dot), dot(&swept, &flat(v)));
-    if forward.is_finite() || reverse.is_finite() {
+    if (forward.is_finite() || reverse.is_finite()) && found.values.iter().all(|y| !y.is_nan()) {
         let size = y_bar.iter().zip(&y_dot).map(|(a, b)| (a * b).abs()).sum::<f64>().max(1.0);
-        check.expect("<y_bar, jvp> against <vjp, x_dot>", &[forward / size], &[reverse / size], 1e-11);
+        let (have, want) = ([forward / size], [reverse / size]);
+        check.expect("<y_bar, jvp> against <vjp, x_dot>", &have, &want, tolerance.paired);
     }
     if step > 0.0 {
         let slope = subject.slope(v, step, |x| Ok(subject.values(x)))?;
-        check.expect("tangent against differences", &y_dot, &slope, 1e-7);
+        check.expect("tangent against differences", &y_dot, &slope, tolerance.difference);
     }
+    (found.gradient, found.tangent) = (swept, y_dot);
     Ok(())
 }
 
-fn second_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
-    subject: &Subject<F>,
-    r: &Recording,
-    v: &[ArrayD<f64>],
-    w: &[ArrayD<f64>],
+fn second_order<T: Engine, F: Fn(&Graph<T>, &[Var]) -> Vec<Var>>(
+    subject: &Subject<T, F>,
+    r: &Recording<T>,
+    v: &[ArrayD<T>],
+    w: &[ArrayD<T>],
     step: f64,
     check: &mut FunctionCheck,
+    found: &mut Derivatives,
 ) -> Result<()> {
+    let tolerance = Tolerance::of::<T>();
     let gradient = r.g.gradient(r.joined, &r.x)?;
     let inner = r.pair(&gradient, w);
     if !r.g.is_differentiable(inner) {
@@ -249,7 +332,7 @@ fn second_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
     for &y in &r.ys {
         y_dots.push(r.g.tangent(y, &along)?);
     }
-    check.expect("derivative to y_bar against tangent", &of_bars, &r.read(&y_dots), 1e-10);
+    check.expect("derivative to y_bar against tangent", &of_bars, &r.read(&y_dots), tolerance.second);
     // H w, along v, against the difference of gradients along v.
     let hw = r.read(&r.g.gradient(inner, &r.x)?);
     let mut again = subject.record(&subject.x);
@@ -257,13 +340,15 @@ fn second_order<F: Fn(&Graph, &[Var]) -> Vec<Var>>(
     let inner = again.pair(&gradient, w);
     again.g.backward(inner)?;
     let swept: Vec<f64> = again.x.iter().flat_map(|&x| again.grad(x)).collect();
-    check.expect("second order, gradient against backward", &hw, &swept, 1e-10);
+    check.expect("second order, gradient against backward", &hw, &swept, tolerance.second);
     if step > 0.0 {
         let slope = subject.slope(v, step, |x| subject.swept(x))?;
         let (have, want) = (dot(&hw, &flat(v)), dot(&slope, &flat(w)));
         let size = hw.iter().fold(1f64, |m, h| m.max(h.abs())) * flat(v).len().max(1) as f64;
-        check.expect("second order against differences", &[have / size], &[want / size], 1e-7);
+        let (have, want) = ([have / size], [want / size]);
+        check.expect("second order against differences", &have, &want, tolerance.difference);
     }
+    found.second = hw;
     Ok(())
 }
 

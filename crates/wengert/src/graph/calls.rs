@@ -5,12 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
-use crate::error::{Error, ErrorKind, Refusal, Result};
+use crate::error::{Error, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::Operation;
 use crate::memory::Loan;
-use crate::op::Op;
 use crate::ops;
 use crate::rule::{self, Cotangent, Input};
 use crate::shape::Shape;
@@ -183,7 +182,6 @@ impl<T: Engine> Graph<T> {
         let (args, ys) = (handles(parents), handles(results));
         match operation {
             Operation::Op(op) => {
-                self.check_derivatives(op, &args, needs)?;
                 let terms = |vars: &[Var]| -> SmallVec<[Term<'_, T>; 8]> {
                     vars.iter().map(|&v| Term::new(self, v)).collect()
                 };
@@ -201,18 +199,6 @@ impl<T: Engine> Graph<T> {
             Operation::Checkpoint(part) => {
                 self.checkpoint_vjp(&**part, &args, needs, ys[0], y_bars[0].expect("one result, reached"))
             }
-        }
-    }
-}
-
-impl<T: Engine> Graph<T> {
-    /// Refuses to differentiate an op by arguments for which it has no derivative.
-    pub(crate) fn check_derivatives(&self, op: &Op, args: &[Var], needs: &[bool]) -> Result<()> {
-        let rule = ops::rule::<T>(op);
-        let unknown = |(k, &needed): (usize, &bool)| if needed { rule.no_derivative_by(k) } else { None };
-        match needs.iter().enumerate().find_map(unknown) {
-            None => Ok(()),
-            Some(why) => Err(self.error(Refusal::new(ErrorKind::NoDerivative, why), op.name(), args)),
         }
     }
 }

@@ -66,7 +66,7 @@ impl<T: Engine> Graph<T> {
         T::gradient(self, "gradient_with", y, Some(y_bar), xs)
     }
 
-    /// The gradient with cotangent `y_bar`, or with ones, which are recorded only when nothing is left to refuse.
+    /// The gradient with cotangent `y_bar`, or with ones.
     pub(super) fn gradient_here(
         &self,
         what: &'static str,
@@ -81,8 +81,10 @@ impl<T: Engine> Graph<T> {
         }
         self.check_unmodified(what, y, y.id)?;
         let first = ids.iter().copied().min().unwrap_or(y.id).min(y.id);
-        let seed = y_bar.unwrap_or_else(|| self.filled(&self.shape_of(y), 1.0));
-        self.gradient_within(first, y, seed, &ids)
+        self.all_or_nothing(|g| {
+            let seed = y_bar.unwrap_or_else(|| g.filled(&g.shape_of(y), 1.0));
+            g.gradient_within(first, y, seed, &ids)
+        })
     }
 
     /// The gradient with respect to nodes `ids`, by the nodes from `first` on alone.

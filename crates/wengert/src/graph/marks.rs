@@ -1,5 +1,7 @@
 //! Marks and rewinding: a training loop that grows nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use crate::error::{Error, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
@@ -45,6 +47,23 @@ impl<T: Engine> Graph<T> {
         Ok(())
     }
 
+    /// Runs `f`; where it refuses or unwinds, what it has recorded is forgotten, and handles of it are refused.
+    ///
+    /// Of a part that is forgotten anyway, with its handles, nothing need be forgotten here.
+    pub(crate) fn all_or_nothing<R>(&self, f: impl FnOnce(&Self) -> Result<R>) -> Result<R> {
+        let (to, at) = (self.with_tape(|tape| tape.lengths(&self.memory)), self.at.get());
+        let result = catch_unwind(AssertUnwindSafe(|| f(self)));
+        if !matches!(result, Ok(Ok(_))) {
+            let mut tape = self.tape.borrow_mut();
+            if tape.nodes.len() > to.nodes && !tape.segments.is_temporary() {
+                tape.forget(&self.memory, &to);
+                tape.segments.rewind(to.nodes, at);
+            }
+            self.at.set(at);
+        }
+        result.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+
     /// Runs `f` between a [`Graph::mark`] and its [`Graph::rewind`]; the rewind happens on unwinding, too.
     ///
     /// # Examples
@@ -62,10 +81,10 @@ impl<T: Engine> Graph<T> {
     pub fn scope<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
         let at = std::panic::Location::caller();
         let mark = self.mark();
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(self)));
+        let result = catch_unwind(AssertUnwindSafe(|| f(self)));
         self.at.set(at);
         self.rewind(mark);
-        result.unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+        result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 
@@ -110,5 +129,50 @@ mod tests {
         assert!(!tape.segments.holds_mark(late.lengths.nodes, late.stamp));
         let refusal = tape.segments.refusal("the mark", late.lengths.nodes, late.stamp);
         assert_eq!(refusal.kind, ErrorKind::StaleHandle);
+    }
+
+    /// What is refused leaves nothing behind: no formula argument, no half of a derivative.
+    #[test]
+    fn a_refusal_leaves_the_graph_as_it_was() {
+        use std::sync::{Arc, Mutex};
+
+        use ndarray::array;
+
+        let g = Graph::new();
+        let a = g.leaf(array![[1.0, 2.0], [2.0, 4.0]]);
+        let x = g.leaf(array![1.0, 2.0]);
+        let (leaked, from) = (Arc::new(Mutex::new(None)), x);
+        let keep = leaked.clone();
+        let y = g
+            .custom(
+                "stuck",
+                &[x],
+                |x| Ok(x[0].to_owned()),
+                move |g, _, _, y_bar| {
+                    *keep.lock().unwrap() = Some(g.sin(y_bar * from));
+                    Err(Error::custom("stuck"))
+                },
+            )
+            .unwrap();
+        let y = g.sum(g.exp(y));
+        let x_dot = g.constant(array![1.0, 1.0]);
+        let before =
+            g.with_tape(|tape| [tape.nodes.len(), tape.arrays.len(), tape.calls.len(), tape.parents.len()]);
+        assert_eq!(g.inverse(a * 2.0).unwrap_err().kind(), ErrorKind::SingularMatrix);
+        assert_eq!(g.cholesky(a - 9.0).unwrap_err().kind(), ErrorKind::NotPositiveDefinite);
+        assert_eq!(g.solve(a * 2.0, x + 1.0).unwrap_err().kind(), ErrorKind::SingularMatrix);
+        assert_eq!(g.eigh(x + 1.0).unwrap_err().kind(), ErrorKind::RankMismatch);
+        assert_eq!(g.matrix_power(a + 0.0, -2).unwrap_err().kind(), ErrorKind::SingularMatrix);
+        assert_eq!(g.gradient(y, &[x]).unwrap_err().kind(), ErrorKind::CustomOp);
+        let stale = leaked.lock().unwrap().unwrap();
+        assert_eq!(g.tangent(y, &[(x, x_dot)]).unwrap_err().kind(), ErrorKind::CustomOp);
+        let after =
+            g.with_tape(|tape| [tape.nodes.len(), tape.arrays.len(), tape.calls.len(), tape.parents.len()]);
+        assert_eq!(after, before);
+        while g.node_count() <= stale.id {
+            g.exp(x);
+        }
+        let error = g.try_apply(&crate::op::Detach {}.into(), &[stale]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StaleHandle);
     }
 }

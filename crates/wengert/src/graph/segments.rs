@@ -39,6 +39,11 @@ impl Segments {
         self.stack[self.stack.len() - 1].stamp
     }
 
+    /// Whether what is recorded now will be forgotten, with its handles.
+    pub fn is_temporary(&self) -> bool {
+        self.current() % 2 == 1
+    }
+
     /// The stamp of the handle of node `id`.
     #[inline]
     pub fn stamp_of(&self, id: usize) -> u64 {

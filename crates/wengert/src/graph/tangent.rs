@@ -57,7 +57,7 @@ impl<T: Engine> Graph<T> {
         }
         self.check_unmodified("tangent", y, y.id)?;
         let first = along.iter().map(|(x, _)| x.id).min().unwrap_or(y.id).min(y.id);
-        self.tangent_within(first, y, along)
+        self.all_or_nothing(|g| g.tangent_within(first, y, along))
     }
 
     /// The tangent by the nodes from `first` on alone.

@@ -358,6 +358,12 @@ impl<T: Functions> Tape<T> {
         }
     }
 
+    /// Forgets the nodes since `to`, but takes no memory back: somebody may have a view of it.
+    pub fn forget(&mut self, memory: &Memory<T>, to: &Lengths) {
+        let Lengths { lane, slab, .. } = self.lengths(memory);
+        self.truncate(memory, &Lengths { lane, slab, ..*to });
+    }
+
     /// Forgets everything recorded since `to`; nobody may hold a handle of it, or the caller ends their validity.
     pub fn truncate(&mut self, memory: &Memory<T>, to: &Lengths) {
         self.nodes.truncate(to.nodes);

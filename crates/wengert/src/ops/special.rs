@@ -2,7 +2,7 @@
 
 use ndarray::Zip;
 
-use crate::error::Refusal;
+use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{BetaInc, BetaIncDx, GammaIncDa, Zeta};
 use crate::rule::*;
@@ -35,6 +35,11 @@ fn forward3<T: Functions>(
     Ok(())
 }
 
+/// Refuses derivatives by arguments for which none is known.
+fn constant(needs: &[bool], rule: &str) -> Result<(), Refusal> {
+    if needs.contains(&true) { Err(Refusal::new(ErrorKind::NotDifferentiable, rule)) } else { Ok(()) }
+}
+
 /// The cotangents of wanted arguments from their partials.
 fn cotangents<'r, T: Functions>(
     call: &Call<'_, 'r, T>,
@@ -57,8 +62,11 @@ impl<T: Functions> Rule<T> for GammaIncDa {
         let (a, x) = (call.args[0], call.args[1]);
         cotangents(call, y_bar, |_| a.gammainc_dx(x) * (x.log() - a.digamma()))
     }
-    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
-        (k == 0).then_some("the incomplete gamma function has no second derivative by its order; detach it")
+    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        constant(
+            &call.needs[..1],
+            "the incomplete gamma function has no second derivative by its order; detach it",
+        )
     }
 }
 
@@ -72,10 +80,10 @@ impl<T: Functions> Rule<T> for BetaInc {
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         cotangents(call, y_bar, |_| call.args[0].apply(BetaIncDx {}, &call.args[1..]))
     }
-    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
-        (k < 2).then_some(
-            "the incomplete beta function has a derivative by its last argument only; detach the others",
-        )
+    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        let rule =
+            "the incomplete beta function has a derivative by its last argument only; detach the others";
+        constant(&call.needs[..2], rule)
     }
 }
 
@@ -109,7 +117,7 @@ impl<T: Functions> Rule<T> for Zeta {
         let (s, q) = (call.args[0], call.args[1]);
         cotangents(call, y_bar, |_| -(s * (s + s.lit(1.0)).apply(Zeta {}, &[q])))
     }
-    fn no_derivative_by(&self, k: usize) -> Option<&'static str> {
-        (k == 0).then_some("zeta has a derivative by its last argument only; detach the exponent")
+    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        constant(&call.needs[..1], "zeta has a derivative by its last argument only; detach the exponent")
     }
 }

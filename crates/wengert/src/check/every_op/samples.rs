@@ -10,6 +10,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use crate::op::{Binary, Logical, LogicalKind, Op, Params, Tuned, Unary};
 
+#[derive(Clone)]
 pub(super) enum Value {
     Real(ArrayD<f64>),
     Index(ArrayD<i64>),
@@ -27,17 +28,20 @@ impl Value {
 }
 
 /// An op on arguments.
+#[derive(Clone)]
 pub(super) struct Sample {
     pub op: Op,
     pub args: Vec<Value>,
     /// Of differences; 0 at kinks and far out, where they say nothing.
     pub step: f64,
-    /// Argument 0 goes through `(x + x^T) / 2`.
+    /// Argument 0 goes through `(x + x^T) / 2` where it is square.
     pub symmetric: bool,
     /// The signs of the results are not determined: their squares are tested.
     pub sign_free: bool,
     /// Arguments of one shape may be the same.
     pub may_repeat: bool,
+    /// Terms cancel beyond the digits of `f32`.
+    pub cancels: bool,
     /// Arguments that are not differentiated, since the op refuses that (at some order).
     pub constant: &'static [usize],
 }
@@ -45,11 +49,24 @@ pub(super) struct Sample {
 impl Sample {
     pub(super) fn new(op: impl Into<Op>, args: Vec<Value>) -> Self {
         let op = op.into();
-        Sample { op, args, step: 5e-4, symmetric: false, sign_free: false, may_repeat: true, constant: &[] }
+        Sample {
+            op,
+            args,
+            step: 5e-4,
+            symmetric: false,
+            sign_free: false,
+            may_repeat: true,
+            cancels: false,
+            constant: &[],
+        }
     }
     /// Without differences.
-    fn rough(self) -> Self {
+    pub(super) fn rough(self) -> Self {
         Sample { step: 0.0, ..self }
+    }
+    pub(super) fn is_symmetric(&self) -> bool {
+        let square = |shape: &[usize]| shape.len() > 1 && shape[shape.len() - 2] == shape[shape.len() - 1];
+        self.symmetric && square(self.args[0].shape())
     }
     fn symmetric(self) -> Self {
         Sample { symmetric: true, ..self }
@@ -159,7 +176,27 @@ fn special(op: &Op) -> Option<Vec<Sample>> {
     }
 }
 
-/// One argument of many shapes within a domain; single numbers at and around kinks and far out.
+/// Numbers far out in the tails of a domain.
+pub(super) fn far_out((lo, hi): (f64, f64)) -> &'static [f64] {
+    match (lo, hi) {
+        (lo, hi) if lo > -1.0 && hi < 1.0 => &[-0.999_999, 0.999_999, 1e-9],
+        (lo, _) if lo > 1.0 => &[1.000_001, 1e6, 1e150],
+        (lo, _) if lo > 0.0 => &[1e-9, 1e-3, 40.0, 1e6],
+        _ => &[-40.0, -20.5, -6.0, 1e-9, 6.0, 20.5, 40.0, 300.0],
+    }
+}
+
+/// Where an op with these attributes may have a kink or a jump.
+fn kinks(p: Params) -> Vec<f64> {
+    let [a, b] = p;
+    [0.0, 0.5, 1.0, 3.0, 6.0, a, b, b / a]
+        .into_iter()
+        .flat_map(|k| [k, -k])
+        .filter(|k| k.is_finite())
+        .collect()
+}
+
+/// One argument of many shapes within a domain; single numbers at and on both sides of kinks, and far out.
 fn of_one(op: Op, (lo, hi): (f64, f64)) -> Vec<Sample> {
     let mut all: Vec<Sample> = [&[][..], &[1], &[5], &[2, 3], &[2, 1, 3], &[0], &[2, 0, 3]]
         .into_iter()
@@ -167,17 +204,16 @@ fn of_one(op: Op, (lo, hi): (f64, f64)) -> Vec<Sample> {
         .collect();
     // More than one tile, with a remainder.
     all.push(Sample::new(op.clone(), vec![within(lo, hi, &[1031])]).rough());
-    if lo < 0.0 && hi > 0.0 {
-        all.push(Sample::new(op.clone(), vec![numbers(&[-0.01, 0.01, -0.004, 0.004])]));
-        all.push(Sample::new(op.clone(), vec![number(0.0)]).rough());
+    let p = if let Op::Tuned(_, p) = op { p } else { [0.0; 2] };
+    let kinks = kinks(p);
+    for &k in kinks.iter().filter(|k| lo + 0.01 < **k && **k < hi - 0.01) {
+        let apart = |x: &f64| kinks.iter().all(|k| (x - k).abs() > 0.0025);
+        let sides: Vec<f64> = [-0.01, -0.004, -0.003, 0.003, 0.004, 0.01].map(|by| k + by).into();
+        let sides: Vec<f64> = sides.into_iter().filter(apart).collect();
+        all.push(Sample::new(op.clone(), vec![numbers(&sides)]));
+        all.push(Sample::new(op.clone(), vec![number(k)]).rough());
     }
-    let far: &[f64] = match (lo, hi) {
-        (lo, hi) if lo > -1.0 && hi < 1.0 => &[-0.999_999, 0.999_999, 1e-9],
-        (lo, _) if lo > 1.0 => &[1.000_001, 1e6, 1e150],
-        (lo, _) if lo > 0.0 => &[1e-9, 1e-3, 40.0, 1e6],
-        _ => &[-40.0, -20.5, -6.0, 1e-9, 6.0, 20.5, 40.0, 300.0],
-    };
-    all.extend(far.iter().map(|&x| Sample::new(op.clone(), vec![number(x)]).rough()));
+    all.extend(far_out((lo, hi)).iter().map(|&x| Sample::new(op.clone(), vec![number(x)]).rough()));
     all
 }
 
@@ -185,8 +221,9 @@ fn unary(op: Unary) -> Vec<Sample> {
     of_one(Op::Unary(op), op.domain())
 }
 
-fn tuned(op: Tuned) -> Vec<Sample> {
-    let params: &[Params] = match op {
+/// Attributes to test an op with.
+pub(super) fn attributes(op: Tuned) -> &'static [Params] {
+    match op {
         Tuned::Shift | Tuned::Scale | Tuned::SubFrom | Tuned::DivBy | Tuned::DivInto => {
             &[[1.7, 0.0], [-0.3, 0.0]]
         }
@@ -196,15 +233,18 @@ fn tuned(op: Tuned) -> Vec<Sample> {
         Tuned::Elu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
         Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
-        Tuned::Clamp => &[[-0.51, 0.73], [f64::NEG_INFINITY, 0.73]],
+        Tuned::Clamp => &[[-0.5, 0.75], [f64::NEG_INFINITY, 0.75]],
         Tuned::Celu => &[[1.0, 0.0], [0.4, 0.0]],
-        Tuned::Hardshrink | Tuned::Softshrink => &[[0.51, 0.0], [0.0, 0.0]],
-        Tuned::Threshold => &[[0.51, 0.2], [-0.3, -1.0]],
+        Tuned::Hardshrink | Tuned::Softshrink => &[[0.5, 0.0], [0.0, 0.0]],
+        Tuned::Threshold => &[[0.5, 0.2], [-0.25, -1.0]],
         Tuned::SincDerivative | Tuned::ErfcxDerivative => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
         Tuned::Iv | Tuned::IveSlope => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
         Tuned::Polygamma => &[[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]],
-    };
-    params.iter().flat_map(|&p| of_one(Op::Tuned(op, p), op.domain())).collect()
+    }
+}
+
+fn tuned(op: Tuned) -> Vec<Sample> {
+    attributes(op).iter().flat_map(|&p| of_one(Op::Tuned(op, p), op.domain())).collect()
 }
 
 /// Two arguments, broadcast both ways; ties and zeros at the end.
@@ -232,6 +272,13 @@ fn binary(op: Binary) -> Vec<Sample> {
     let mut all: Vec<Sample> =
         shapes.iter().map(|[a, b]| sample(within(alo, ahi, a), within(blo + 0.05, bhi - 0.03, b))).collect();
     let ties = [[0.0, 0.0], [1.0, 1.0], [2.0, 1.0], [1e-9, 2.0], [30.0, 1.0], [30.0, 2.0]];
-    all.extend(ties.into_iter().map(|[a, b]| sample(number(a), number(b)).rough().distinct()));
+    // On both sides of a tie.
+    let near = |at: f64, by: f64| sample(number(at), number(at + by)).distinct();
+    all.extend([0.7, 1.0].into_iter().flat_map(|at| [-0.004, -0.003, 0.003, 0.004].map(|by| near(at, by))));
+    all.extend(ties.into_iter().map(|[a, b]| {
+        // Next to an order of 0: `y' (log(x) - digamma(a)) - y digamma'(a)`.
+        let cancels = op == Binary::GammaIncDx && a < 1e-3;
+        Sample { cancels, ..sample(number(a), number(b)).rough().distinct() }
+    }));
     all
 }

@@ -33,8 +33,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn inverse(&self, a: impl Expr) -> Result<Var> {
         self.enter();
-        let a = self.arg(a);
-        Ok(self.record(&Inverse {}.into(), &[a])?[0])
+        self.all_or_nothing(|g| Ok(g.record(&Inverse {}.into(), &[g.arg(a)])?[0]))
     }
 
     /// `X` with `A X = B`, by LU with partial pivoting.
@@ -64,8 +63,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn solve(&self, a: impl Expr, b: impl Expr) -> Result<Var> {
         self.enter();
-        let args = [self.arg(a), self.arg(b)];
-        Ok(self.record(&Solve {}.into(), &args)?[0])
+        self.all_or_nothing(|g| Ok(g.record(&Solve {}.into(), &[g.arg(a), g.arg(b)])?[0]))
     }
 
     /// `X` with `A X = B` for a triangular `A`: the lower triangle where `lower`, else the upper one; the other is not read.
@@ -87,8 +85,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn solve_triangular_with(&self, a: impl Expr, b: impl Expr, options: TriangularSolve) -> Result<Var> {
         self.enter();
-        let args = [self.arg(a), self.arg(b)];
-        Ok(self.record(&options.into(), &args)?[0])
+        self.all_or_nothing(|g| Ok(g.record(&options.into(), &[g.arg(a), g.arg(b)])?[0]))
     }
 
     /// `X` of least norm among those of least `|A X - B|`, through the pseudoinverse.
@@ -188,8 +185,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn logdet_spd(&self, a: impl Expr) -> Result<Var> {
         self.enter();
-        let a = self.arg(a);
-        Ok(self.record(&LogDetSpd {}.into(), &[a])?[0])
+        self.all_or_nothing(|g| Ok(g.record(&LogDetSpd {}.into(), &[g.arg(a)])?[0]))
     }
 
     /// The lower triangular `L` with `L L^T = A`.
@@ -223,8 +219,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn cholesky(&self, a: impl Expr) -> Result<Var> {
         self.enter();
-        let a = self.arg(a);
-        Ok(self.record(&Cholesky {}.into(), &[a])?[0])
+        self.all_or_nothing(|g| Ok(g.record(&Cholesky {}.into(), &[g.arg(a)])?[0]))
     }
 
     /// `X` with `L L^T X = B` for the lower factor `L` of [`Graph::cholesky`].
@@ -236,8 +231,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn cholesky_solve(&self, b: impl Expr, l: impl Expr) -> Result<Var> {
         self.enter();
-        let args = [self.arg(b), self.arg(l)];
-        Ok(self.record(&CholeskySolve {}.into(), &args)?[0])
+        self.all_or_nothing(|g| Ok(g.record(&CholeskySolve {}.into(), &[g.arg(b), g.arg(l)])?[0]))
     }
 
     /// Eigenvalues (ascending) and eigenvectors (in columns) of a symmetric matrix.
@@ -269,8 +263,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn eigh(&self, a: impl Expr) -> Result<(Var, Var)> {
         self.enter();
-        let a = self.arg(a);
-        let y = self.record(&Eigh {}.into(), &[a])?;
+        let y = self.all_or_nothing(|g| g.record(&Eigh {}.into(), &[g.arg(a)]))?;
         Ok((y[0], y[1]))
     }
 
@@ -289,8 +282,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn svd(&self, a: impl Expr) -> Result<(Var, Var, Var)> {
         self.enter();
-        let a = self.arg(a);
-        let y = self.record(&Svd {}.into(), &[a])?;
+        let y = self.all_or_nothing(|g| g.record(&Svd {}.into(), &[g.arg(a)]))?;
         Ok((y[0], y[1], y[2]))
     }
 
@@ -349,11 +341,13 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn matrix_power(&self, a: impl Expr, n: i32) -> Result<Var> {
         self.enter();
-        let mut a = self.arg(a);
-        if n < 0 {
-            a = self.record(&Inverse {}.into(), &[a])?[0];
-        }
-        Ok(self.record(&MatrixPower { n: n.unsigned_abs() }.into(), &[a])?[0])
+        self.all_or_nothing(|g| {
+            let mut a = g.arg(a);
+            if n < 0 {
+                a = g.record(&Inverse {}.into(), &[a])?[0];
+            }
+            Ok(g.record(&MatrixPower { n: n.unsigned_abs() }.into(), &[a])?[0])
+        })
     }
 
     /// The Kronecker product of matrices: `y[p i + k, q j + l] = a[i, j] b[k, l]` for a `b` of `[p, q]`.

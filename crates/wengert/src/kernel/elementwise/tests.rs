@@ -169,3 +169,39 @@ fn every_row_is_accurate_over_its_whole_domain() {
     }
     assert!(failures.is_empty(), "{} bounds are broken:\n{}", failures.len(), failures.join("\n"));
 }
+
+/// Where value or partial is one number from somewhere on, it is that number at infinity, too.
+fn level_off<T: Functions>(row: Row, failures: &mut Vec<String>) {
+    let mut attributes: Vec<Params> = points(row).iter().map(|point| point.p).collect();
+    attributes.dedup();
+    for p in attributes {
+        for sign in [T::one(), -T::one()] {
+            let at = |x: T| [swept(row, &[x * sign], p), single(row, &[x * sign], p)].concat();
+            let far = T::max_value().sqrt();
+            let (further, most, end) = (at(far * T::of(1e3)), at(T::max_value()), at(T::infinity()));
+            for (k, far) in at(far).into_iter().enumerate() {
+                if far == further[k] && !(most[k] == far && end[k] == far) {
+                    let (name, what) = (row.name(), ["value", "partial"][k % 2]);
+                    failures.push(format!(
+                        "{name} {p:?} at {sign} infinity: {what} {}, {}, not {far}",
+                        most[k], end[k]
+                    ));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_levels_off_at_infinity() {
+    let mut failures = Vec::new();
+    let unary = Unary::ALL.iter().map(|&op| Row::Unary(op));
+    let rows = unary.chain(Tuned::ALL.iter().map(|&op| Row::Tuned(op)));
+    // These have poles all the way down.
+    for row in rows.filter(|row| !matches!(row.name(), "digamma" | "polygamma")) {
+        level_off::<f64>(row, &mut failures);
+        level_off::<f32>(row, &mut failures);
+    }
+    failures.dedup();
+    assert!(failures.is_empty(), "{} rows do not:\n{}", failures.len(), failures.join("\n"));
+}

@@ -68,6 +68,9 @@ pub(crate) fn iv(n: u32, x: f64) -> f64 {
         1 => i1(x),
         _ => {
             let (a, scaled) = (x.abs(), ive(n, x));
+            if a > 1e200 {
+                return if n.is_multiple_of(2) { f64::INFINITY } else { f64::INFINITY.copysign(x) };
+            }
             if a < 700.0 {
                 a.exp() * scaled
             } else {

@@ -24,20 +24,20 @@ macro_rules! tuned_table {
             select(x.gt(x.lit(0.0)), x.lit(1.0), x.lit(p[0])), -3.0, 3.0;
         /// `x` where positive, `p * (e^x - 1)` elsewhere.
         elu: Elu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * x.expm1()),
-            select(x.gt(x.lit(0.0)), x.lit(1.0), x.lit(p[0]) * x.exp()), -3.0, 3.0;
+            select(x.gt(x.lit(0.0)), x.lit(1.0), x.lit(p[0]) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
         /// `x` where positive, `p * (e^(x / p) - 1)` elsewhere; at 0 the partial is 1 from either side. In the lower tail it is
         /// as accurate as the rounded `x / p`.
         celu: Celu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * (x / x.lit(p[0])).expm1()),
-            select(x.gt(x.lit(0.0)), x.lit(1.0), (x / x.lit(p[0])).exp()), -3.0, 3.0;
+            select(x.gt(x.lit(0.0)), x.lit(1.0), (x / x.lit(p[0])).clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
         /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`. In the lower tail it is as accurate as the
         /// rounded `beta x`.
         softplus: Softplus, |x, y, p|
             select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus(x.lit(p[0]) * x) / x.lit(p[0])),
             select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), (x.lit(p[0]) * x).sigmoid()), -3.0, 3.0;
         /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1` (in the lower tail as accurate as its rounded cubic).
-        gelu: Gelu, |x, y, p| if p[0] == 0.0 { x * x.ndtr() } else { x * gelu_gate(x).sigmoid() },
-            if p[0] == 0.0 { x.ndtr() + x * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
-            else { gelu_gate(x).sigmoid() * (x.lit(1.0) + x * (-gelu_gate(x)).sigmoid() * gelu_gate_slope(x)) }, -3.0, 3.0;
+        gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { gelu_gate(x).sigmoid() },
+            if p[0] == 0.0 { x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
+            else { gelu_tanh_slope(x) }, -3.0, 3.0;
         /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere.
         clamp: Clamp, |x, y, p| math::clamp(x, p),
             select(x.gt(x.lit(p[0])), select(x.lt(x.lit(p[1])), x.lit(1.0), x.lit(0.0)), x.lit(0.0)), -3.0, 3.0;

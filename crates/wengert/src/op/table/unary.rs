@@ -70,17 +70,17 @@ macro_rules! unary_table {
         /// `log sigmoid(x)`, without overflow at either end.
         logsigmoid: LogSigmoid, |x, y, p| math::log_sigmoid(x), (-x).sigmoid(), -4.0, 4.0;
         /// `x / (1 + |x|)`.
-        softsign: Softsign, |x, y, p| x / (x.lit(1.0) + x.abs()), (x.lit(1.0) + x.abs()).reciprocal().square(), -3.0, 3.0;
+        softsign: Softsign, |x, y, p| bounded(x) / (x.lit(1.0) + bounded(x).abs()), (x.lit(1.0) + x.abs()).reciprocal().square(), -3.0, 3.0;
         /// `max(x, 0)`. The partial at 0 is 0.
         relu: Relu, |x, y, p| math::relu(x), select(x.le(x.lit(0.0)), x.lit(0.0), x.lit(1.0)), -3.0, 3.0;
         /// `x * sigmoid(x)`.
-        silu: Silu, |x, y, p| x * x.sigmoid(), x.sigmoid() * (x.lit(1.0) + x * (-x).sigmoid()), -4.0, 4.0;
+        silu: Silu, |x, y, p| bounded_below(x) * x.sigmoid(), x.sigmoid() * (x.lit(1.0) + bounded(x) * (-x).sigmoid()), -4.0, 4.0;
         /// `x * tanh(softplus(x))`.
-        mish: Mish, |x, y, p| x * math::softplus(x).tanh(),
-            (-(-x).logsigmoid()).tanh() + x * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
+        mish: Mish, |x, y, p| bounded_below(x) * math::softplus(x).tanh(),
+            (-(-x).logsigmoid()).tanh() + bounded(x) * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
         /// `scale * (x if x > 0 else alpha * (e^x - 1))`; at 0 the partial is that of the branch `x <= 0`.
         selu: Selu, |x, y, p| select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE) * x, x.lit(SELU_SCALE * SELU_ALPHA) * x.expm1()),
-            select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE), x.lit(SELU_SCALE * SELU_ALPHA) * x.exp()), -3.0, 3.0;
+            select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE), x.lit(SELU_SCALE * SELU_ALPHA) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
         /// `|x|`. The partial is `sign(x)`, 0 at 0.
         abs: Abs, |x, y, p| math::abs(x), x.sign(), -3.0, 3.0;
         /// -1, 0 or 1 (0 for NaN). The gradient is 0 everywhere.
@@ -98,9 +98,9 @@ macro_rules! unary_table {
         /// `1 - erf(x)`, accurate for large `x`.
         erfc: Erfc, |x, y, p| math::erfc(x), x.lit(-std::f64::consts::FRAC_2_SQRT_PI) * x.gaussian(), -3.0, 3.0;
         /// `e^(-x^2)`, accurate for large `x`.
-        gaussian: Gaussian, |x, y, p| math::gaussian(x), x.lit(-2.0) * x * y, -3.0, 3.0;
+        gaussian: Gaussian, |x, y, p| math::gaussian(x), x.lit(-2.0) * bounded(x) * y, -3.0, 3.0;
         /// `e^(-x^2 / 2)`, accurate for large `x`.
-        half_gaussian: HalfGaussian, |x, y, p| math::half_gaussian(x), -(x * y), -3.0, 3.0;
+        half_gaussian: HalfGaussian, |x, y, p| math::half_gaussian(x), -(bounded(x) * y), -3.0, 3.0;
         /// `e^(x^2) erfc(x)`, about `1 / (x sqrt(pi))` for large `x`.
         erfcx: Erfcx, |x, y, p| math::erfcx(x), x.erfcx_derivative([1.0, 0.0]), -3.0, 3.0;
         /// Inverse of `erf`; infinite at -1 and 1.
