@@ -195,6 +195,7 @@ fn reductions(w: &mut Walk, x: Var, wide: Var, f: Var) {
     each!(w (x, &[0]) (x, &[-3]) sum_keepdims mean_keepdims prod_keepdims max_keepdims min_keepdims var_keepdims std_keepdims);
     each!(w (x, &[0]) (x, &[-3]) norm_keepdims logsumexp_keepdims);
     each!(w (x) (f) count_nonzero nansum nanmean);
+    call!(w, average(x, x, &[0])(x, x, &[2])(x, wide, &[0])(f, x, &[0]));
     each!(w (x, &[0]) (x, &[2]) count_nonzero_axes nansum_axes nanmean_axes);
     call!(w, var_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
     call!(w, std_with(x, &[0], 1.0, true)(x, &[9], 1.0, true));
@@ -309,6 +310,9 @@ fn matrices(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, quad_form(pair, a)(wide, a)(pair, x)(f, a));
     call!(w, cross(x, triple, -1)(x, wide, -1)(x, x, 0)(f, x, 0));
     call!(w, qr(a)(wide));
+    call!(w, lu_factor(a)(x)(zero));
+    let (lu, rows) = w.g.lu_factor(a).unwrap();
+    call!(w, lu_solve(lu, rows, pair)(lu, rows, triple)(x, rows, pair)(zero, rows, pair));
     call!(w, expm(a)(x));
     call!(w, matrix_power(a, 3)(x, 3));
     call!(w, matrix_power(a, -2)(zero, -2));

@@ -216,6 +216,8 @@ attributes! {
     Svd {}
     /// Reduced QR decomposition.
     Qr {}
+    /// LU decomposition: both factors in one matrix, and the row of the argument that each row comes from.
+    LuFactor {}
     /// `X` with `A^T X = B`: the adjoint of `Solve` in `B`.
     SolveTransposed {}
     /// The transposed inverse; infinities and NaN where there is none.

@@ -94,7 +94,7 @@ op_enum! {
     IndexSelect = "index_select" IndexAdd = "index_add" Gather = "gather" ScatterAdd = "scatter_add" Scatter = "scatter"
     OneHot = "one_hot" Embedding = "embedding"
     MatMul = "matmul" Dot = "dot" Outer = "outer" Einsum = "einsum" Inverse = "inverse" Solve = "solve" Det = "det"
-    SlogDet = "slogdet" Cholesky = "cholesky" TriangularSolve = "triangular_solve" Eigh = "eigh" Svd = "svd" Qr = "qr"
+    SlogDet = "slogdet" Cholesky = "cholesky" TriangularSolve = "triangular_solve" Eigh = "eigh" Svd = "svd" Qr = "qr" LuFactor = "lu_factor"
     SolveTransposed = "solve_transposed" InverseTransposed = "inverse_transposed" Cofactor = "cofactor"
     CofactorTangent = "cofactor_tangent" InverseGaps = "inverse_gaps" CholeskySolve = "cholesky_solve"
     LogDetSpd = "logdet_spd" Expm = "expm" Pinv = "pinv" Lstsq = "lstsq" MatrixPower = "matrix_power" Kron = "kron"

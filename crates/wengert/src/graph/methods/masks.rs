@@ -224,4 +224,29 @@ impl<T: Engine> Graph<T> {
         let x = self.arg(x);
         self.nanmean_of(x, Some(axes))
     }
+
+    /// The mean of `x` over axes, weighted: `sum(x w) / sum(w)`, the weights broadcast to `x`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, or an axis is out of range.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::array;
+    /// use wengert::prelude::*;
+    /// let g = Graph::new();
+    /// let x = g.constant(array![[1.0, 2.0], [3.0, 6.0]]);
+    /// let y = g.average(x, g.constant(array![3.0, 1.0]), &[1]);
+    /// assert_eq!(g.value(y), array![1.25, 3.75].into_dyn());
+    /// ```
+    #[track_caller]
+    pub fn average(&self, x: impl Expr, weights: impl Expr, axes: &[isize]) -> Var {
+        self.enter();
+        let (x, weights) = (self.arg(x), self.arg(weights));
+        let weighted = self.must(&Op::Binary(Binary::Mul), &[x, weights]);
+        let weights = self.must(&BroadcastTo { shape: self.shape_of(weighted) }.into(), &[weights]);
+        let sum: Op = Sum { axes: Some(axes.into()), keepdims: false }.into();
+        let (top, bottom) = (self.must(&sum, &[weighted]), self.must(&sum, &[weights]));
+        self.must(&Op::Binary(Binary::Div), &[top, bottom])
+    }
 }

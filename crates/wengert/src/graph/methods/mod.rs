@@ -10,6 +10,7 @@ mod create;
 mod custom;
 mod density;
 mod elementwise;
+mod factors;
 mod index;
 mod linalg;
 mod loss;

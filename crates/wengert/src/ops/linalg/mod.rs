@@ -8,6 +8,7 @@
 mod cholesky;
 mod degenerate;
 mod determinant;
+mod factors;
 mod functions;
 mod inverse;
 mod qr;

@@ -314,3 +314,31 @@ fn nothing_at_all_is_a_matrix_too() {
     let identity = g.matrix_power(x, 0).unwrap();
     assert_eq!(g.value(identity), ndarray::Array2::<f64>::eye(2).broadcast((2, 2, 2)).unwrap().into_dyn());
 }
+
+/// Solutions and gradients through kept factors are those of `solve`, whose rule is another.
+#[test]
+fn factors_solve_what_they_are_factors_of() {
+    let mut random = Random::new(11);
+    for (a_shape, b_shape) in
+        [(&[3, 3][..], &[3][..]), (&[3, 3], &[3, 2]), (&[2, 4, 4], &[4, 3]), (&[2, 4, 4], &[2, 4, 1])]
+    {
+        let mut array = |shape: &[usize]| numbers(&mut random, shape);
+        let mut g = Graph::new();
+        let (a, b) = (g.leaf(array(a_shape)), g.leaf(array(b_shape)));
+        let (lu, rows) = g.lu_factor(a).unwrap();
+        let found = g.lu_solve(lu, rows, b).unwrap();
+        let want = g.solve(a, b).unwrap();
+        let gradients = |y: Var| g.gradient(g.sum(y.sin()), &[a, b]).unwrap();
+        let pairs = gradients(found).into_iter().zip(gradients(want)).chain([(found, want)]);
+        for (found, want) in pairs {
+            let (found, want) = (g.value(found), g.value(want));
+            assert_eq!(found.shape(), want.shape());
+            assert!(found.iter().zip(want).all(|(f, w)| (f - w).abs() < 1e-9 * w.abs().max(1.0)));
+        }
+        let loss = g.sum(found.square());
+        g.backward(loss).unwrap();
+    }
+    let g = Graph::new();
+    let singular = g.lu_factor(g.leaf(ndarray::array![[1.0, 2.0], [2.0, 4.0]])).unwrap_err();
+    assert_eq!(singular.kind(), ErrorKind::SingularMatrix);
+}

@@ -107,6 +107,7 @@ fn factorisations(op: &Op) -> Option<Vec<Sample>> {
             on(Svd {}, &[&[2, 2], &[3, 2], &[2, 3], &[2, 3, 3]]).into_iter().map(Sample::sign_free).collect()
         }
         Op::Qr(_) => on(Qr {}, &[&[2, 2], &[3, 2], &[2, 3, 3]]).into_iter().map(Sample::sign_free).collect(),
+        Op::LuFactor(_) => on(LuFactor {}, &[&[2, 2], &[2, 3, 3]]),
         Op::Solve(_) => solves(Solve {}),
         Op::SolveTransposed(_) => solves(SolveTransposed {}),
         Op::TriangularSolve(_) => (0..8)
