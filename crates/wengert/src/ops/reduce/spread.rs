@@ -17,7 +17,7 @@ pub(super) fn lit<T: Functions>(x: Term<'_, T>, value: f64) -> Term<'_, T> {
     Words::lit(x, value)
 }
 
-/// `count - correction`, and no less than 0: the variance of too few elements is NaN.
+/// `count - correction`, and no less than 0: too few elements are divided by 0.
 fn divisor(n: usize, correction: f64) -> f64 {
     (n as f64 - correction).max(0.0)
 }
