@@ -2,6 +2,8 @@
 
 pub mod classes;
 pub mod conv;
+#[cfg(feature = "rayon")]
+mod crew;
 pub mod elementwise;
 pub mod functions;
 pub mod gemm;

@@ -130,11 +130,7 @@ fn merged(batch: &[usize], steps: [&[isize]; 3]) -> SmallVec<[(usize, [isize; 3]
 
 /// How many threads may share this many multiply-adds.
 pub fn threads(work: usize) -> Threads {
-    match work {
-        #[cfg(feature = "rayon")]
-        THREADED.. => Threads(rayon::current_num_threads()),
-        _ => Threads::ONE,
-    }
+    if work < THREADED { Threads::ONE } else { Threads(crate::kernel::threads::available()) }
 }
 
 #[cfg(test)]

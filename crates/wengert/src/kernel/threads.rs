@@ -27,26 +27,23 @@ pub fn pays(elements: usize) -> bool {
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
     #[cfg(feature = "rayon")]
     if available() > 1 {
-        let jobs = std::sync::Mutex::new(jobs);
-        let next = || jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-        let drain = || {
-            while let Some(job) = next() {
-                work(job);
+        use std::sync::{Mutex, PoisonError};
+        let (jobs, panic) = (Mutex::new(jobs), Mutex::new(None));
+        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        crate::kernel::crew::together(available() - 1, &|| {
+            let drain = std::panic::AssertUnwindSafe(|| {
+                while let Some(job) = next() {
+                    work(job);
+                }
+            });
+            if let Err(payload) = std::panic::catch_unwind(drain) {
+                *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
             }
-        };
-        return rayon::in_place_scope(|scope| {
-            (1..available()).for_each(|_| scope.spawn(|_| drain()));
-            drain();
         });
+        if let Some(payload) = panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            std::panic::resume_unwind(payload);
+        }
+        return;
     }
     jobs.for_each(work);
-}
-
-/// Runs `a` on the calling thread and `b` beside it.
-#[cfg(feature = "rayon")]
-pub fn both(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
-    rayon::in_place_scope(|scope| {
-        scope.spawn(|_| b());
-        a();
-    });
 }

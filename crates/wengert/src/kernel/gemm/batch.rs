@@ -65,8 +65,12 @@ pub fn gemm_batched<T: Gemm>(
         let work = m.saturating_mul(n).saturating_mul(k);
         let apart = extent([m, n], [row_stride, col_stride]).is_some_and(|x| x <= c_stride);
         if threads.0 > 1 && apart && work < 2 * THREADED && work.saturating_mul(count) >= THREADED {
-            let c = &mut data[offset..];
-            return halves(0, count, c_stride, c, threads.0, &|i, c| one(i, c, 0, Threads::ONE));
+            let each = count.div_ceil(threads.0);
+            let parts = data[offset..].chunks_mut(each * c_stride).take(threads.0).enumerate();
+            return crate::kernel::threads::each(parts, |(part, c)| {
+                let from = part * each;
+                (from..count.min(from + each)).for_each(|i| one(i, c, (i - from) * c_stride, Threads::ONE));
+            });
         }
     }
     for i in 0..count {
@@ -82,25 +86,4 @@ fn extent(size: [usize; 2], stride: [isize; 2]) -> Option<usize> {
         last += usize::try_from(step).ok()? * len.checked_sub(1)?;
     }
     Some(last + 1)
-}
-
-/// Runs matrices `from .. from + count` of a stack of disjoint ones, split in halves over about `threads` jobs.
-#[cfg(feature = "rayon")]
-fn halves<T: Send>(
-    from: usize,
-    count: usize,
-    stride: usize,
-    c: &mut [T],
-    threads: usize,
-    one: &(impl Fn(usize, &mut [T]) + Sync),
-) {
-    if threads <= 1 || count == 1 {
-        return (0..count).for_each(|i| one(from + i, &mut c[i * stride..]));
-    }
-    let first = count / 2;
-    let (left, right) = c.split_at_mut(first * stride);
-    crate::kernel::threads::both(
-        || halves(from, first, stride, left, threads / 2, one),
-        || halves(from + first, count - first, stride, right, threads - threads / 2, one),
-    );
 }

@@ -17,8 +17,6 @@ const FLAT: usize = 16;
 const THIN: usize = 4;
 /// Multiply-adds from which threads pay: at 128 rows a second one still costs.
 const THREADED: usize = 160 * 160 * 160;
-/// Multiply-adds from which the library shares a product better than halves of it do: both pack the same operand.
-const LARGE: usize = 640 * 640 * 640;
 /// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
 const ROWS_AT_ONCE: usize = 32;
 
@@ -61,11 +59,7 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     let small = if b_col == 1 { work <= SMALL || m <= FLAT || k <= FLAT } else { work <= SMALL_COPIED };
     if c_step != 1 || !(small || m.min(n).min(k) <= THIN) {
         let p = if c_step == 1 { p.t() } else { p }; // the library prefers contiguous columns
-        return match work {
-            _ if work < THREADED => p.library(1),
-            _ if work < LARGE => p.shared(threads.0),
-            _ => p.library(threads.0),
-        };
+        return if work < THREADED { p.library() } else { p.shared(threads.0) };
     }
     let dots = a_col == 1 && b_row == 1;
     if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {

@@ -21,7 +21,6 @@ pub use element::Gemm;
 pub(super) use solve::Solve;
 
 /// Rows or columns of a part are a multiple of this: whole tiles of the crate's kernels.
-#[cfg(feature = "rayon")]
 const PART: usize = 64;
 
 /// One operand as a pointer to element `(0, 0)` and two strides.
@@ -214,29 +213,22 @@ impl<'a, T: Gemm> Product<'a, T> {
     /// By the `gemm` crate, the result shared among threads along its longer side. No sum is split, and the crate blocks
     /// sums by their length alone, so the bits are those of one thread.
     pub(super) fn shared(self, threads: usize) {
-        #[cfg(feature = "rayon")]
-        if threads > 1 && self.m.max(self.n) >= 2 * PART {
-            let along = self.m.max(self.n);
-            let first = (along / 2).next_multiple_of(PART);
-            let (left, right) = match self.m >= self.n {
-                true => (self.rows(0, first), self.rows(first, along - first)),
-                false => (self.columns(0, first), self.columns(first, along - first)),
-            };
-            let half = threads / 2;
-            return crate::kernel::threads::both(
-                move || left.shared(threads - half),
-                move || right.shared(half),
-            );
+        let along = self.m.max(self.n);
+        let each = along.div_ceil(threads).next_multiple_of(PART);
+        if each >= along {
+            return self.library();
         }
-        self.library(threads);
+        let parts = (0..along).step_by(each).map(move |from| match self.m >= self.n {
+            true => self.rows(from, each.min(along - from)),
+            false => self.columns(from, each.min(along - from)),
+        });
+        crate::kernel::threads::each(parts, |part| part.library());
     }
 
     /// By the `gemm` crate.
-    pub(super) fn library(self, threads: usize) {
+    pub(super) fn library(self) {
         let (a, b, c) = ((self.a.ptr, self.a.rs, self.a.cs), (self.b.ptr, self.b.rs, self.b.cs), self.c);
         // SAFETY: this module's invariant is the crate's requirement.
-        unsafe {
-            T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta, threads)
-        }
+        unsafe { T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta) }
     }
 }

@@ -48,7 +48,6 @@ pub trait Gemm: Real {
         b: (*const Self, isize, isize),
         alpha: Self,
         beta: Self,
-        threads: usize,
     );
     /// Runs `f` with this thread's scratch vector, kept between calls.
     fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R;
@@ -71,10 +70,10 @@ macro_rules! element {
             // SAFETY (both): passed on to the caller in the trait's own words.
             #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
             #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
-            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t, threads: usize) {
+            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t) {
                 let ([m, n, k], read) = (size, beta != 0.0);
                 // SAFETY: the caller's promise is the crate's requirement. The crate names our `beta` alpha and our `alpha` beta.
-                unsafe { $library()(m, n, k, c.0, c.2, c.1, read, a.0, a.2, a.1, b.0, b.2, b.1, beta, alpha, false, false, false, parallelism(threads)) }
+                unsafe { $library()(m, n, k, c.0, c.2, c.1, read, a.0, a.2, a.1, b.0, b.2, b.1, beta, alpha, false, false, false, Parallelism::None) }
             }
             fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
                 thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
@@ -119,12 +118,3 @@ element!(
     mask_store_ptr_f64s,
     gemm_f64::gemm::f64::get_gemm_fn
 );
-
-fn parallelism(threads: usize) -> Parallelism {
-    #[cfg(feature = "rayon")]
-    if threads > 1 {
-        return Parallelism::Rayon(threads);
-    }
-    let _ = threads;
-    Parallelism::None
-}
