@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm_batched};
+use crate::kernel::threads::{available, each};
 use crate::shape::Layout;
 
 type Steps = SmallVec<[isize; 4]>;
@@ -95,8 +96,8 @@ pub fn multiply<T: Gemm>(
         _ => (1, [0; 3]),
     };
     let rounds: usize = axes.iter().map(|(n, _)| n).product();
-    let threads = threads(count.saturating_mul(size[0]).saturating_mul(size[1]).saturating_mul(size[2]));
-    for round in 0..rounds {
+    let work = count.saturating_mul(size[0]).saturating_mul(size[1]).saturating_mul(size[2]);
+    let one = |round: usize, data: &mut [T], from: usize, threads: Threads| {
         let (mut offsets, mut rest, mut first) = ([0; 3], round, true);
         for &(n, steps) in axes.iter().rev() {
             let at = rest % n;
@@ -105,12 +106,19 @@ pub fn multiply<T: Gemm>(
             (0..3).for_each(|k| offsets[k] += at as isize * steps[k]);
         }
         let [a, b] = [(a, 0), (b, 1)].map(|(x, k)| Batched { first: x.at(offsets[k]), stride: inner[k] });
-        let (data, offset) = (&mut c.data[..], offsets[2].unsigned_abs());
+        let offset = offsets[2].unsigned_abs() - from;
         let target = StridedMut { data, offset, row_stride: c.row, col_stride: c.col };
         let beta = if accumulate || !first { T::one() } else { T::zero() };
         let target = BatchedMut { first: target, stride: inner[2] };
         gemm_batched(count, size, T::one(), a, b, beta, target, threads);
+    };
+    // Where every round has a part of the result to itself, threads take whole rounds.
+    let apart = (count == 1 || inner[2] != 0) && axes.iter().all(|(_, steps)| steps[2] != 0);
+    if apart && rounds > 1 && work < 2 * THREADED && threads(work.saturating_mul(rounds)) != Threads::ONE {
+        let part = c.data.len() / rounds;
+        return each(c.data.chunks_mut(part).enumerate(), |(k, c)| one(k, c, k * part, Threads::ONE));
     }
+    (0..rounds).for_each(|round| one(round, &mut *c.data, 0, threads(work)));
 }
 
 /// The batch axes with their steps in the three operands, merged where one step serves.
@@ -130,7 +138,7 @@ fn merged(batch: &[usize], steps: [&[isize]; 3]) -> SmallVec<[(usize, [isize; 3]
 
 /// How many threads may share this many multiply-adds.
 pub fn threads(work: usize) -> Threads {
-    if work < THREADED { Threads::ONE } else { Threads(crate::kernel::threads::available()) }
+    if work < THREADED { Threads::ONE } else { Threads(available()) }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ pub fn available() -> usize {
 }
 
 /// Elements from which several threads pay.
-const SHARED: usize = 1 << 16;
+const SHARED: usize = 1 << 14;
 /// Elements of a piece of work.
-pub const PIECE: usize = 1 << 14;
+pub const PIECE: usize = 1 << 13;
 
 /// Whether this many elements are worth sharing, and there is somebody to share them with.
 #[inline]

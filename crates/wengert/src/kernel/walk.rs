@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
+use crate::kernel::threads::{self, PIECE};
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
 #[derive(Clone, Debug)]
@@ -108,6 +109,53 @@ impl<A: Copy> Operand<'_, A> {
             }
         });
         buffer
+    }
+}
+
+impl<A: Copy + Send + Sync> Operand<'_, A> {
+    /// All elements, copied to `to`.
+    pub fn copy_to(&self, to: &mut [A]) {
+        let copy = |start: usize, to: &mut [A]| {
+            if self.walk.is_contiguous() {
+                return to.copy_from_slice(&self.data[self.first + start..][..to.len()]);
+            }
+            self.load(start, to);
+        };
+        match threads::pays(to.len()) {
+            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| copy(k * PIECE, to)),
+            false => copy(0, to),
+        }
+    }
+}
+
+impl<T: Real> Operand<'_, T> {
+    /// All elements, added to `to`.
+    pub fn add_to(&self, to: &mut [T]) {
+        let add = |start: usize, to: &mut [T]| {
+            let mut tile = [T::zero(); TILE];
+            for (k, to) in to.chunks_mut(TILE).enumerate() {
+                let from = self.load(start + k * TILE, &mut tile[..to.len()]);
+                run(Add(to, from));
+            }
+        };
+        match threads::pays(to.len()) {
+            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| add(k * PIECE, to)),
+            false => add(0, to),
+        }
+    }
+}
+
+/// Elements that are gathered before they are added.
+const TILE: usize = 512;
+
+/// `to += from`.
+struct Add<'a, T>(&'a mut [T], &'a [T]);
+
+impl<T: Real> Kernel for Add<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        self.0.iter_mut().zip(self.1).for_each(|(to, from)| *to += *from);
     }
 }
 

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::walk::{Operand, Walk};
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -36,11 +37,32 @@ pub fn viewed(layout: Layout, offset: isize) -> Option<(Layout, isize)> {
 }
 
 /// Overwrites `to` by `from`, or adds to it.
-pub fn pour<T: Functions>(to: ArrayViewMutD<'_, T>, from: ArrayViewD<'_, T>, accumulate: bool) {
+pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_, T>, accumulate: bool) {
+    if gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
+        let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).collect();
+        order.sort_by_key(|&axis| std::cmp::Reverse(to.strides()[axis]));
+        (to, from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
+        if let (Some(to), Some(from)) = (to.as_slice_mut(), operand(&from)) {
+            return if accumulate { from.add_to(to) } else { from.copy_to(to) };
+        }
+    }
     match accumulate {
         true => Zip::from(to).and(from).for_each(|to, from| *to += *from),
         false => Zip::from(to).and(from).for_each(|to, from| *to = *from),
     }
+}
+
+/// Whether elements with no negative steps fill the memory they span.
+fn gapless(shape: &[usize], strides: &[isize]) -> bool {
+    let last = |(&n, &step): (&usize, &isize)| if n > 1 { (n as isize - 1) * step } else { 0 };
+    let span: isize = shape.iter().zip(strides).map(last).sum();
+    strides.iter().all(|step| *step >= 0) && span + 1 == shape.iter().product::<usize>() as isize
+}
+
+/// An array without gaps, its axes in whatever order, as kernels walk it.
+fn operand<'a, A: Copy>(x: &'a ArrayViewD<'_, A>) -> Option<Operand<'a, A>> {
+    let data = x.as_slice_memory_order().filter(|_| gapless(x.shape(), x.strides()))?;
+    Some(Operand { data, first: 0, walk: Walk::new(x.shape(), x.strides()) })
 }
 
 /// The vjp kernel of a view: `part` finds in the argument's cotangent the elements that the result shows, in the
@@ -60,9 +82,12 @@ pub fn pour_back<T: Functions>(
 }
 
 /// Copies `x` in row-major order into `y` of another shape.
-pub fn refill<A: Copy>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
-    let y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
-    x.assign_to(y);
+pub fn refill<A: Copy + Send + Sync>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
+    let mut y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
+    match (y.as_slice_mut(), operand(&x)) {
+        (Some(y), Some(x)) => x.copy_to(y),
+        _ => x.assign_to(y),
+    }
 }
 
 /// An op whose result shows elements of its argument, each once at most: what there is to say about it. The rest of its

@@ -16,7 +16,7 @@ const FLAT: usize = 16;
 /// Products with an outer dimension up to this are bound by memory.
 const THIN: usize = 4;
 /// Multiply-adds from which threads pay: at 128 rows a second one still costs.
-const THREADED: usize = 160 * 160 * 160;
+const THREADED: usize = 1 << 20;
 /// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
 const ROWS_AT_ONCE: usize = 32;
 
