@@ -47,3 +47,68 @@ pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sy
     }
     jobs.for_each(work);
 }
+
+#[cfg(all(test, feature = "rayon"))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    fn with_threads<R: Send>(n: usize, f: impl FnOnce() -> R + Send) -> R {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(f)
+    }
+
+    #[test]
+    fn every_job_is_done_once_whoever_calls() {
+        let round = || {
+            for jobs in [0, 1, 2, 7, 100] {
+                let mut done = vec![0; jobs];
+                each(done.iter_mut(), |slot| *slot += 1);
+                assert!(done.iter().all(|n| *n == 1));
+            }
+        };
+        with_threads(3, || (0..200).for_each(|_| round()));
+        std::thread::scope(|scope| {
+            for n in [1, 2, 4] {
+                scope.spawn(move || with_threads(n, || (0..200).for_each(|_| round())));
+            }
+        });
+    }
+
+    #[test]
+    fn jobs_may_share_work_themselves() {
+        let total = AtomicUsize::new(0);
+        with_threads(4, || {
+            each(0..10, |_| each(0..10, |k| _ = total.fetch_add(k, Relaxed)));
+        });
+        assert_eq!(total.into_inner(), 450);
+    }
+
+    #[test]
+    fn helpers_come() {
+        use std::collections::HashSet;
+        use std::time::{Duration, Instant};
+        let seen = std::sync::Mutex::new(HashSet::new());
+        let until = Instant::now() + Duration::from_secs(20);
+        with_threads(2, || {
+            while seen.lock().unwrap().len() < 2 && Instant::now() < until {
+                each(0..4, |_| {
+                    seen.lock().unwrap().insert(std::thread::current().id());
+                    std::thread::sleep(Duration::from_millis(1));
+                });
+            }
+        });
+        assert_eq!(seen.into_inner().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_next_region_works() {
+        let caught = std::panic::catch_unwind(|| {
+            with_threads(2, || each(0..64, |k| assert!(k != 40, "job {k}")));
+        });
+        assert!(caught.unwrap_err().downcast_ref::<String>().unwrap().contains("job 40"));
+        let done = AtomicUsize::new(0);
+        with_threads(2, || each(0..64, |_| _ = done.fetch_add(1, Relaxed)));
+        assert_eq!(done.into_inner(), 64);
+    }
+}
