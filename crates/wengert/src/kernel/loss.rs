@@ -1,4 +1,4 @@
-//! Losses of arrays of one shape, element by element: sums without a temporary, and cotangents, for each level.
+//! Losses of arrays of one shape, element by element, and their cotangents: one loop each, for each level.
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{Kernel, run};
@@ -19,53 +19,22 @@ pub trait Pointwise: Copy {
 pub struct Tile<'a, T> {
     pub a: &'a [T],
     pub b: &'a [T],
-    pub w: Option<&'a [T]>,
-}
-
-/// What a cotangent is multiplied by.
-#[derive(Clone, Copy)]
-pub enum Scale<'a, T> {
-    /// The same number for every element.
-    One(T),
-    /// A number for each element.
-    Each(&'a [T]),
-}
-
-impl<T> Tile<'_, T> {
-    fn check(&self, len: usize) {
-        assert!(self.a.len() == len && self.b.len() == len && self.w.is_none_or(|w| w.len() == len));
-    }
-}
-
-/// The sum of the losses of a tile (a short one: the error grows with its length over [`LANES`]).
-pub fn sum<T: Functions, L: Pointwise>(loss: L, x: Tile<'_, T>) -> T {
-    x.check(x.a.len());
-    run(Sum { loss, x })
+    pub w: &'a [T],
 }
 
 /// The loss of each element.
 pub fn each<T: Functions, L: Pointwise>(loss: L, x: Tile<'_, T>, out: &mut [T]) {
-    x.check(out.len());
+    assert!(x.a.len() == out.len() && x.b.len() == out.len() && x.w.len() == out.len());
     run(Each { loss, x, out });
 }
 
-/// `out = scale * partial`, or added to it.
-pub fn cotangent<T: Functions, L: Pointwise>(
-    loss: L,
-    k: usize,
-    x: Tile<'_, T>,
-    scale: Scale<'_, T>,
-    out: &mut [T],
-    accumulate: bool,
-) {
-    x.check(out.len());
-    run(Partial { loss, k, x, scale, out, accumulate });
+/// `out = scale * partial`, the partial by argument `k`: the prediction or the target.
+pub fn cotangent<T: Functions, L: Pointwise>(loss: L, k: usize, x: Tile<'_, T>, scale: &[T], out: &mut [T]) {
+    assert!(x.a.len() == out.len() && x.b.len() == out.len() && x.w.len() == out.len());
+    assert!(scale.len() == out.len());
+    run(Partial { loss, k, x, scale, out });
 }
 
-struct Sum<'a, T, L> {
-    loss: L,
-    x: Tile<'a, T>,
-}
 struct Each<'a, T, L> {
     loss: L,
     x: Tile<'a, T>,
@@ -75,83 +44,20 @@ struct Partial<'a, T, L> {
     loss: L,
     k: usize,
     x: Tile<'a, T>,
-    scale: Scale<'a, T>,
+    scale: &'a [T],
     out: &'a mut [T],
-    accumulate: bool,
 }
-
-/// Partial sums, because a sum in one variable may not be reordered by the compiler.
-const LANES: usize = 16;
 
 // Functions and loops, not closures and `for_each`: what is not inlined is compiled for the baseline instruction set.
-
-#[inline(always)]
-fn primal<T: Functions, L: Pointwise, const MODE: u8>(loss: L, a: T, b: T, w: T) -> T {
-    loss.primal(Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
-}
-
-#[inline(always)]
-fn partial<T: Functions, L: Pointwise, const MODE: u8>(loss: L, k: usize, a: T, b: T, w: T) -> T {
-    loss.partial(k, Number::<T, MODE>(a), Number::<T, MODE>(b), Number::<T, MODE>(w)).0
-}
-
-#[inline(always)]
-fn put<T: Functions>(out: &mut T, value: T, accumulate: bool) {
-    *out = if accumulate { *out + value } else { value };
-}
-
-impl<T: Functions, L: Pointwise> Kernel for Sum<'_, T, L> {
-    type Output = T;
-    #[inline(always)]
-    fn call<const MODE: u8>(self) -> T {
-        let Tile { a, b, w } = self.x;
-        let loss = self.loss;
-        let mut lanes = [T::zero(); LANES];
-        let whole = a.len() / LANES * LANES;
-        for start in (0..whole).step_by(LANES) {
-            let (a, b) = (&a[start..][..LANES], &b[start..][..LANES]);
-            match w {
-                None => {
-                    for i in 0..LANES {
-                        lanes[i] += primal::<T, L, MODE>(loss, a[i], b[i], T::one());
-                    }
-                }
-                Some(w) => {
-                    let w = &w[start..][..LANES];
-                    for i in 0..LANES {
-                        lanes[i] += primal::<T, L, MODE>(loss, a[i], b[i], w[i]);
-                    }
-                }
-            }
-        }
-        for i in whole..a.len() {
-            lanes[i - whole] += primal::<T, L, MODE>(loss, a[i], b[i], w.map_or(T::one(), |w| w[i]));
-        }
-        for width in [8, 4, 2, 1] {
-            (0..width).for_each(|i| lanes[i] += lanes[i + width]);
-        }
-        lanes[0]
-    }
-}
 
 impl<T: Functions, L: Pointwise> Kernel for Each<'_, T, L> {
     type Output = ();
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         let Tile { a, b, w } = self.x;
-        let pairs = self.out.iter_mut().zip(a.iter().zip(b));
-        let loss = self.loss;
-        match w {
-            None => {
-                for (out, (a, b)) in pairs {
-                    *out = primal::<T, L, MODE>(loss, *a, *b, T::one());
-                }
-            }
-            Some(w) => {
-                for ((out, (a, b)), w) in pairs.zip(w) {
-                    *out = primal::<T, L, MODE>(loss, *a, *b, *w);
-                }
-            }
+        for ((out, (a, b)), w) in self.out.iter_mut().zip(a.iter().zip(b)).zip(w) {
+            let [a, b, w] = [*a, *b, *w].map(Number::<T, MODE>);
+            *out = self.loss.primal(a, b, w).0;
         }
     }
 }
@@ -163,8 +69,7 @@ impl<T: Functions, L: Pointwise> Kernel for Partial<'_, T, L> {
         // Each branch is a loop of its own, so that none is taken inside of one.
         match self.k {
             0 => self.by::<MODE>(0),
-            1 => self.by::<MODE>(1),
-            _ => self.by::<MODE>(2),
+            _ => self.by::<MODE>(1),
         }
     }
 }
@@ -173,29 +78,9 @@ impl<T: Functions, L: Pointwise> Partial<'_, T, L> {
     #[inline(always)]
     fn by<const MODE: u8>(self, k: usize) {
         let Tile { a, b, w } = self.x;
-        let (loss, accumulate) = (self.loss, self.accumulate);
-        let pairs = self.out.iter_mut().zip(a.iter().zip(b));
-        match (w, self.scale) {
-            (None, Scale::One(s)) => {
-                for (out, (a, b)) in pairs {
-                    put(out, s * partial::<T, L, MODE>(loss, k, *a, *b, T::one()), accumulate);
-                }
-            }
-            (None, Scale::Each(s)) => {
-                for ((out, (a, b)), s) in pairs.zip(s) {
-                    put(out, *s * partial::<T, L, MODE>(loss, k, *a, *b, T::one()), accumulate);
-                }
-            }
-            (Some(w), Scale::One(s)) => {
-                for ((out, (a, b)), w) in pairs.zip(w) {
-                    put(out, s * partial::<T, L, MODE>(loss, k, *a, *b, *w), accumulate);
-                }
-            }
-            (Some(w), Scale::Each(s)) => {
-                for ((out, (a, b)), (w, s)) in pairs.zip(w.iter().zip(s)) {
-                    put(out, *s * partial::<T, L, MODE>(loss, k, *a, *b, *w), accumulate);
-                }
-            }
+        for ((out, s), ((a, b), w)) in self.out.iter_mut().zip(self.scale).zip(a.iter().zip(b).zip(w)) {
+            let [a, b, w] = [*a, *b, *w].map(Number::<T, MODE>);
+            *out = *s * self.loss.partial(k, a, b, w).0;
         }
     }
 }

@@ -131,16 +131,16 @@ impl<A: Copy + Send + Sync> Operand<'_, A> {
 impl<T: Real> Operand<'_, T> {
     /// All elements, added to `to`.
     pub fn add_to(&self, to: &mut [T]) {
-        let add = |start: usize, to: &mut [T]| {
+        let pour = |start: usize, to: &mut [T]| {
             let mut tile = [T::zero(); TILE];
             for (k, to) in to.chunks_mut(TILE).enumerate() {
                 let from = self.load(start + k * TILE, &mut tile[..to.len()]);
-                run(Add(to, from));
+                add(to, from);
             }
         };
         match threads::pays(to.len()) {
-            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| add(k * PIECE, to)),
-            false => add(0, to),
+            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| pour(k * PIECE, to)),
+            false => pour(0, to),
         }
     }
 }
@@ -148,7 +148,11 @@ impl<T: Real> Operand<'_, T> {
 /// Elements that are gathered before they are added.
 const TILE: usize = 512;
 
-/// `to += from`.
+/// `to += from`, element by element.
+pub fn add<T: Real>(to: &mut [T], from: &[T]) {
+    run(Add(to, from));
+}
+
 struct Add<'a, T>(&'a mut [T], &'a [T]);
 
 impl<T: Real> Kernel for Add<'_, T> {

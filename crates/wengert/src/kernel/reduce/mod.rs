@@ -39,6 +39,16 @@ pub trait Reduction<T: Functions>: Copy + Send + Sync {
 
 /// Reduces `x` over the axes `over`: one element of `out` for each element of the other axes, in row-major order.
 pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T], how: impl Reduction<T>) {
+    in_blocks(x, over, out, &|block, out| blocks(block, out, how));
+}
+
+/// Finds the blocks that a reduction is made of. Compiled once for all reductions.
+fn in_blocks<T: Functions>(
+    x: &ArrayViewD<'_, T>,
+    over: &[usize],
+    out: &mut [T],
+    blocks: &(dyn Fn(Block<'_, T>, &mut [T]) + Sync),
+) {
     // Of these reductions none depends on the order within a lane: take that of memory.
     let mut over = Shape::from_slice(over);
     over.sort_by_key(|&k| std::cmp::Reverse(x.strides()[k]));
@@ -47,9 +57,9 @@ pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T]
         if n > 0 && out.len() > inner && inner > 0 && threads::pays(x.len()) {
             let rows = (PIECE / (n * inner)).max(1);
             let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
-            return threads::each(pieces, |(x, out)| blocks(Block { x, n, inner }, out, how));
+            return threads::each(pieces, |(x, out)| blocks(Block { x, n, inner }, out));
         }
-        return blocks(block, out, how);
+        return blocks(block, out);
     }
     let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
     let mut out = out.iter_mut();
@@ -57,7 +67,7 @@ pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T]
         lanes.clear();
         lanes.extend(lane.iter().copied());
         let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
-        blocks(Block { x: &lanes, n: lanes.len(), inner: 1 }, out, how);
+        blocks(Block { x: &lanes, n: lanes.len(), inner: 1 }, out);
     });
 }
 

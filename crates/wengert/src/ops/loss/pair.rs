@@ -4,10 +4,10 @@
 
 use ndarray::{ArrayViewD, IxDyn};
 
-use crate::broadcast::TILE;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::loss::{self, Halves, Pointwise, Scale, Tile};
+use crate::kernel::loss::{self, Halves, Pointwise, Tile};
+use crate::kernel::walk::{add, pairwise_sum};
 use crate::op::Reduction;
 use crate::rule::*;
 use crate::shape::{Shape, broadcast};
@@ -70,45 +70,47 @@ pub(super) fn no_batch_mean(reduction: Reduction) -> Result<(), Refusal> {
     }
 }
 
-/// Calls `f(start, tile)` for the arguments of a loss, piece by piece in row-major order.
-fn for_tiles<T: Functions>(x: &[Input<'_, T>], mut f: impl FnMut(usize, Tile<'_, T>)) {
+/// Elements of a piece.
+const PIECE: usize = 256;
+
+/// Calls `f(start, tile)` for the arguments of a loss, piece by piece in row-major order. Compiled once for all losses.
+fn for_tiles<T: Functions>(x: &[Input<'_, T>], f: &mut dyn FnMut(usize, Tile<'_, T>)) {
     let (a, b) = (x[0].real(), x[1].real());
     let weight = x.get(2).map(Input::real);
     let w: Option<ArrayViewD<'_, T>> =
         weight.as_ref().map(|w| w.broadcast(IxDyn(a.shape())).expect("the weight has passed `infer`"));
-    let whole = w.as_ref().map(|w| w.as_slice());
-    if let (Some(a), Some(b), None | Some(Some(_))) = (a.as_slice(), b.as_slice(), whole) {
-        for start in (0..a.len()).step_by(TILE) {
-            let range = start..(start + TILE).min(a.len());
-            let w = whole.flatten().map(|w| &w[range.clone()]);
-            f(start, Tile { a: &a[range.clone()], b: &b[range], w });
+    let whole = [Some(&a), Some(&b), w.as_ref()].map(|x| x.map(|x| x.as_slice()));
+    let mut buffers = [[T::one(); PIECE]; 3];
+    let mut read = [Some(&a), Some(&b), w.as_ref()].map(|x| x.map(|x| x.iter()));
+    for start in (0..a.len()).step_by(PIECE) {
+        let n = PIECE.min(a.len() - start);
+        for ((buffer, whole), read) in buffers.iter_mut().zip(&whole).zip(&mut read) {
+            if let (Some(None), Some(read)) = (whole, read) {
+                buffer[..n].iter_mut().zip(read).for_each(|(to, x)| *to = *x);
+            }
         }
-        return;
-    }
-    let mut buffers = [[T::zero(); TILE]; 3];
-    let [to_a, to_b, to_w] = &mut buffers;
-    let (mut from_a, mut from_b, mut from_w) = (a.iter(), b.iter(), w.as_ref().map(|w| w.iter()));
-    for start in (0..a.len()).step_by(TILE) {
-        let n = TILE.min(a.len() - start);
-        to_a[..n].iter_mut().zip(&mut from_a).for_each(|(to, x)| *to = *x);
-        to_b[..n].iter_mut().zip(&mut from_b).for_each(|(to, x)| *to = *x);
-        let w = from_w.as_mut().map(|from| {
-            to_w[..n].iter_mut().zip(from).for_each(|(to, x)| *to = *x);
-            &to_w[..n]
-        });
-        f(start, Tile { a: &to_a[..n], b: &to_b[..n], w });
+        let part = |k: usize| match whole[k] {
+            Some(Some(x)) => &x[start..start + n],
+            _ => &buffers[k][..n],
+        };
+        f(start, Tile { a: part(0), b: part(1), w: part(2) });
     }
 }
 
 pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
     let out = y[0].slice();
     if loss.reduction() == Reduction::None {
-        return for_tiles(x, |start, tile| loss::each(*loss, tile, &mut out[start..][..tile.a.len()]));
+        return for_tiles(x, &mut |start, tile| {
+            loss::each(*loss, tile, &mut out[start..][..tile.a.len()]);
+        });
     }
-    let mut sum = Halves::new();
-    for_tiles(x, |_, tile| sum.add(loss::sum(*loss, tile)));
-    let shape = x[0].real();
-    out[0] = match divisor(loss.reduction(), shape.shape()) {
+    let (mut sum, mut piece) = (Halves::new(), [T::zero(); PIECE]);
+    for_tiles(x, &mut |_, tile| {
+        let piece = &mut piece[..tile.a.len()];
+        loss::each(*loss, tile, piece);
+        sum.add(pairwise_sum(piece));
+    });
+    out[0] = match divisor(loss.reduction(), x[0].real().shape()) {
         Some(n) => sum.total() / T::of(n),
         None => sum.total(),
     };
@@ -165,20 +167,27 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
         return false;
     }
     let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
-    let one = match divisor(loss.reduction(), x[0].real().shape()) {
-        Some(n) => y_bar.first().map(|y_bar| *y_bar / T::of(n)),
-        None => y_bar.first().copied(),
-    };
-    for_tiles(x, |start, tile| {
+    let (mut scale, mut piece) = ([T::zero(); PIECE], [T::zero(); PIECE]);
+    if loss.reduction() != Reduction::None {
+        let n = divisor(loss.reduction(), x[0].real().shape()).unwrap_or(1.0);
+        scale.fill(y_bar[0] / T::of(n));
+    }
+    for_tiles(x, &mut |start, tile| {
         let n = tile.a.len();
         let scale = match loss.reduction() {
-            Reduction::None => Scale::Each(&y_bar[start..][..n]),
-            _ => Scale::One(one.expect("a reduced loss has one cotangent")),
+            Reduction::None => &y_bar[start..][..n],
+            _ => &scale[..n],
         };
         for (k, x_bar) in x_bar.iter_mut().enumerate() {
             let Some(x_bar) = x_bar else { continue };
             let accumulate = x_bar.accumulate;
-            loss::cotangent(*loss, k, tile, scale, &mut x_bar.slice()[start..][..n], accumulate);
+            let out = &mut x_bar.slice()[start..][..n];
+            if accumulate {
+                loss::cotangent(*loss, k, tile, scale, &mut piece[..n]);
+                add(out, &piece[..n]);
+            } else {
+                loss::cotangent(*loss, k, tile, scale, out);
+            }
         }
     });
     true
