@@ -184,11 +184,13 @@ pub struct Zip<A, B> {
     b: B,
 }
 
-fn tune<X>(op: Tuned, p: Params, x: X) -> Formula<Tune<X>> {
+/// `op(x)` as a formula.
+pub(crate) fn tune<X>(op: Tuned, p: Params, x: X) -> Formula<Tune<X>> {
     Formula(Tune { op, p, x })
 }
 
-fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
+/// `op(a, b)` as a formula.
+pub(crate) fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
     Formula(Zip { op, a, b })
 }
 

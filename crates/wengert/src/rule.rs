@@ -252,6 +252,12 @@ pub trait Rule<T: Functions> {
         false
     }
 
+    /// Where the cotangent of the one argument, of shape `x`, is that of the result divided by a number and repeated along
+    /// some axes: these axes, and the number.
+    fn repeats(&self, _x: &[usize]) -> Option<(Shape, f64)> {
+        None
+    }
+
     /// Whether the op is linear in its real arguments together: its vjp reads no primal, its jvp is the op itself.
     fn is_linear(&self) -> bool {
         false

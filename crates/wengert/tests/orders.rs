@@ -167,3 +167,46 @@ fn third_derivatives_of_an_array_formula() {
         assert!((have - want).abs() < 1e-12, "{have} {want}");
     }
 }
+
+/// The sweep takes a sum over axes and the formula before it in one pass, unless somebody else needs the cotangent.
+#[test]
+fn sums_over_axes_of_formulas() {
+    type Program = fn(&mut Graph, Var, Var) -> Var;
+    let programs: [(&str, Program); 8] = [
+        ("sum", |g, x, r| g.sum(g.sum_axes((x * r).sin(), &[0]).square())),
+        ("inner", |g, x, r| g.sum(g.sum_axes((x * r).sin(), &[2]).square())),
+        ("several", |g, x, r| g.sum(g.sum_axes((x - r).square() * x, &[0, 2]).exp())),
+        ("mean", |g, x, r| g.sum(g.mean_axes((x * r).tanh() + x, &[1]).square())),
+        ("all axes", |g, x, r| g.eval(g.sum_axes((x * r).sin(), &[0, 1, 2]).square() * 2.0)),
+        ("used before", |g, x, r| {
+            let y = g.eval((x * r).sin());
+            let s = g.sum_axes(y, &[1]);
+            g.sum(g.sum_axes(y * y, &[1]) * s.square())
+        }),
+        ("used between", |g, x, r| {
+            let y = g.eval((x * r).sin());
+            let z = g.exp(y);
+            let both = g.sum(g.sum_axes(y, &[1]).square()) + g.sum(z);
+            g.eval(both)
+        }),
+        ("kept", |g, x, r| {
+            let y = g.eval((x * r).sin());
+            g.retain_grad(y);
+            g.sum(g.sum_axes(y, &[1]).square())
+        }),
+    ];
+    for (name, program) in programs {
+        let mut g = Graph::new();
+        let x = g.leaf(ndarray::Array::from_shape_fn((7, 40, 5), |(i, j, k)| {
+            ((i * 31 + j * 17 + k * 7) as f64 * 0.37).sin()
+        }));
+        let r = g.leaf(array![0.3, -0.8, 1.1, 0.4, 2.0]);
+        let y = program(&mut g, x, r);
+        g.backward(y).unwrap();
+        let recorded = g.gradient(y, &[x, r]).unwrap();
+        for (leaf, recorded) in [x, r].into_iter().zip(recorded) {
+            let off = (&g.value(recorded) - &g.grad(leaf).unwrap()).iter().fold(0f64, |m, d| m.max(d.abs()));
+            assert!(off < 1e-12, "{name}: sweep and recorded rule differ by {off:e}");
+        }
+    }
+}

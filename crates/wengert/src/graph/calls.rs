@@ -22,11 +22,19 @@ impl<T: Engine> Graph<T> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
         let call = &tape.calls[node.a as usize];
-        if let Operation::Op(op) = &call.op
-            && ops::rule::<T>(op).keeps_order()
-        {
-            self.sweep.hand_back(tape, id, &node);
-            return Ok(());
+        if let Operation::Op(op) = &call.op {
+            let rule = ops::rule::<T>(op);
+            if rule.keeps_order() {
+                self.sweep.hand_back(tape, id, &node);
+                return Ok(());
+            }
+            let argument = tape.call_parents(node.a)[0] as usize;
+            if self.sweep.is_next(tape, id, argument)
+                && let Some((axes, divisor)) = rule.repeats(tape.shape(argument))
+            {
+                self.sweep.visit_reduced_formula(tape, &self.memory, id, &axes, divisor);
+                return Ok(());
+            }
         }
         let operation = call.op.clone();
         let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();

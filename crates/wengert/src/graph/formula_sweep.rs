@@ -4,24 +4,72 @@ use smallvec::SmallVec;
 
 use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
-use crate::graph::tape::{Memory, Node, Tape};
+use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Into, Seed};
-use crate::kernel::walk::Walk;
+use crate::kernel::walk::{Operand, Walk};
 use crate::memory::Loan;
-use crate::shape::Layout;
+use crate::shape::{Layout, reduced};
 
 impl<T: Functions> Sweep<T> {
-    /// One pass over the tiles of a formula: the cotangents of its arguments, and its total if that is still pending.
-    #[inline(never)]
+    /// Whether `argument` is a formula of arrays that node `id`, recorded right behind it, is the last to contribute to, and
+    /// the first.
+    pub fn is_next(&self, tape: &Tape<T>, id: usize, argument: usize) -> bool {
+        let node = tape.nodes[argument];
+        argument + 1 == id
+            && argument >= self.floor
+            && matches!(node.kind, Kind::Formula)
+            && !node.is_lane()
+            && !node.is_retained()
+            && !self.is_present(&node)
+    }
+
+    /// The sweep through a sum or mean over axes and the formula before it at once: the formula reads the cotangent
+    /// repeated, which is written nowhere.
+    pub fn visit_reduced_formula(
+        &mut self,
+        tape: &mut Tape<T>,
+        memory: &Memory<T>,
+        id: usize,
+        over: &[usize],
+        divisor: f64,
+    ) {
+        let node = tape.nodes[id];
+        let Some(mut y_bar) = self.take(&node) else { return };
+        let len = tape.entry(id).len;
+        if node.is_retained() {
+            self.keep_copy(len, id, &y_bar);
+        }
+        let data = y_bar.slice_mut::<T>(len);
+        if divisor != 1.0 {
+            data.iter_mut().for_each(|y_bar| *y_bar = *y_bar / T::of(divisor));
+        }
+        let shape = tape.shape(id - 1);
+        let kept = Layout::contiguous(&reduced(shape, over, true));
+        let walk = Walk::new(shape, &kept.broadcast_strides(shape));
+        self.run_formula(tape, memory, id - 1, &Operand { data, first: 0, walk });
+        self.pool.give_back(y_bar);
+    }
+
+    /// The sweep through a formula that has a cotangent.
     pub fn visit_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
         let Some(y_bar) = self.take(node) else { return };
         let formula = tape.formulas[node.a as usize];
-        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
-        let result_len = if formula.total.is_some() { 1 } else { *len };
+        let len = if formula.total.is_some() { 1 } else { tape.layouts.get(formula.layout).len };
         if node.is_retained() {
-            self.keep_copy(result_len, id, &y_bar);
+            self.keep_copy(len, id, &y_bar);
         }
+        let data = y_bar.slice::<T>(len);
+        self.run_formula(tape, memory, id, &Operand { data, first: 0, walk: Walk::flat(len) });
+        self.pool.give_back(y_bar);
+    }
+
+    /// One pass over the tiles of a formula: the cotangents of its arguments, and its total if that is still pending.
+    #[inline(never)]
+    fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
+        let node = tape.nodes[id];
+        let formula = tape.formulas[node.a as usize];
+        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
         let parents = tape.formula_parents(node.a);
         let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
         let mut loans: SmallVec<[Option<(Loan, bool)>; FEW]> = SmallVec::new();
@@ -52,10 +100,10 @@ impl<T: Functions> Sweep<T> {
         }
         let leaves = tape.formula_leaves(memory, &formula);
         let seed = match formula.total {
-            Some(total) => Seed::Each(total.scale(y_bar.slice::<T>(1)[0], *len)),
+            Some(total) => Seed::Each(total.scale(y_bar.data[0], *len)),
             None => {
                 let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
-                Seed::Array { y_bar: y_bar.slice::<T>(*len), y }
+                Seed::Array { y_bar, y }
             }
         };
         let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into, node.is_pending());
@@ -72,6 +120,5 @@ impl<T: Functions> Sweep<T> {
         if node.is_pending() {
             tape.put_total(memory, id, sum);
         }
-        self.pool.give_back(y_bar);
     }
 }

@@ -333,7 +333,7 @@ impl<T: Functions> Sweep<T> {
         false
     }
 
-    fn is_present(&self, node: &Node) -> bool {
+    pub fn is_present(&self, node: &Node) -> bool {
         match node.is_lane() {
             true => !self.lane[node.slot as usize].is_absent(),
             false => {

@@ -69,7 +69,9 @@ struct Region;
 impl Region {
     fn open(seats: usize, work: &(dyn Fn() + Sync)) -> Region {
         // SAFETY: the pointer is followed only inside this region, which `drop` ends before `work` does. The desk is ours.
-        unsafe { *DESK.work.get() = Some(std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const Work>(work)) };
+        unsafe {
+            *DESK.work.get() = Some(std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const Work>(work))
+        };
         let region = (DESK.state.load(Ordering::Relaxed) & !(REGION - 1)).wrapping_add(REGION);
         DESK.state.store(region | OPEN | seats as u64 * SEAT, Ordering::Release);
         Region

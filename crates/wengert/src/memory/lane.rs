@@ -3,7 +3,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
-use super::slab::{Place, zeroed};
+use super::slab::{Place, release, zeroed};
 
 const SHIFT: usize = 13;
 const MASK: usize = (1 << SHIFT) - 1;
@@ -96,10 +96,9 @@ fn grow<T>(chunks: &mut Vec<NonNull<T>>) {
 
 impl<T> Drop for Lane<T> {
     fn drop(&mut self) {
-        let layout = std::alloc::Layout::from_size_align(size_of::<T>() << SHIFT, super::slab::ALIGN);
         for chunk in self.chunks.get_mut() {
-            // SAFETY: allocated in `grow` with the same size and alignment.
-            unsafe { std::alloc::dealloc(chunk.as_ptr().cast(), layout.clone().expect("as allocated")) };
+            // SAFETY: from `grow`, and dropped with its owner.
+            unsafe { release(chunk.cast(), size_of::<T>() << SHIFT) };
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
-use super::slab::{ALIGN, Place, zeroed};
+use super::slab::{ALIGN, Place, release, zeroed};
 
 /// Buffers of a few size classes, kept when they come back.
 #[derive(Default)]
@@ -120,9 +120,8 @@ fn class_bytes(class: usize) -> usize {
 }
 
 fn free(start: NonNull<u8>, class: usize) {
-    let layout = std::alloc::Layout::from_size_align(class_bytes(class), ALIGN).expect("as allocated");
-    // SAFETY: allocated by `zeroed` with the same size and alignment.
-    unsafe { std::alloc::dealloc(start.as_ptr(), layout) };
+    // SAFETY: from `zeroed` with the same size; a buffer has one owner, which is being dropped.
+    unsafe { release(start, class_bytes(class)) };
 }
 
 #[cfg(test)]

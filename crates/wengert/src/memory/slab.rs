@@ -127,8 +127,8 @@ impl Slab {
 impl Drop for Slab {
     fn drop(&mut self) {
         for chunk in self.chunks.get_mut() {
-            // SAFETY: allocated in `Chunk::new` with the same size and alignment.
-            unsafe { dealloc(chunk.start.as_ptr(), Bytes::from_size_align_unchecked(chunk.bytes, ALIGN)) };
+            // SAFETY: from `Chunk::new`, and dropped with its owner.
+            unsafe { release(chunk.start, chunk.bytes) };
         }
     }
 }
@@ -139,11 +139,34 @@ impl Chunk {
     }
 }
 
-/// Zeroed memory, so that what is read before it is written is a number, not undefined.
+/// What is asked of the system beyond `bytes`: room to align the start, and for the address of the whole before it.
+fn with_room(bytes: usize) -> Bytes {
+    let layout =
+        bytes.checked_add(ALIGN).and_then(|all| Bytes::from_size_align(all, size_of::<usize>()).ok());
+    layout.expect("an array smaller than the address space")
+}
+
+/// Zeroed memory, so that what is read before it is written is a number, not undefined. It is aligned here: asked for so
+/// much alignment, the standard library clears memory itself, and what nobody ever used would be in memory too.
 pub(super) fn zeroed(bytes: usize) -> NonNull<u8> {
-    let layout = Bytes::from_size_align(bytes, ALIGN).expect("an array smaller than the address space");
-    // SAFETY: `bytes` is not 0 (the smallest request is a cache line).
-    NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+    let layout = with_room(bytes);
+    // SAFETY: not 0 bytes. The address after `all` that is a multiple of `ALIGN` is at least a word and at most `ALIGN` away,
+    // as `all` is aligned to words itself.
+    unsafe {
+        let Some(all) = NonNull::new(alloc_zeroed(layout)) else { handle_alloc_error(layout) };
+        let start = all.add(ALIGN - all.as_ptr().addr() % ALIGN);
+        start.cast::<NonNull<u8>>().sub(1).write(all);
+        start
+    }
+}
+
+/// Gives memory back to the system.
+///
+/// # Safety
+/// `start` is from `zeroed(bytes)`, and nobody uses it any more.
+pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
+    // SAFETY: `zeroed` has put the address before `start`.
+    unsafe { dealloc(start.cast::<NonNull<u8>>().sub(1).read().as_ptr(), with_room(bytes)) };
 }
 
 impl<'a> Fresh<'a> {

@@ -1,7 +1,7 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
 use crate::error::Result;
-use crate::expr::{Expr, Operand, Recorder};
+use crate::expr::{Expr, Operand, Recorder, tune, zip};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::kernel::elementwise::Map;
@@ -81,8 +81,7 @@ macro_rules! unary_methods {
             #[track_caller]
             pub fn $name(&self, x: impl Expr) -> Var {
                 self.enter();
-                let x = self.arg(x);
-                Recorder::unary(self, Unary::$Variant, x)
+                self.arg(Expr::$name(x))
             }
         )* }
     };
@@ -96,8 +95,7 @@ macro_rules! binary_methods {
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
                 self.enter();
-                let (a, b) = (self.arg(a), self.arg(b));
-                Recorder::binary(self, Binary::$Variant, a, b)
+                self.arg(zip(Binary::$Variant, a, b))
             }
         )* }
     };
@@ -126,8 +124,7 @@ macro_rules! tuned_methods {
             #[track_caller]
             pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {
                 self.enter();
-                let x = self.arg(x);
-                Recorder::tuned(self, Tuned::$Variant, [$p0, $p1], x)
+                self.arg(tune(Tuned::$Variant, [$p0, $p1], x))
             }
         )* }
     };

@@ -20,7 +20,7 @@ use check::{at, distinct, inside, place};
 pub use element::Gemm;
 pub(super) use solve::Solve;
 
-/// Rows or columns of a part are a multiple of this: whole tiles of the crate's kernels.
+/// Parts of a result begin at multiples of this: whole tiles of the crate's kernels. Smaller results are blocked otherwise.
 const PART: usize = 64;
 
 /// One operand as a pointer to element `(0, 0)` and two strides.
@@ -211,16 +211,18 @@ impl<'a, T: Gemm> Product<'a, T> {
     }
 
     /// By the `gemm` crate, the result shared among threads along its longer side. No sum is split, and the crate blocks
-    /// sums by their length alone, so the bits are those of one thread.
+    /// sums by their length alone (but for results of up to 64 by 64), so the bits are those of one thread.
     pub(super) fn shared(self, threads: usize) {
-        let along = self.m.max(self.n);
-        let each = along.div_ceil(threads).next_multiple_of(PART);
-        if each >= along {
+        let (along, across) = (self.m.max(self.n), self.m.min(self.n));
+        let tile = if across > PART { PART } else { 2 * PART };
+        let (tiles, parts) = (along / tile, threads.min(along / tile));
+        if parts < 2 {
             return self.library();
         }
-        let parts = (0..along).step_by(each).map(move |from| match self.m >= self.n {
-            true => self.rows(from, each.min(along - from)),
-            false => self.columns(from, each.min(along - from)),
+        let start = move |part: usize| if part == parts { along } else { part * tiles / parts * tile };
+        let parts = (0..parts).map(move |part| {
+            let (from, len) = (start(part), start(part + 1) - start(part));
+            if self.m >= self.n { self.rows(from, len) } else { self.columns(from, len) }
         });
         crate::kernel::threads::each(parts, |part| part.library());
     }

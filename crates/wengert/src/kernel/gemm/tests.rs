@@ -126,7 +126,15 @@ fn agrees_with_triple_loops_when_large() {
 #[test]
 fn threads_do_not_change_a_bit() {
     fn check<T: Gemm>() {
-        for size in [[130, 257, 200], [300, 140, 513], [64, 1000, 64], [257, 129, 130], [1000, 17, 500]] {
+        for size in [
+            [130, 257, 200],
+            [300, 140, 513],
+            [64, 1000, 64],
+            [257, 129, 130],
+            [1000, 17, 500],
+            [300, 64, 900],
+            [70, 513, 700],
+        ] {
             let [m, n, k] = size;
             let mut random = Random::new(11);
             let (a, b): (Vec<T>, Vec<T>) = (random.vector(m * k), random.vector(k * n));

@@ -38,7 +38,7 @@ pub enum Into<'a, T> {
 #[derive(Clone, Copy)]
 pub enum Seed<'a, T> {
     /// The cotangent and the value of each element.
-    Array { y_bar: &'a [T], y: &'a [T] },
+    Array { y_bar: &'a Operand<'a, T>, y: &'a [T] },
     /// The formula was summed: every element has this one.
     Each(T),
 }
@@ -166,7 +166,7 @@ impl<T: Functions> Run<'_, T> {
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let leaves = self.load(plan, &strip, loaded);
             let y_bar = match job.seed {
-                Some(Seed::Array { y_bar, .. }) => &y_bar[from..from + n],
+                Some(Seed::Array { y_bar, .. }) => y_bar.load(from, &mut constant[..n]),
                 _ => &constant[..n],
             };
             for (k, act) in plan.acts.iter().enumerate() {

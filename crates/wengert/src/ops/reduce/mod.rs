@@ -111,6 +111,9 @@ impl<T: Functions> Rule<T> for Sum {
     ) -> bool {
         repeat_kernel(&self.axes, false, y_bar, x_bar)
     }
+    fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
+        Some((over(&self.axes, x.len()), 1.0))
+    }
     fn is_linear(&self) -> bool {
         true
     }
@@ -139,6 +142,11 @@ impl<T: Functions> Rule<T> for Mean {
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
         repeat_kernel(&self.axes, true, y_bar, x_bar)
+    }
+    fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
+        let over = over(&self.axes, x.len());
+        let n = count(x, &over);
+        Some((over, n as f64))
     }
     fn is_linear(&self) -> bool {
         true
