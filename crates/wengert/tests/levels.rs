@@ -1,7 +1,6 @@
 //! Every dispatch level of the kernels, forced one after the other, gives the same results to within rounding.
 //!
-//! The level is chosen once in a process, so this test runs itself again for each, with `WENGERT_LEVEL` set. Products
-//! large enough for the GEMM crates choose their level themselves and are left out.
+//! The level is chosen once in a process, so this test runs itself again for each, with `WENGERT_LEVEL` set.
 
 use std::process::Command;
 
@@ -23,9 +22,11 @@ fn numbers<T: Real>(seed: u64, shape: &[usize]) -> ArrayD<T> {
 /// Values and gradients of a program of kernels of every kind, one array a line.
 fn results<T: Engine>() -> Vec<Vec<f64>> {
     let mut g = Graph::<T>::default();
-    let shapes: [&[usize]; 5] = [&[7, 37], &[37], &[37, 11], &[2, 3, 9, 9], &[4, 3, 3, 3]];
+    // The last two are large enough for the GEMM crates.
+    let shapes: [&[usize]; 7] =
+        [&[7, 37], &[37], &[37, 11], &[2, 3, 9, 9], &[4, 3, 3, 3], &[150, 170], &[170, 140]];
     let p: Vec<Var> = shapes.iter().zip(1..).map(|(s, seed)| g.leaf(numbers::<T>(seed, s))).collect();
-    let [x, row, w, images, kernel] = p[..] else { unreachable!("five inputs") };
+    let [x, row, w, images, kernel, left, right] = p[..] else { unreachable!("seven inputs") };
     let waves = g.eval((x * row).sin() + (x - row).cos().exp() + x.tanh() * row.sigmoid() + x.erf());
     let logs = g.eval((x.square() + 1.0).log() + (row + 2.0).log1p() + x.softplus() + x.gelu());
     let h = g.layer_norm(waves + logs, &[37], row, row, 1e-5);
@@ -37,10 +38,12 @@ fn results<T: Engine>() -> Vec<Vec<f64>> {
     let eye = g.constant(eye);
     let gram = g.eval(g.matmul(g.t(w), w) + eye);
     let factor = g.cholesky(gram).unwrap();
+    let product = g.matmul(left, right);
     let loss = g.eval(g.sum(h.square()) + g.mean(image) + g.sum(factor) + g.logsumexp(logs));
+    let loss = g.eval(loss + g.mean(product.square()));
     g.backward(loss).unwrap();
     let array = |a: ndarray::ArrayViewD<'_, T>| a.iter().map(|v| v.as_f64()).collect();
-    let values = [waves, logs, h, image, factor, loss].map(|v| array(g.value(v)));
+    let values = [waves, logs, h, image, factor, product, loss].map(|v| array(g.value(v)));
     values.into_iter().chain(p.iter().map(|v| array(g.grad(*v).unwrap()))).collect()
 }
 

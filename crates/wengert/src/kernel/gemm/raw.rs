@@ -13,6 +13,7 @@ mod check;
 mod element;
 #[cfg(test)]
 mod levels;
+mod library;
 mod solve;
 mod tile;
 

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 
-use gemm_common::Parallelism;
 use pulp::{MemMask, Simd};
 
+use super::library;
 use crate::kernel::real::Real;
 
 /// [`Real`] with the vector words and the library kernel that a product needs.
@@ -55,7 +55,7 @@ pub trait Gemm: Real {
 
 macro_rules! element {
     ($t:ident, $v:ident, $m:ident, $lanes:ident, $splat:ident, $fma:ident, $mul:ident, $div:ident, $sum:ident,
-     $between:ident, $int:ident, $load:ident, $store:ident, $library:path) => {
+     $between:ident, $int:ident, $load:ident, $store:ident) => {
         #[rustfmt::skip]
         impl Gemm for $t {
             type V<S: Simd> = S::$v;
@@ -70,11 +70,8 @@ macro_rules! element {
             // SAFETY (both): passed on to the caller in the trait's own words.
             #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
             #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
-            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t) {
-                let ([m, n, k], read) = (size, beta != 0.0);
-                // SAFETY: the caller's promise is the crate's requirement. The crate names our `beta` alpha and our `alpha` beta.
-                unsafe { $library()(m, n, k, c.0, c.2, c.1, read, a.0, a.2, a.1, b.0, b.2, b.1, beta, alpha, false, false, false, Parallelism::None) }
-            }
+            // SAFETY: as above.
+            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t) { unsafe { library::$t(size, c, a, b, alpha, beta) } }
             fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
                 thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
                 let mut held = SCRATCH.take(); // taken, not borrowed: a nested call gets a vector of its own
@@ -99,8 +96,7 @@ element!(
     mask_between_m32s,
     u32,
     mask_load_ptr_f32s,
-    mask_store_ptr_f32s,
-    gemm_f32::gemm::f32::get_gemm_fn
+    mask_store_ptr_f32s
 );
 element!(
     f64,
@@ -115,6 +111,5 @@ element!(
     mask_between_m64s,
     u64,
     mask_load_ptr_f64s,
-    mask_store_ptr_f64s,
-    gemm_f64::gemm::f64::get_gemm_fn
+    mask_store_ptr_f64s
 );
