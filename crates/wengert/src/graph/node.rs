@@ -104,6 +104,11 @@ impl Node {
     pub fn set_pending(&mut self, pending: bool) {
         self.flags = if pending { self.flags | PENDING } else { self.flags & !PENDING };
     }
+    /// Whether this is a number of no axes whose value is known.
+    #[inline(always)]
+    pub fn is_plain_number(&self) -> bool {
+        self.flags & (LANE | RANK | PENDING) == LANE
+    }
     /// Whether the node has a value of its own (an op of several results has not).
     #[inline(always)]
     pub fn has_value(&self) -> bool {

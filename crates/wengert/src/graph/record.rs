@@ -10,7 +10,7 @@ use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
-use crate::op::Binary;
+use crate::op::{Binary, Unary};
 use crate::rule::{Dtype, dtype_refusal};
 use crate::shape::{self, Layout};
 use crate::var::Var;
@@ -24,6 +24,48 @@ impl<T: Engine> Graph<T> {
     /// Records `f(a, b)`, broadcast, at the line being served.
     pub(super) fn zip_here(&self, op: Binary, a: Var, b: Var) -> Result<Var> {
         self.record_zip(op, a, b).map_err(|refusal| self.error(refusal, op.name(), &[a, b]))
+    }
+
+    /// Records `f(x)` of a plain number, or leaves it to [`Engine::map`]. It is compiled where it is written, so it is small:
+    /// in code of numbers a call costs as much as the op. A debug build would compile it slow, and leaves all to the engine.
+    #[inline(always)]
+    pub(crate) fn quick_map(&self, op: Unary, x: Var) -> Option<Var> {
+        use Unary::*;
+        if cfg!(debug_assertions) || !matches!(op, Neg | Exp | Log | Sin | Cos | Sqrt | Square) {
+            return None;
+        }
+        let mut tape = self.tape.try_borrow_mut().ok()?;
+        let node = tape.number(x)?;
+        let value = map_scalar(Map::Unary(op), self.memory.lane.get(node.slot as usize));
+        Some(self.push_number_op(&mut tape, Kind::Unary(op), [x.id as u32, 0], value, node.is_differentiable()))
+    }
+
+    /// Records `f(a, b)` of two plain numbers, or leaves it to [`Engine::zip`]; as [`Graph::quick_map`].
+    #[inline(always)]
+    pub(crate) fn quick_zip(&self, op: Binary, a: Var, b: Var) -> Option<Var> {
+        use Binary::*;
+        if cfg!(debug_assertions) || !matches!(op, Add | Sub | Mul | Div) {
+            return None;
+        }
+        let mut tape = self.tape.try_borrow_mut().ok()?;
+        let (na, nb) = (tape.number(a)?, tape.number(b)?);
+        let [x, y] = [na, nb].map(|n| Number::<T, SCALAR>(self.memory.lane.get(n.slot as usize)));
+        let value = binary_primal(op, x, y).0;
+        let differentiable = na.is_differentiable() || nb.is_differentiable();
+        Some(self.push_number_op(&mut tape, Kind::Binary(op), [a.id as u32, b.id as u32], value, differentiable))
+    }
+
+    #[inline(always)]
+    fn push_number_op(
+        &self,
+        tape: &mut Tape<T>,
+        kind: Kind,
+        [a, b]: [u32; 2],
+        value: T,
+        differentiable: bool,
+    ) -> Var {
+        let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank: 0 };
+        tape.push(kind, a, b, stored, self.marks(differentiable), self.at.get())
     }
 
     /// Records `f(x)`.

@@ -22,7 +22,10 @@ fn recorded(v: Result<Var>) -> Var {
 impl<T: Engine> Recorder<T> for Graph<T> {
     #[inline]
     fn unary(&self, op: Unary, x: Var) -> Var {
-        recorded(T::map(self, Map::Unary(op), x))
+        match self.quick_map(op, x) {
+            Some(y) => y,
+            None => recorded(T::map(self, Map::Unary(op), x)),
+        }
     }
     #[inline]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var {
@@ -30,7 +33,10 @@ impl<T: Engine> Recorder<T> for Graph<T> {
     }
     #[inline]
     fn binary(&self, op: Binary, a: Var, b: Var) -> Var {
-        recorded(T::zip(self, op, a, b))
+        match self.quick_zip(op, a, b) {
+            Some(y) => y,
+            None => recorded(T::zip(self, op, a, b)),
+        }
     }
     fn number(&self, value: f64) -> Var {
         self.filled(&[], value)
