@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, Axis};
 
-use super::{Inputs, gradients, recorded};
+use super::{Inputs, recorded};
 use crate::error::{ErrorKind, Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
@@ -46,30 +46,15 @@ fn joint<T: Engine>(g: &Graph<T>, y: Var, x: Var) -> Vec<usize> {
     g.shape(y).iter().chain(&g.shape(x)).copied().collect()
 }
 
-/// One sweep for each element of `y`.
+/// A sweep for some elements of `y` at a time.
 #[track_caller]
 fn by_rows<T: Engine>(g: &mut Graph<T>, x: &[Var], y: Var) -> Result<Vec<ArrayD<T>>> {
-    let mut rows: Vec<Vec<T>> = x.iter().map(|&x| Vec::with_capacity(g.len(y) * g.len(x))).collect();
-    let mut y_bar = ArrayD::zeros(&g.shape(y)[..]);
+    let mut rows: Vec<Vec<T>> = x.iter().map(|&x| vec![T::zero(); g.len(y) * g.len(x)]).collect();
     if g.is_differentiable(y) {
-        for k in 0..y_bar.len() {
-            set_element(&mut y_bar, k, T::one());
-            g.zero_grad();
-            g.backward_with(y, &y_bar)?;
-            set_element(&mut y_bar, k, T::zero());
-            for (row, bar) in rows.iter_mut().zip(gradients(g, x)) {
-                row.extend(bar.iter());
-            }
-        }
+        g.enter();
+        T::rows(g, "backward_with", y, x, &mut rows)?;
     }
-    g.zero_grad();
-    let shaped = |(row, &x): (Vec<T>, &Var)| {
-        let shape = joint(g, y, x);
-        match row.is_empty() {
-            true => ArrayD::zeros(shape),
-            false => ArrayD::from_shape_vec(shape, row).expect("a row for each element"),
-        }
-    };
+    let shaped = |(row, &x)| ArrayD::from_shape_vec(joint(g, y, x), row).expect("a row for each element");
     Ok(rows.into_iter().zip(x).map(shaped).collect())
 }
 

@@ -21,6 +21,7 @@ mod programs;
 mod record;
 mod segments;
 mod statement;
+mod strands;
 mod stretch;
 mod structured;
 mod sweep;
