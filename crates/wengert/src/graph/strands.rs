@@ -11,7 +11,7 @@ use crate::graph::tape::{Kind, Operation};
 use crate::memory::Loan;
 use crate::ops;
 use crate::rule::{Cotangent, Input, Rule};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::var::Var;
 
 /// Elements of an argument from which an op that only moves elements is swept strand by strand, though its result is a
@@ -103,6 +103,25 @@ impl<T: Engine> Graph<T> {
                     strands.put(tape, pool, parents[0], y_bar);
                 }
                 return Ok(());
+            }
+            if rule.is_linear() && parents.len() == 1 {
+                let x = Layout::contiguous(tape.shape(parents[0]));
+                if let Some((layout, first)) =
+                    rule.view(&x).filter(|(layout, _)| layout.strides.iter().all(|&s| s >= 0))
+                {
+                    if let Some(y_bar) = strands.take(pool, &node) {
+                        strands.add_view(
+                            tape,
+                            pool,
+                            parents[0],
+                            y_bar.slice(strands.count() * layout.len()),
+                            &layout,
+                            first,
+                        );
+                        pool.give_back(y_bar);
+                    }
+                    return Ok(());
+                }
             }
             let sparse = rule.is_linear() && parents.iter().any(|&p| tape.entry(p).len > SPARSE);
             if node.is_lane() && !sparse && self.sweep_number(strands, id, true).is_ok() {

@@ -15,10 +15,11 @@ use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Into, Seed};
 use crate::kernel::threads::{self, PIECE};
-use crate::kernel::walk::{pairwise_sum, scatter_add};
+use crate::kernel::walk::{Walk, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::{Binary, Tuned};
 use crate::rule::Dtype;
+use crate::shape::Layout;
 
 /// Strands of one sweep.
 pub const MOST: usize = 16;
@@ -175,6 +176,34 @@ impl<T: Functions> Strands<T> {
         }
         self.add(tape, pool, id, bars.slice(self.count * len));
         pool.give_back(bars);
+    }
+
+    /// Adds the cotangents of a view of node `id`, which shows the elements of `layout` from the one at `first` on.
+    pub fn add_view(
+        &mut self,
+        tape: &Tape<T>,
+        pool: &mut Pool,
+        id: usize,
+        bars: &[T],
+        layout: &Layout,
+        first: isize,
+    ) {
+        let (node, own, len) = (tape.nodes[id], tape.entry(id).len, layout.len());
+        let walk = Walk::new(&layout.shape, &layout.strides);
+        if node.is_lane() {
+            let sums: SmallVec<[T; MOST]> =
+                (0..self.count).map(|k| pairwise_sum(&bars[k * len..][..len])).collect();
+            return self.add_number(id, &node, T::one(), &self.padded(&sums));
+        }
+        let (mut loan, held) = self.buffer(pool, id, &node, own);
+        let out = loan.slice_mut::<T>(self.count * own);
+        if !held {
+            out.fill(T::zero());
+        }
+        for k in 0..self.count {
+            scatter_add(&mut out[k * own..][..own][first as usize..], &walk, 0, &bars[k * len..][..len]);
+        }
+        self.store(&node, loan);
     }
 
     /// Adds the cotangent of node `id` in strand `k` alone.
