@@ -16,7 +16,7 @@ pub const FUNCTIONS: [(&str, Function, &[usize]); 4] = [
     ("arrays_100000_to_12", arrays, &[100_000]),
 ];
 
-fn each(g: &Graph, x: Var) -> Vec<Var> {
+pub fn each(g: &Graph, x: Var) -> Vec<Var> {
     (0..g.len(x) as isize).map(|k| g.select(x, 0, k)).collect()
 }
 

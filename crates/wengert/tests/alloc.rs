@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ndarray::{Array2, Array4};
+use wengert::functional::jacobian;
 use wengert::op::{ConvOptions, MaxPoolOptions};
 use wengert::prelude::*;
 
@@ -177,4 +178,23 @@ fn steps_of_ops_allocate_nothing() {
         }
     }
     assert!(bad.is_empty(), "steps that allocate:\n{}", bad.join("\n"));
+}
+
+/// Sweep after sweep of a Jacobian runs in the memory of the first.
+#[test]
+fn more_rows_take_no_more_allocations() {
+    let x = matrix(1, 100);
+    let taken = |rows: usize| {
+        let w = matrix(100, rows);
+        let before = TAKEN.get();
+        let f = |g: &Graph, x: &[Var]| {
+            let h = g.softmax(g.eval(x[0].tanh() * x[0]), -1);
+            g.cumsum(g.matmul(h, g.constant(&w)), 1)
+        };
+        jacobian(f, &[&x]).unwrap();
+        TAKEN.get() - before
+    };
+    taken(64);
+    let (few, many) = (taken(64), taken(640));
+    assert!(many <= few + 4, "{few} for 64 rows, {many} for 640");
 }

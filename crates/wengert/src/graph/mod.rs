@@ -19,6 +19,7 @@ mod methods;
 mod node;
 mod programs;
 mod record;
+mod rows;
 mod segments;
 mod statement;
 mod strands;

@@ -1,4 +1,4 @@
-//! Rows of a Jacobian: sweeps of several cotangents each.
+//! Sweeps of several cotangents: structured ops and checkpoints.
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 use smallvec::SmallVec;
@@ -6,73 +6,62 @@ use smallvec::SmallVec;
 use crate::error::Result;
 use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::graph::sweep::{MOST, Strands};
+use crate::graph::checkpoint::Part;
+use crate::graph::sweep::Strands;
 use crate::graph::tape::{Kind, Operation};
 use crate::memory::Loan;
 use crate::ops;
 use crate::rule::{Cotangent, Input, Rule};
 use crate::shape::{Layout, Shape};
-use crate::var::Var;
 
 /// Elements of an argument from which an op that only moves elements is swept strand by strand, though its result is a
 /// number: its gradient is mostly zeros.
 const SPARSE: usize = 64;
 
 impl<T: Engine> Graph<T> {
-    /// Writes the derivative of each element of `y` with respect to each of the leaves `x` to `rows`: for each leaf, row
-    /// after row. Gradients are left as they are.
-    pub(super) fn rows_here(
+    /// Propagates the cotangents of nodes from `from` down to `floor`.
+    pub(super) fn sweep_strands(
         &mut self,
-        what: &'static str,
-        y: Var,
-        x: &[Var],
-        rows: &mut [Vec<T>],
+        strands: &mut Strands<T>,
+        mut from: usize,
+        floor: usize,
     ) -> Result<()> {
-        let id = self.check_root(what, y)?;
-        self.check_unmodified(what, y, id)?;
-        let tape = self.tape.get_mut();
-        let len = tape.entry(id).len;
-        let count = len.div_ceil(len.div_ceil(MOST).max(1));
-        let mut strands = Strands::new(count, self.memory.lane.len(), tape.arrays.len());
-        for from in (0..len).step_by(count.max(1)) {
-            strands.open(count.min(len - from));
-            let swept = self.sweep_rows(&mut strands, id, from);
-            self.sweep.abandon();
-            swept?;
-            let tape = self.tape.get_mut();
-            for (x, rows) in x.iter().zip(&mut *rows) {
-                if let Some(found) = strands.of_leaf(tape, x.id) {
-                    rows[from * found.len() / strands.count()..][..found.len()].copy_from_slice(found);
-                }
-            }
-            strands.close(&mut self.sweep.pool);
-        }
-        Ok(())
-    }
-
-    /// Sweeps from node `id`, its elements from `from` on having the cotangent 1 in a strand each.
-    fn sweep_rows(&mut self, strands: &mut Strands<T>, id: usize, from: usize) -> Result<()> {
-        let tape = self.tape.get_mut();
-        self.sweep.open(self.memory.lane.len(), tape.arrays.len());
-        let (count, len) = (strands.count(), tape.entry(id).len);
-        let mut seed = self.sweep.pool.lend::<T>(count * len);
-        let ones = seed.slice_mut::<T>(count * len);
-        ones.fill(T::zero());
-        ones[from..].iter_mut().step_by(len + 1).for_each(|one| *one = T::one());
-        strands.add(tape, &mut self.sweep.pool, id, ones);
-        self.sweep.pool.give_back(seed);
-        let mut from = id;
+        let above = std::mem::replace(&mut strands.floor, floor);
         while let Some(left) = strands.run_down(self.tape.get_mut(), &self.memory, &mut self.sweep, from) {
             match self.node(left).kind {
                 Kind::Call => self.sweep_call_of_strands(strands, left)?,
                 _ => self.sweep_number(strands, left, false)?,
             }
-            if left <= strands.low {
+            if left <= strands.low.max(floor) {
                 break;
             }
             from = left - 1;
         }
+        strands.floor = above;
         Ok(())
+    }
+
+    /// Sweeps through the checkpoint at node `id`, whose part is recorded again once for all strands.
+    fn sweep_checkpoint_of_strands(
+        &mut self,
+        strands: &mut Strands<T>,
+        part: &Part<T>,
+        id: usize,
+        parents: &[usize],
+    ) -> Result<()> {
+        let (from, low) = (self.with_tape(|tape| tape.lengths(&self.memory)), strands.low);
+        let outcome = self.sweep_checkpoint(part, id, parents, |g, again, first| {
+            let tape = g.tape.get_mut();
+            let bars = strands.take(&mut g.sweep.pool, &tape.nodes[id]);
+            let Some(bars) = bars.filter(|_| tape.nodes[again].is_differentiable()) else { return Ok(()) };
+            strands.make_room(g.memory.lane.len(), tape.arrays.len());
+            strands.low = usize::MAX;
+            strands.put(tape, &mut g.sweep.pool, again, bars);
+            if again < first { Ok(()) } else { g.sweep_strands(strands, again, first) }
+        });
+        strands.low = strands.low.min(low);
+        strands.drop_from(&mut self.sweep.pool, from.lane, from.arrays);
+        outcome
     }
 
     /// The op at node `id`, whose result is a number: its gradient is found once, and every strand takes its multiple.
@@ -94,9 +83,13 @@ impl<T: Engine> Graph<T> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
         let parents = tape.parents_of(id);
-        if let Operation::Op(op) = &tape.calls[node.a as usize].op {
-            let (op, pool) = (op.clone(), &mut self.sweep.pool);
-            let rule = ops::rule::<T>(&op);
+        let operation = tape.calls[node.a as usize].op.clone();
+        if let Operation::Checkpoint(part) = &operation {
+            return self.sweep_checkpoint_of_strands(strands, &**part, id, &parents);
+        }
+        if let Operation::Op(op) = &operation {
+            let pool = &mut self.sweep.pool;
+            let rule = ops::rule::<T>(op);
             let apart = distinct(&parents).len() == parents.len();
             if rule.keeps_order() {
                 if let Some(y_bar) = strands.take(pool, &node) {
