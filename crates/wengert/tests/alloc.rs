@@ -185,16 +185,16 @@ fn steps_of_ops_allocate_nothing() {
 fn more_rows_take_no_more_allocations() {
     let x = matrix(1, 100);
     let taken = |rows: usize| {
-        let w = matrix(100, rows);
         let before = TAKEN.get();
         let f = |g: &Graph, x: &[Var]| {
             let h = g.softmax(g.eval(x[0].tanh() * x[0]), -1);
-            g.cumsum(g.matmul(h, g.constant(&w)), 1)
+            let first = g.slice(g.cumsum(h, 1), 1, 7..8);
+            g.sin(g.broadcast_to(first, &[1, rows]))
         };
         jacobian(f, &[&x]).unwrap();
         TAKEN.get() - before
     };
     taken(64);
     let (few, many) = (taken(64), taken(640));
-    assert!(many <= few + 4, "{few} for 64 rows, {many} for 640");
+    assert!(many <= few, "{few} for 64 rows, {many} for 640");
 }

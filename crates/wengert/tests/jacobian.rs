@@ -8,6 +8,8 @@ use wengert::functional::{hessian, jacobian, jvp};
 use wengert::prelude::*;
 use wengert::{Error, Result};
 
+type Function = fn(&Graph, &[Var]) -> Var;
+
 struct Random(u64);
 
 impl Random {
@@ -106,14 +108,15 @@ fn random_programs_have_one_jacobian() -> Result<()> {
                         x.iter().zip(&x_dot).map(|(x, x_dot)| g.leaf(x + &(x_dot * times))).collect();
                     g.value(f(&g, &moved)).to_owned()
                 };
-                let h = 1e-3;
+                let h = 2e-4;
                 let near = (value(h) - value(-h)) * (8.0 / (12.0 * h));
                 let difference = near - (value(2.0 * h) - value(-2.0 * h)) / (12.0 * h);
                 let wide = input.len();
                 let column =
                     ArrayD::from_shape_fn(y_dot.raw_dim(), |i| found[k].as_slice().unwrap()[i[0] * wide + j]);
-                assert_close(&[column.clone()], &[y_dot], 1e-11, &format!("tangents, seed {seed}"));
-                assert_close(&[column], &[difference], 1e-6, &format!("differences, seed {seed}"));
+                let column = [column];
+                assert_close(&column, &[y_dot], 1e-11, &format!("tangents, seed {seed}"));
+                assert_close(&column, &[difference], 1e-6, &format!("differences, seed {seed}"));
             }
         }
     }
@@ -201,9 +204,9 @@ fn rules_of_the_user_see_every_row() -> Result<()> {
             |x| Ok(x[0].to_owned()),
             |g, _, _, y_bar| Ok(vec![Some(g.clamp(y_bar, -0.5, 0.5))]),
         );
-        g.matmul(g.constant(array![[1.0, 0.1], [-2.0, 0.3]]), clipped.unwrap())
+        g.matmul(g.constant(array![[1.0, 0.25], [-2.0, 0.5]]), clipped.unwrap())
     };
-    assert_eq!(jacobian(f, &[&array![1.0, 2.0]])?[0], array![[1.5, 0.3], [-1.5, 0.9]].into_dyn());
+    assert_eq!(jacobian(f, &[&array![1.0, 2.0]])?[0], array![[1.5, 0.75], [-1.5, 1.5]].into_dyn());
     Ok(())
 }
 
@@ -215,10 +218,10 @@ fn refusals_are_those_of_a_sweep() {
     };
     let degenerate = |g: &Graph, x: &[Var]| g.eigh(g.eval(x[0] * 2.0)).unwrap().1;
     let x = array![[1.0, 0.0], [0.0, 1.0]].into_dyn();
-    let functions: [&dyn Fn(&Graph, &[Var]) -> Var; 2] = [&refusing, &degenerate];
+    let functions: [Function; 2] = [refusing, degenerate];
     for f in functions {
         let have = jacobian(f, &[&x]).unwrap_err();
-        let want = one_by_one(f, &[x.clone()]).unwrap_err();
+        let want = one_by_one(f, std::slice::from_ref(&x)).unwrap_err();
         assert_eq!((have.kind(), have.to_string()), (want.kind(), want.to_string()));
     }
 }

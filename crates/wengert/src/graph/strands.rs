@@ -54,7 +54,9 @@ impl<T: Engine> Graph<T> {
             let tape = g.tape.get_mut();
             let bars = strands.take(&mut g.sweep.pool, &tape.nodes[id]);
             let Some(bars) = bars.filter(|_| tape.nodes[again].is_differentiable()) else { return Ok(()) };
-            strands.make_room(g.memory.lane.len(), tape.arrays.len());
+            let (lane, arrays) = (g.memory.lane.len(), tape.arrays.len());
+            g.sweep.make_room(lane, arrays);
+            strands.make_room(lane, arrays);
             strands.low = usize::MAX;
             strands.put(tape, &mut g.sweep.pool, again, bars);
             if again < first { Ok(()) } else { g.sweep_strands(strands, again, first) }
