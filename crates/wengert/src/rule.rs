@@ -235,9 +235,23 @@ pub trait Rule<T: Functions> {
         Ok(())
     }
 
-    /// The same as `vjp` on bare numbers, in place, for ops where that pays; `false` where it does not apply.
+    /// The same as `vjp` on bare numbers, in place, for ops where that pays; `false` where it does not apply, which shapes
+    /// and attributes alone decide.
     fn vjp_kernel(
         &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        _y_bar: &[Option<ArrayViewD<'_, T>>],
+        _x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        false
+    }
+
+    /// The same for `count` cotangents of each result at once, with an axis for them in front of every array; `false` where
+    /// one after the other is as good.
+    fn vjp_kernel_of(
+        &self,
+        _count: usize,
         _x: &[Input<'_, T>],
         _y: &[Input<'_, T>],
         _y_bar: &[Option<ArrayViewD<'_, T>>],

@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ndarray::{Array2, Array4};
+use wengert::functional::jacobian;
 use wengert::op::{ConvOptions, MaxPoolOptions};
 use wengert::prelude::*;
 
@@ -177,4 +178,23 @@ fn steps_of_ops_allocate_nothing() {
         }
     }
     assert!(bad.is_empty(), "steps that allocate:\n{}", bad.join("\n"));
+}
+
+/// Sweep after sweep of a Jacobian runs in the memory of the first.
+#[test]
+fn more_rows_take_no_more_allocations() {
+    let x = matrix(1, 100);
+    let taken = |rows: usize| {
+        let before = TAKEN.get();
+        let f = |g: &Graph, x: &[Var]| {
+            let h = g.softmax(g.eval(x[0].tanh() * x[0]), -1);
+            let first = g.slice(g.cumsum(h, 1), 1, 7..8);
+            g.sin(g.broadcast_to(first, &[1, rows]))
+        };
+        jacobian(f, &[&x]).unwrap();
+        TAKEN.get() - before
+    };
+    taken(64);
+    let (few, many) = (taken(64), taken(640));
+    assert!(many <= few, "{few} for 64 rows, {many} for 640");
 }

@@ -3,6 +3,7 @@
 
 mod classes;
 mod far;
+mod rows;
 mod samples;
 
 use ndarray::{ArrayD, Axis, IxDyn, Slice};

@@ -61,7 +61,9 @@ impl<T: Engine> Graph<T> {
             _ if done => Ok(()),
             Operation::Checkpoint(part) => {
                 let y_bar = y_bars[0].as_ref().expect("one result, reached");
-                self.sweep_checkpoint(&**part, id, &parents, y_bar, &shapes[0])
+                self.sweep_checkpoint(&**part, id, &parents, |g, again, first| {
+                    g.sweep_part(again, first, y_bar, &shapes[0])
+                })
             }
             _ => self.sweep_recorded(&operation, id, &parents, &results, &needs, &y_bars, &shapes),
         };

@@ -148,14 +148,14 @@ impl<T: Engine> Graph<T> {
         self.tangent_within(first, again, &along).map(Some)
     }
 
-    /// Sweeps through the checkpoint at node `id`: its part is recorded behind the tape, swept and forgotten.
+    /// Goes through the checkpoint at node `id`: its part is recorded behind the tape, from a first node to its result,
+    /// which `sweep(g, result, first)` sweeps, and forgotten.
     pub(crate) fn sweep_checkpoint(
         &mut self,
         part: &Part<T>,
         id: usize,
         parents: &[usize],
-        y_bar: &Loan,
-        shape: &Shape,
+        sweep: impl FnOnce(&mut Self, usize, usize) -> Result<()>,
     ) -> Result<()> {
         let to = self.begin_part();
         let at = self.at.replace(self.with_tape(|tape| tape.line(id)));
@@ -165,7 +165,7 @@ impl<T: Engine> Graph<T> {
                 (parents.iter().map(|&p| tape.handle(p)).collect(), tape.handle(id))
             });
             let again = self.record_again(part, &handles.0, handles.1)?;
-            self.sweep_part(again.id, to.nodes, y_bar, shape)
+            sweep(self, again.id, to.nodes)
         }));
         let end = self.with_tape(|tape| tape.lengths(&self.memory));
         self.sweep.forget_part(to.nodes, to.lane..end.lane, to.arrays..end.arrays);
@@ -176,7 +176,7 @@ impl<T: Engine> Graph<T> {
     }
 
     /// Propagates `y_bar` from node `id` down to node `first`.
-    fn sweep_part(&mut self, id: usize, first: usize, y_bar: &Loan, shape: &Shape) -> Result<()> {
+    pub(crate) fn sweep_part(&mut self, id: usize, first: usize, y_bar: &Loan, shape: &Shape) -> Result<()> {
         let tape = self.tape.get_mut();
         if !tape.nodes[id].is_differentiable() {
             return Ok(());

@@ -49,6 +49,8 @@ engine! {
     fn settle_all(g: &mut Graph<Self>) -> () = g.settle_all_here();
     fn root(g: &Graph<Self>, what: &'static str, y: Var) -> Result<usize> = g.root_here(what, y);
     fn sweep(g: &mut Graph<Self>, what: &'static str, y: Var, id: usize, seed: &mut dyn FnMut(&mut [Self])) -> Result<()> = g.sweep_here(what, y, id, seed);
+    fn rows(g: &mut Graph<Self>, what: &'static str, y: Var, x: &[Var], rows: &mut [Vec<Self>]) -> Result<()> = g.rows_here(what, y, x, rows);
+    fn rows_a_column(g: &Graph<Self>, y: Var) -> usize = g.rows_a_column_here(y);
     fn gradient(g: &Graph<Self>, what: &'static str, y: Var, y_bar: Option<Var>, xs: &[Var]) -> Result<Vec<Var>> = g.gradient_here(what, y, y_bar, xs);
     fn tangent(g: &Graph<Self>, what: &'static str, y: Var, along: &[(Var, Var)]) -> Result<Var> = g.tangent_here(what, y, along);
     fn rewind(g: &mut Graph<Self>, mark: Mark, at: At) -> Result<()> = g.rewind_here(mark, at);

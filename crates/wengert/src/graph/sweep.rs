@@ -4,6 +4,7 @@
 //! Gradients are committed only when a sweep has come to its end: one that fails leaves them as they were.
 
 mod numbers;
+mod strands;
 
 use std::ops::Range;
 
@@ -17,6 +18,8 @@ use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::rule::Dtype;
 use crate::shape::Layout;
+
+pub use strands::{MOST, Strands};
 
 /// A gradient that is kept.
 pub enum Held<T> {

@@ -42,30 +42,7 @@ impl<T: Functions> Sweep<T> {
 
     #[inline(always)]
     pub(super) fn visit_one(&mut self, tape: &Tape<T>, memory: &Memory<T>, node: &Node, y_bar: T) {
-        let number = |n: &Node| Number::<T, SCALAR>(memory.lane.get(n.slot as usize));
-        let a = &tape.nodes[node.a as usize];
-        let y = number(node);
-        match node.kind {
-            Kind::Unary(op) => {
-                let partial = unary_partial(op, number(a), y).0;
-                self.add_one(node.a as usize, a, y_bar * partial);
-            }
-            Kind::Tuned(op) => {
-                let partial = tuned_partial(op, tape.params[node.b as usize], number(a), y).0;
-                self.add_one(node.a as usize, a, y_bar * partial);
-            }
-            Kind::Binary(op) => {
-                let b = &tape.nodes[node.b as usize];
-                let (x, other) = (number(a), number(b));
-                if a.is_differentiable() {
-                    self.add_one(node.a as usize, a, y_bar * partial(op, 0, x, other, y).0);
-                }
-                if b.is_differentiable() {
-                    self.add_one(node.b as usize, b, y_bar * partial(op, 1, x, other, y).0);
-                }
-            }
-            _ => unreachable!("structured ops are left to the caller"),
-        }
+        each_partial(tape, memory, node, |id, parent, partial| self.add_one(id, parent, y_bar * partial));
     }
 
     /// The row of a formula of numbers: to each leaf its partial.
@@ -79,14 +56,51 @@ impl<T: Functions> Sweep<T> {
         if node.is_retained() {
             self.keep(id, Held::One(y_bar));
         }
-        let formula = &tape.formulas[node.a as usize];
-        let (first, len) = formula.leaves;
-        let weights = &tape.weights[formula.weights.expect("a row") as usize..][..len as usize];
-        for (&parent, &weight) in tape.parents[first as usize..][..len as usize].iter().zip(weights) {
-            let node = &tape.nodes[parent as usize];
-            if node.is_differentiable() {
-                self.add_one(parent as usize, node, y_bar * weight);
+        each_weight(tape, node, |id, parent, weight| self.add_one(id, parent, y_bar * weight));
+    }
+}
+
+/// Calls `f(id, parent, partial)` for each argument of an elementwise op on numbers that is differentiated.
+#[inline(always)]
+pub(super) fn each_partial<T: Functions>(
+    tape: &Tape<T>,
+    memory: &Memory<T>,
+    node: &Node,
+    mut f: impl FnMut(usize, &Node, T),
+) {
+    let number = |n: &Node| Number::<T, SCALAR>(memory.lane.get(n.slot as usize));
+    let a = &tape.nodes[node.a as usize];
+    let y = number(node);
+    match node.kind {
+        Kind::Unary(op) => f(node.a as usize, a, unary_partial(op, number(a), y).0),
+        Kind::Tuned(op) => {
+            let partial = tuned_partial(op, tape.params[node.b as usize], number(a), y).0;
+            f(node.a as usize, a, partial);
+        }
+        Kind::Binary(op) => {
+            let b = &tape.nodes[node.b as usize];
+            let (x, other) = (number(a), number(b));
+            if a.is_differentiable() {
+                f(node.a as usize, a, partial(op, 0, x, other, y).0);
             }
+            if b.is_differentiable() {
+                f(node.b as usize, b, partial(op, 1, x, other, y).0);
+            }
+        }
+        _ => unreachable!("structured ops are left to the caller"),
+    }
+}
+
+/// Calls `f(id, leaf, partial)` for each leaf of a formula of numbers that is differentiated: its row.
+#[inline(always)]
+pub(super) fn each_weight<T: Functions>(tape: &Tape<T>, node: &Node, mut f: impl FnMut(usize, &Node, T)) {
+    let formula = &tape.formulas[node.a as usize];
+    let (first, len) = formula.leaves;
+    let weights = &tape.weights[formula.weights.expect("a row") as usize..][..len as usize];
+    for (&parent, &weight) in tape.parents[first as usize..][..len as usize].iter().zip(weights) {
+        let node = &tape.nodes[parent as usize];
+        if node.is_differentiable() {
+            f(parent as usize, node, weight);
         }
     }
 }

@@ -76,24 +76,45 @@ impl<T: Functions> Rule<T> for Concat {
         y_bar: &[Option<ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
-        let Some(y_bar) = &y_bar[0] else { return false };
-        let along = Axis(axis(self.axis, y_bar.ndim()).expect("has passed `infer`"));
-        let mut start = 0;
-        for (x, x_bar) in x.iter().zip(x_bar) {
-            let stop = start + x.real().len_of(along);
-            if let Some(x_bar) = x_bar {
-                pour(
-                    x_bar.array.view_mut(),
-                    y_bar.slice_axis(along, Range::from(start..stop)),
-                    x_bar.accumulate,
-                );
-            }
-            start = stop;
-        }
-        true
+        self.cotangents(0, x, y_bar, x_bar)
+    }
+
+    fn vjp_kernel_of(
+        &self,
+        _count: usize,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        self.cotangents(1, x, y_bar, x_bar)
     }
 
     fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl Concat {
+    /// The vjp for cotangents with `lead` axes in front.
+    fn cotangents<T: Functions>(
+        &self,
+        lead: usize,
+        x: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let Some(y_bar) = &y_bar[0] else { return false };
+        let along = axis(self.axis, y_bar.ndim() - lead).expect("has passed `infer`");
+        let mut start = 0;
+        for (x, x_bar) in x.iter().zip(x_bar) {
+            let stop = start + x.real().len_of(Axis(along));
+            if let Some(x_bar) = x_bar {
+                let part = y_bar.slice_axis(Axis(lead + along), Range::from(start..stop));
+                pour(x_bar.array.view_mut(), part, x_bar.accumulate);
+            }
+            start = stop;
+        }
         true
     }
 }
@@ -148,17 +169,40 @@ impl<T: Functions> Rule<T> for Stack {
         y_bar: &[Option<ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
+        self.cotangents(0, y_bar, x_bar)
+    }
+
+    fn vjp_kernel_of(
+        &self,
+        _count: usize,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        self.cotangents(1, y_bar, x_bar)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl Stack {
+    /// The vjp for cotangents with `lead` axes in front.
+    fn cotangents<T: Functions>(
+        &self,
+        lead: usize,
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let along = Axis(axis(self.axis, y_bar.ndim()).expect("has passed `infer`"));
+        let along = Axis(lead + axis(self.axis, y_bar.ndim() - lead).expect("has passed `infer`"));
         for (k, x_bar) in x_bar.iter_mut().enumerate() {
             if let Some(x_bar) = x_bar {
                 pour(x_bar.array.view_mut(), y_bar.index_axis(along, k), x_bar.accumulate);
             }
         }
-        true
-    }
-
-    fn is_linear(&self) -> bool {
         true
     }
 }

@@ -87,26 +87,56 @@ impl<T: Functions> Rule<T> for Linear {
         y_bar: &[Option<ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
+        self.cotangents(&[], x, y_bar, x_bar)
+    }
+
+    fn vjp_kernel_of(
+        &self,
+        count: usize,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        self.cotangents(&[count], x, y_bar, x_bar)
+    }
+}
+
+impl Linear {
+    /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the arguments are repeated.
+    fn cotangents<T: Functions>(
+        &self,
+        lead: &[usize],
+        x: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let fit = fit(x[0].real().shape(), x[1].real().shape());
+        let fit = fit(x[0].real().shape(), x[1].real().shape()).led_by(lead);
         let ([rows, out, inputs], batch) = (fit.size, &fit.batch[..]);
         let (elements, result) = (elements(y_bar), Shape::from_slice(y_bar.shape()));
         let y_bar = Stack::rows(elements, &fit.whole(), batch);
         if let Some(x_bar) = &mut x_bar[0] {
-            let (shape, accumulate) = (Side::Left.matrix_shape(x_bar.array.shape()), x_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].real().shape()), x_bar.accumulate);
             let w = Side::Right.stack(&x[1], batch);
             let x_bar = StackMut::rows(x_bar.slice(), &shape, batch);
             multiply(batch, [rows, inputs, out], &y_bar, &w, x_bar, accumulate);
         }
         if let Some(w_bar) = &mut x_bar[1] {
-            let (shape, accumulate) = (Shape::from_slice(w_bar.array.shape()), w_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].real().shape()), w_bar.accumulate);
             let input = Side::Left.stack(&x[0], batch);
             let w_bar = StackMut::rows(w_bar.slice(), &shape, batch);
             multiply(batch, [out, inputs, rows], &y_bar.t(), &input, w_bar, accumulate);
         }
         if let Some(Some(b_bar)) = x_bar.get_mut(2) {
             let value = Operand { data: elements, first: 0, walk: Walk::new(&[elements.len()], &[1]) };
-            let target = Target::new(&[out], &result);
+            let own: Shape = lead
+                .iter()
+                .copied()
+                .chain(std::iter::repeat_n(1, result.len() - 1 - lead.len()))
+                .chain([out])
+                .collect();
+            let target = Target::new(&own, &result);
             let accumulate = b_bar.accumulate;
             unbroadcast_into(&value, elements.len(), &target, b_bar.slice(), accumulate);
         }

@@ -81,6 +81,23 @@ impl Fit {
         Fit::new(a, b).expect("shapes have passed `infer`")
     }
 
+    /// The same with axes in front of the batch.
+    fn led_by(mut self, lead: &[usize]) -> Self {
+        self.batch.insert_many(0, lead.iter().copied());
+        self
+    }
+
+    /// A factor of `shape` as matrices, with the axes `lead` in front that its cotangent has; the axes of the batch that
+    /// it lacks have length 1.
+    fn factor(&self, side: Side, lead: &[usize], shape: &[usize]) -> Shape {
+        let mut matrices = side.matrix_shape(shape);
+        if !lead.is_empty() {
+            let lacking = self.batch.len() + 2 - lead.len() - matrices.len();
+            matrices.insert_many(0, lead.iter().copied().chain(std::iter::repeat_n(1, lacking)));
+        }
+        matrices
+    }
+
     /// The product as if neither argument were a vector.
     fn whole(&self) -> Shape {
         let [m, n, _] = self.size;
@@ -168,19 +185,43 @@ impl<T: Functions> Rule<T> for MatMul {
         y_bar: &[Option<ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
+        self.cotangents(&[], x, y_bar, x_bar)
+    }
+
+    fn vjp_kernel_of(
+        &self,
+        count: usize,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        self.cotangents(&[count], x, y_bar, x_bar)
+    }
+}
+
+impl MatMul {
+    /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the factors are repeated.
+    fn cotangents<T: Functions>(
+        &self,
+        lead: &[usize],
+        x: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let fit = Fit::known(x[0].real().shape(), x[1].real().shape());
+        let fit = Fit::known(x[0].real().shape(), x[1].real().shape()).led_by(lead);
         let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
         let y_bar = Stack::rows(elements(y_bar), &fit.whole(), batch);
         let (a_bar, b_bar) = x_bar.split_at_mut(1);
         if let Some(a_bar) = &mut a_bar[0] {
-            let (shape, accumulate) = (Side::Left.matrix_shape(a_bar.array.shape()), a_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].real().shape()), a_bar.accumulate);
             let b = Side::Right.stack(&x[1], batch).t();
             let a_bar = StackMut::rows(a_bar.slice(), &shape, batch);
             multiply(batch, [m, k, n], &y_bar, &b, a_bar, accumulate);
         }
         if let Some(b_bar) = &mut b_bar[0] {
-            let (shape, accumulate) = (Side::Right.matrix_shape(b_bar.array.shape()), b_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].real().shape()), b_bar.accumulate);
             let a = Side::Left.stack(&x[0], batch).t();
             let b_bar = StackMut::rows(b_bar.slice(), &shape, batch);
             multiply(batch, [k, n, m], &a, &y_bar, b_bar, accumulate);
