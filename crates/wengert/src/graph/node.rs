@@ -109,6 +109,12 @@ impl Node {
     pub fn is_plain_number(&self) -> bool {
         self.flags & (LANE | RANK | PENDING) == LANE
     }
+    /// Whether this is an elementwise op whose result is one number, and nobody wants its gradient.
+    #[inline(always)]
+    pub fn is_number_op(&self) -> bool {
+        self.flags & (LANE | RETAINED) == LANE
+            && matches!(self.kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_))
+    }
     /// Whether the node has a value of its own (an op of several results has not).
     #[inline(always)]
     pub fn has_value(&self) -> bool {

@@ -37,7 +37,13 @@ impl<T: Engine> Graph<T> {
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let node = tape.number(x)?;
         let value = map_scalar(Map::Unary(op), self.memory.lane.get(node.slot as usize));
-        Some(self.push_number_op(&mut tape, Kind::Unary(op), [x.id as u32, 0], value, node.is_differentiable()))
+        Some(self.push_number_op(
+            &mut tape,
+            Kind::Unary(op),
+            [x.id as u32, 0],
+            value,
+            node.is_differentiable(),
+        ))
     }
 
     /// Records `f(a, b)` of two plain numbers, or leaves it to [`Engine::zip`]; as [`Graph::quick_map`].
@@ -52,7 +58,13 @@ impl<T: Engine> Graph<T> {
         let [x, y] = [na, nb].map(|n| Number::<T, SCALAR>(self.memory.lane.get(n.slot as usize)));
         let value = binary_primal(op, x, y).0;
         let differentiable = na.is_differentiable() || nb.is_differentiable();
-        Some(self.push_number_op(&mut tape, Kind::Binary(op), [a.id as u32, b.id as u32], value, differentiable))
+        Some(self.push_number_op(
+            &mut tape,
+            Kind::Binary(op),
+            [a.id as u32, b.id as u32],
+            value,
+            differentiable,
+        ))
     }
 
     #[inline(always)]

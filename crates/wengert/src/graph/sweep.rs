@@ -274,6 +274,10 @@ impl<T: Functions> Sweep<T> {
         let mut id = from;
         loop {
             let node = tape.nodes[id];
+            if node.is_number_op() {
+                id = self.run_numbers(tape, memory, id)?;
+                continue;
+            }
             if id.is_multiple_of(numbers::STEP) {
                 self.fetch(tape, memory, id, &node);
             }
