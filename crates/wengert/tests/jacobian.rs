@@ -204,6 +204,24 @@ fn degenerate_shapes() -> Result<()> {
     Ok(())
 }
 
+/// A sum or mean over axes right behind a formula, whose result is a number, an array, or an array of one element.
+#[test]
+fn sums_of_formulas() -> Result<()> {
+    let f = |g: &Graph, x: &[Var]| {
+        let a = g.sum_axes(g.eval(x[0] * x[0] + x[0]), &[0]);
+        let b = g.mean_axes(g.eval((x[0] * a).sin() + x[0]), &[0]);
+        let c = g.sum_keepdims(g.eval(x[1] * b - x[1].exp()), &[1]);
+        let d = g.sum_axes(g.eval(x[1] * c + x[1]), &[0, 1]);
+        let e = g.sum((x[0] * d).tanh());
+        g.concat(&[g.stack(&[a, b, d, e], 0), g.reshape(c, &[3])], 0)
+    };
+    for n in [3, 90] {
+        let x = [Random(7).array(&[n]), Random(8).array(&[3, 4])];
+        assert_close(&by_jacobian(f, &x)?, &one_by_one(f, &x)?, 1e-13, "sums of formulas");
+    }
+    Ok(())
+}
+
 /// A leaf that the result does not depend on, and a leaf of the function's own, stay out of it.
 #[test]
 fn other_leaves() -> Result<()> {

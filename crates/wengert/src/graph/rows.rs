@@ -119,6 +119,8 @@ impl<T: Engine> Graph<T> {
     fn sweep_rows(&mut self, strands: &mut Strands<T>, id: usize, from: usize) -> Result<()> {
         let tape = self.tape.get_mut();
         self.sweep.open(self.memory.lane.len(), tape.arrays.len());
+        // It serves one node at a time: what that hands to its arguments is left there.
+        self.sweep.floor = usize::MAX;
         let (count, len) = (strands.count(), tape.entry(id).len);
         let mut seed = self.sweep.pool.lend::<T>(count * len);
         let ones = seed.slice_mut::<T>(count * len);
