@@ -129,12 +129,21 @@ pub(crate) fn log_ndtr_slope<N: Words>(x: N) -> N {
     select(x.lt(x.lit(0.0)), x.lit(SQRT_2_OVER_PI) / low.erfcx(), high)
 }
 
+/// 1 strictly between the bounds, 0 elsewhere; an infinite bound is none.
+#[inline(always)]
+pub(crate) fn between<N: Words>(x: N, [lo, hi]: [f64; 2]) -> N {
+    let (inside, outside) = (x.lit(1.0), x.lit(0.0));
+    let below = if hi == f64::INFINITY { inside } else { select(x.lt(x.lit(hi)), inside, outside) };
+    if lo == f64::NEG_INFINITY { below } else { select(x.gt(x.lit(lo)), below, outside) }
+}
+
 /// The partial of `a^b` to `a`. `b - 1` is exact from 1/2 on; below, its rounding would count `log a` times.
 #[inline(always)]
 pub(crate) fn pow_slope<N: Words>(a: N, b: N, y: N) -> N {
     let not_zero = select(a.eq(a.lit(0.0)), a.lit(1.0), a);
     let direct = b * a.pow(b - b.lit(1.0));
     let small = select(a.eq(a.lit(0.0)), direct, b * (y / not_zero));
+    let small = select(a.abs().eq(a.lit(f64::INFINITY)), direct, small);
     select(b.eq(b.lit(0.0)), a.lit(0.0), select(b.ge(b.lit(0.5)), direct, small))
 }
 
@@ -146,7 +155,8 @@ pub(crate) fn powf_slope<N: Words>(x: N, y: N, p: f64) -> N {
     } else if p >= 0.5 {
         x.powf([p - 1.0, 0.0]) * x.lit(p)
     } else {
-        x.lit(p) * select(x.eq(x.lit(0.0)), x.reciprocal(), y / x)
+        let end = |edge: f64, inner: N| select(x.abs().eq(x.lit(edge)), x.reciprocal(), inner);
+        x.lit(p) * end(0.0, end(f64::INFINITY, y / x))
     }
 }
 

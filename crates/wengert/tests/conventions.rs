@@ -96,6 +96,7 @@ fn conventions_are_those_of_the_document() {
     hold!(w, relu(x) [0.0] = 0.0, [0.0]);
     hold!(w, relu6(x) [0.0, 6.0] = 6.0, [0.0, 0.0]);
     hold!(w, clamp(x, -1.0, 2.0) [-1.0, 2.0] = 1.0, [0.0, 0.0]);
+    hold!(w, clamp(x, 0.0, INF) [INF, 0.0, -INF] = INF, [1.0, 0.0, 0.0]);
     hold!(w, hardtanh(x, -1.0, 2.0) [-1.0, 2.0] = 1.0, [0.0, 0.0]);
     hold!(w, hardsigmoid(x) [-3.0, 3.0] = 1.0, [0.0, 0.0]);
     hold!(w, hardshrink(x, 0.5) [-0.5, 0.5] = 0.0, [0.0, 0.0]);
@@ -158,6 +159,8 @@ fn conventions_are_those_of_the_document() {
     hold!(w, atan2(x, x[1]) [0.0] [0.0] = 0.0, [0.0], [0.0]);
     hold!(w, pow(x, x[1]) [0.0] [0.0] = 1.0, [0.0], [0.0]);
     hold!(w, pow(x, x[1]) [0.0] [-1.0] = INF, [-INF], [-INF]);
+    hold!(w, pow(x, x[1]) [INF, INF, -INF] [0.25, -0.25, -0.25] = INF, [0.0, 0.0, 0.0]);
+    hold!(w, powf(x, 0.25) [INF, 16.0] = INF, [0.0, 0.031_25]);
     hold!(w, xlogy(x, x[1]) [0.0] [0.0] = 0.0, [0.0], [0.0]);
     hold!(w, xlogy(x, x[1]) [0.0] [NAN] = NAN, [NAN]);
     hold!(w, xlog1py(x, x[1]) [0.0] [-1.0] = 0.0, [0.0], [0.0]);

@@ -17,14 +17,14 @@ use super::trig::sin_cos_pi;
 /// `ln |Gamma(x)|`.
 ///
 /// Every `x`: infinite at 0, at the negative integers and at both infinities. Error at most 2.5 ulp, the
-/// zeros at 1, at 2 and between the negative integers included.
+/// zeros at 1, at 2 and between the negative integers included; 1 and 2 give +0.
 pub(crate) fn lgamma(x: f64) -> f64 {
     if x < 0.5 {
         if x > 0.0 { lgamma1p(x) - x.ln() } else { of_negative(x) }
     } else if x < 1.0 {
         (x - 1.0) * horner(&LGAMMA_1, 4.0 * x - 3.0)
     } else if x < 1.5 {
-        (x - 1.0) * horner(&LGAMMA_1H, 4.0 * x - 5.0)
+        (1.0 - x) * -horner(&LGAMMA_1H, 4.0 * x - 5.0)
     } else if x < 2.5 {
         (x - 2.0) * horner(&LGAMMA_2H, 2.0 * x - 4.0)
     } else if x < 4.0 {

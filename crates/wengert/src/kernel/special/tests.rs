@@ -126,6 +126,8 @@ fn ends_of_the_domains() {
         ("lgamma(-inf)", super::lgamma(-INF), INF),
         ("lgamma(inf)", super::lgamma(INF), INF),
         ("lgamma(max)", super::lgamma(f64::MAX), INF),
+        ("1 / lgamma(1)", 1.0 / super::lgamma(1.0), INF),
+        ("1 / lgamma(2)", 1.0 / super::lgamma(2.0), INF),
         ("digamma(0)", super::digamma(0.0), -INF),
         ("digamma(-0)", super::digamma(-0.0), INF),
         ("digamma(inf)", super::digamma(INF), INF),

@@ -38,9 +38,8 @@ macro_rules! tuned_table {
         gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { gelu_gate(x).sigmoid() },
             if p[0] == 0.0 { x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
             else { gelu_tanh_slope(x) }, -3.0, 3.0;
-        /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere.
-        clamp: Clamp, |x, y, p| math::clamp(x, p),
-            select(x.gt(x.lit(p[0])), select(x.lt(x.lit(p[1])), x.lit(1.0), x.lit(0.0)), x.lit(0.0)), -3.0, 3.0;
+        /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere; an infinite bound is none.
+        clamp: Clamp, |x, y, p| math::clamp(x, p), between(x, p), -3.0, 3.0;
         /// `x` where `|x| > p`, 0 elsewhere (also at the bound).
         hardshrink: Hardshrink, |x, y, p| select(x.abs().le(x.lit(p[0])), x.lit(0.0), x),
             select(x.abs().le(x.lit(p[0])), x.lit(0.0), x.lit(1.0)), -3.0, 3.0;

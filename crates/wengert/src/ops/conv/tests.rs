@@ -87,6 +87,17 @@ fn transposed_convolutions_have_derivatives_of_every_order() {
             [1, 2, 2, 2],
             [2, 2, 2, 2],
         ),
+        (
+            ConvTransposeOptions {
+                stride: [1, 2],
+                padding: [2, 2],
+                dilation: [2, 4],
+                output_padding: [1, 3],
+                ..default
+            },
+            [1, 2, 4, 2],
+            [2, 1, 2, 3],
+        ),
         (default, [0, 3, 2, 3], [3, 2, 2, 2]),
     ];
     for (options, x, w) in all {
@@ -106,6 +117,24 @@ fn output_padding_beyond_the_stride_adds_bias_alone() {
     let y = g.conv_transpose1d(x, w, b, options);
     assert_eq!(&g.shape(y)[..], [1, 1, 7]);
     assert_eq!(g.value(y).iter().skip(5).copied().collect::<Vec<_>>(), [7.0, 7.0]);
+}
+
+/// What padding cuts off the end comes back with an output padding, whether or not that reaches the stride.
+#[test]
+fn output_padding_takes_back_from_the_padding() {
+    let g = Graph::new();
+    let (x, w) = (g.constant(random(1, &[2, 2, 5])), g.constant(random(2, &[2, 1, 3])));
+    for (stride, dilation, padding, output_padding) in
+        [(1, 3, 2, 1), (1, 3, 2, 2), (2, 4, 3, 3), (3, 2, 1, 1)]
+    {
+        let whole =
+            ConvTransposeOptions { stride: [stride], dilation: [dilation], groups: 2, ..Default::default() };
+        let cut = ConvTransposeOptions { padding: [padding], output_padding: [output_padding], ..whole };
+        let (whole, cut) = (g.conv_transpose1d(x, w, None, whole), g.conv_transpose1d(x, w, None, cut));
+        let end = g.shape(whole)[2] + output_padding - padding;
+        let expected = g.slice(whole, 2, padding as isize..end as isize);
+        close(&g.value(cut).to_owned(), &g.value(expected).to_owned());
+    }
 }
 
 #[test]

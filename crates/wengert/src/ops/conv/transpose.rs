@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::correlate::{check_bias, check_groups, geometry};
 use super::window::{Window, check_axes, joined, lengths, pair, spatial};
-use super::{bilinear_jvp, over_channels, sum_to_channels};
+use super::{bilinear_jvp, sum_to_channels};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::conv::{self, Geometry};
 use crate::kernel::functions::Functions;
@@ -35,7 +35,7 @@ impl ConvTranspose {
     }
 
     /// The geometry of the convolution whose argument has the size of this one's result: x `[N, Ci, ..]` is the cotangent
-    /// of its result, w `[Ci, Co / groups, ..]` its weight. Output padding of a stride or more is left out: see `excess`.
+    /// of its result, w `[Ci, Co / groups, ..]` its weight.
     fn geometry(&self, x: &[usize], w: &[usize]) -> Result<Geometry, Refusal> {
         check_axes("the input", x, self.rank)?;
         check_axes("the weight", w, self.rank)?;
@@ -53,9 +53,9 @@ impl ConvTranspose {
                 let rule = format!("an input of length {} has no transposed convolution", from[axis]);
                 Refusal::new(ErrorKind::ShapeMismatch, rule)
             })?;
-            let full = steps + window.reach(axis) + added[axis].min(window.stride[axis] - 1);
-            size[axis] = full.checked_sub(2 * window.padding[axis]).ok_or_else(|| {
-                let rule = format!("padding {} on both sides of {full} leaves nothing", window.padding[axis]);
+            let (full, padding) = (steps + window.reach(axis) + added[axis], window.padding[axis]);
+            size[axis] = full.checked_sub(2 * padding).filter(|&left| left > 0).ok_or_else(|| {
+                let rule = format!("padding {padding} on both sides of {full} leaves nothing");
                 Refusal::new(ErrorKind::ShapeMismatch, rule)
             })?;
         }
@@ -63,11 +63,14 @@ impl ConvTranspose {
         Ok(geometry(window.fitted(size)?, channels, self.groups, size))
     }
 
-    /// Output padding that no window of the convolution would reach: that many rows and columns of zeros and bias.
-    fn excess(&self, kernel: [usize; 2]) -> Result<[usize; 2], Refusal> {
+    /// An output padding in steps of the stride, and what is left of it: the steps are as many zeros behind the argument.
+    fn steps_and_rest(&self, kernel: [usize; 2]) -> Result<[[usize; 2]; 2], Refusal> {
         let window = self.window(kernel)?;
         let added = self.output_padding(&window)?;
-        Ok([0, 1].map(|axis| added[axis].saturating_sub(window.stride[axis] - 1)))
+        Ok([
+            [0, 1].map(|axis| added[axis] / window.stride[axis]),
+            [0, 1].map(|axis| added[axis] % window.stride[axis]),
+        ])
     }
 }
 
@@ -78,26 +81,20 @@ impl<T: Functions> Rule<T> for ConvTranspose {
         let shapes = expect_optional(args, &REAL, 2)?;
         let geometry = self.geometry(shapes[0], shapes[1])?;
         check_bias(shapes.get(2), geometry.in_channels)?;
-        let excess = self.excess(geometry.kernel)?;
-        let size = [0, 1].map(|axis| geometry.input[axis] + excess[axis]);
-        one(joined(geometry.batch, geometry.in_channels, size, self.rank))
+        one(joined(geometry.batch, geometry.in_channels, geometry.input, self.rank))
     }
 
     /// Only where the output padding reaches a stride, which takes a dilation beyond it.
     fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
-        let (x, w) = (args[0], args[1]);
-        let kernel = lengths(&w.shape(), self.rank);
-        let excess = self.excess(kernel).ok()?;
-        if excess == [0, 0] {
+        let kernel = lengths(&args[1].shape(), self.rank);
+        let [steps, rest] = self.steps_and_rest(kernel).ok()?;
+        if steps == [0, 0] {
             return None;
         }
-        let added = self.output_padding(&self.window(kernel).ok()?).ok()?;
-        let kept = [0, 1].map(|axis| added[axis] - excess[axis]);
-        let inner = ConvTranspose { output_padding: signed(&spatial(kept, self.rank)), ..self.clone() };
+        let inner = ConvTranspose { output_padding: signed(&spatial(rest, self.rank)), ..self.clone() };
         let mut widths: SmallVec<[(isize, isize); 4]> = SmallVec::from_elem((0, 0), 2);
-        widths.extend(spatial(excess, self.rank).into_iter().map(|n| (0, n as isize)));
-        let y = x.apply(inner, &[w]).apply(Pad { widths, ..Pad::default() }, &[]);
-        let y = args.get(2).map_or(y, |&bias| y + over_channels(bias, x.ndim()));
+        widths.extend(spatial(steps, self.rank).into_iter().map(|n| (0, n as isize)));
+        let y = args[0].apply(Pad { widths, ..Pad::default() }, &[]).apply(inner, &args[1..]);
         Some(Terms::from_elem(y, 1))
     }
 

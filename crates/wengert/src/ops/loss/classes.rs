@@ -253,6 +253,11 @@ impl Classes {
     ) -> Cotangents<'r, T> {
         let recorded = self.recorded(call);
         let Some(y_bar) = y_bar[0] else { return Cotangents::from_elem(None, call.args.len()) };
+        if recorded.count == 0.0 {
+            // Every target is the ignored one, and no class can stand in for it.
+            let nothing = |(x, &needed): (&Term<'r, T>, &bool)| needed.then(|| x.full(&x.shape(), 0.0));
+            return call.args.iter().zip(call.needs).map(nothing).collect();
+        }
         let bar = |(k, &needed): (usize, &bool)| match k {
             0 if needed => Some(recorded.x_bar(y_bar)),
             2 if needed => Some(recorded.weight_bar(y_bar)),

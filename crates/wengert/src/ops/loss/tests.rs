@@ -177,3 +177,20 @@ fn nothing_to_join() {
     let loss = g.mse_loss(x, x);
     assert!(g.item(loss).is_nan());
 }
+
+/// Then the derivatives of every order are as empty as the argument.
+#[test]
+fn without_classes_every_target_is_the_ignored_one() {
+    let mut g = Graph::new();
+    let reduction = Reduction::Sum;
+    let (x, w) = (g.leaf(numbers(&[2, 0, 3], 1)), g.leaf(numbers(&[0], 2)));
+    let target = g.indices(ArrayD::from_elem(IxDyn(&[2, 3]), 4));
+    let ops: [Op; 2] = [
+        CrossEntropy { reduction, label_smoothing: 0.1, ignore_index: 4 }.into(),
+        NllLoss { reduction, ignore_index: 4 }.into(),
+    ];
+    for op in ops {
+        check(&mut g, &op, &[x, target], &[x]);
+        check(&mut g, &op, &[x, target, w], &[x, w]);
+    }
+}

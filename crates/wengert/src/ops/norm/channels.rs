@@ -58,7 +58,7 @@ impl<T: Functions> Rule<T> for BatchNorm {
 impl<T: Functions> Rule<T> for GroupNorm {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = infer(args, self.eps)?;
-        if self.num_groups == 0 || !x[1].is_multiple_of(self.num_groups) {
+        if !(1..=x[1].max(1)).contains(&self.num_groups) || !x[1].is_multiple_of(self.num_groups) {
             let rule = format!("{} channels do not divide into {} groups", x[1], self.num_groups);
             return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
         }

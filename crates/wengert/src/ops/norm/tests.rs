@@ -79,6 +79,7 @@ fn what_does_not_fit_is_refused() {
         (layer(&[3], 1e-5).into(), vec![x, &[3], &[1]], ShapeMismatch),
         (GroupNorm { num_groups: 2, eps: 0.1 }.into(), vec![x], InvalidAttribute),
         (GroupNorm { num_groups: 0, eps: 0.1 }.into(), vec![x], InvalidAttribute),
+        (GroupNorm { num_groups: usize::MAX, eps: 0.1 }.into(), vec![&[3, 0]], InvalidAttribute),
         (BatchNorm { eps: 0.1 }.into(), vec![&[2]], RankMismatch),
         (BatchNorm { eps: 0.1 }.into(), vec![x, &[2]], ShapeMismatch),
     ];
