@@ -142,28 +142,6 @@ fn programs_of_numbers_have_the_bits_of_a_sweep_for_each_row() -> Result<()> {
 }
 
 #[test]
-fn formulas_that_are_summed() -> Result<()> {
-    let functions: [(&str, Function); 4] = [
-        ("rows", |g, x| g.sum_axes((x[0] * x[1]).sin() + x[0], &[1])),
-        ("columns", |g, x| g.mean_axes((x[0] * x[1]).sin() + x[0], &[0])),
-        ("a number among others", |g, x| {
-            let all = g.sum_axes((x[0] * x[1]).exp() + x[0], &[0, 1]);
-            g.eval(x[1] * all)
-        }),
-        ("a mean among others", |g, x| {
-            let all = g.mean_axes((x[0] * x[1]).exp() + x[0], &[0, 1]);
-            g.eval(x[1] * all)
-        }),
-    ];
-    let mut random = Random(3);
-    let inputs = [random.array(&[5, 4]), random.array(&[4])];
-    for (name, f) in functions {
-        assert_close(&by_jacobian(f, &inputs)?, &one_by_one(f, &inputs)?, 1e-14, name);
-    }
-    Ok(())
-}
-
-#[test]
 fn in_single_precision() -> Result<()> {
     let x = Array1::from_shape_fn(20, |k| 0.1 * k as f32 - 1.0);
     let w = Array2::from_shape_fn((20, 20), |(i, j)| ((i * 7 + j) % 5) as f32 - 2.0);

@@ -73,7 +73,7 @@ impl<T: Engine> Graph<T> {
         let parents = distinct(&tape.parents_of(id));
         self.sweep.add_one(id, &node, T::one());
         match call {
-            true => self.sweep_call_alone(id)?,
+            true => self.sweep_call(id)?,
             false => self.sweep.visit_formula(tape, &self.memory, id, &node),
         }
         strands.gather(self.tape.get_mut(), &mut self.sweep, &node, &parents);
@@ -207,14 +207,6 @@ impl<T: Engine> Graph<T> {
         done
     }
 
-    /// As [`Graph::sweep_call`], but no further than to the op's arguments.
-    fn sweep_call_alone(&mut self, id: usize) -> Result<()> {
-        let floor = std::mem::replace(&mut self.sweep.floor, id);
-        let outcome = self.sweep_call(id);
-        self.sweep.floor = floor;
-        outcome
-    }
-
     /// The op at node `id` swept for one strand after the other.
     fn sweep_each(&mut self, strands: &mut Strands<T>, id: usize, parents: &[usize]) -> Result<()> {
         let tape = self.tape.get_mut();
@@ -236,7 +228,7 @@ impl<T: Engine> Graph<T> {
                     self.sweep.store(&node, loan);
                 }
             }
-            self.sweep_call_alone(id)?;
+            self.sweep_call(id)?;
             let tape = self.tape.get_mut();
             for &parent in parents {
                 if let Some(bar) = self.sweep.take(&tape.nodes[parent]) {
