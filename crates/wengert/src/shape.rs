@@ -139,6 +139,17 @@ pub fn reduced(shape: &[usize], axes: &[usize], keepdims: bool) -> Shape {
     shape.iter().enumerate().filter_map(keep).collect()
 }
 
+/// Sorts axes so that those of larger steps come first. By insertion: there are few.
+pub fn outermost_first(axes: &mut [usize], strides: &[isize]) {
+    for end in 1..axes.len() {
+        let mut at = end;
+        while at > 0 && strides[axes[at - 1]] < strides[axes[at]] {
+            axes.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

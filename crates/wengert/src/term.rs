@@ -9,7 +9,7 @@ use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::op::table::{tuned_table, unary_table};
 use crate::op::*;
-use crate::rule::{Dtype, Record, Terms};
+use crate::rule::{Dtype, Record};
 use crate::shape::{Axes, Shape};
 use crate::var::Var;
 use crate::words::*;
@@ -74,17 +74,16 @@ impl<'r, T: Functions> Term<'r, T> {
         self.shape().len()
     }
 
-    /// Records an op of several results.
-    pub fn apply_all(self, op: impl Into<Op>, rest: &[Self]) -> Terms<'r, T> {
+    /// Records an op of one result on this and further arguments.
+    pub fn apply(self, op: impl Into<Op>, rest: &[Self]) -> Self {
+        self.record(&op.into(), rest)
+    }
+
+    fn record(self, op: &Op, rest: &[Self]) -> Self {
         let mut vars: SmallVec<[Var; 4]> = SmallVec::with_capacity(1 + rest.len());
         vars.push(self.var());
         vars.extend(rest.iter().map(|t| t.var()));
-        self.tape.apply(&op.into(), &vars).into_iter().map(|v| Term::new(self.tape, v)).collect()
-    }
-
-    /// Records an op of one result on this and further arguments.
-    pub fn apply(self, op: impl Into<Op>, rest: &[Self]) -> Self {
-        self.apply_all(op, rest)[0]
+        Term::new(self.tape, self.tape.apply(op, &vars)[0])
     }
 
     /// A constant of one value on the same tape.

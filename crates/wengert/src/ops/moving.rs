@@ -7,7 +7,7 @@ use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Operand, Walk};
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
-use crate::shape::{Layout, Shape};
+use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
 
 /// Shape and type of the one argument of an op that takes every type.
@@ -40,7 +40,7 @@ pub fn viewed(layout: Layout, offset: isize) -> Option<(Layout, isize)> {
 pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_, T>, accumulate: bool) {
     if gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
         let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).collect();
-        order.sort_by_key(|&axis| std::cmp::Reverse(to.strides()[axis]));
+        outermost_first(&mut order, to.strides());
         (to, from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
         if let (Some(to), Some(from)) = (to.as_slice_mut(), operand(&from)) {
             return if accumulate { from.add_to(to) } else { from.copy_to(to) };

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads::{self, PIECE};
-use crate::shape::Shape;
+use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
 use bundle::{Columns, Lane};
 pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Variance};
@@ -51,7 +51,7 @@ fn in_blocks<T: Functions>(
 ) {
     // Of these reductions none depends on the order within a lane: take that of memory.
     let mut over = Shape::from_slice(over);
-    over.sort_by_key(|&k| std::cmp::Reverse(x.strides()[k]));
+    outermost_first(&mut over, x.strides());
     if let Some(block) = Block::of(x, &over) {
         let Block { x, n, inner } = block;
         if n > 0 && out.len() > inner && inner > 0 && threads::pays(x.len()) {
