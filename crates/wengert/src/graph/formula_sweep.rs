@@ -42,7 +42,7 @@ impl<T: Functions> Sweep<T> {
         }
         let data = y_bar.slice_mut::<T>(len);
         if divisor != 1.0 {
-            data.iter_mut().for_each(|y_bar| *y_bar = *y_bar / T::of(divisor));
+            data.iter_mut().for_each(|y_bar| *y_bar /= T::of(divisor));
         }
         let shape = tape.shape(id - 1);
         let kept = Layout::contiguous(&reduced(shape, over, true));

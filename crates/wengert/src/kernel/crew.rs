@@ -73,7 +73,7 @@ impl Region {
             *DESK.work.get() = Some(std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const Work>(work))
         };
         let region = (DESK.state.load(Ordering::Relaxed) & !(REGION - 1)).wrapping_add(REGION);
-        DESK.state.store(region | OPEN | seats as u64 * SEAT, Ordering::Release);
+        DESK.state.store(region | OPEN | (seats as u64 * SEAT), Ordering::Release);
         Region
     }
 }
