@@ -36,9 +36,12 @@ pub fn viewed(layout: Layout, offset: isize) -> Option<(Layout, isize)> {
     }
 }
 
+/// Elements from which a copy in the order of memory pays for finding that order.
+const ORDERED: usize = 64;
+
 /// Overwrites `to` by `from`, or adds to it.
 pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_, T>, accumulate: bool) {
-    if gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
+    if to.len() >= ORDERED && gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
         let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).collect();
         outermost_first(&mut order, to.strides());
         (to, from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
