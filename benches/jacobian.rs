@@ -9,14 +9,14 @@ use wengert_benches::data;
 type Function = fn(&Graph, &[Var]) -> Var;
 
 /// A function and the shape of its one argument.
-pub const FUNCTIONS: [(&str, Function, &[usize]); 4] = [
+const FUNCTIONS: [(&str, Function, &[usize]); 4] = [
     ("numbers_30_to_20", numbers, &[30]),
     ("bundle_41_to_20", bundle, &[41]),
     ("network_10_to_10", network, &[10]),
     ("arrays_100000_to_12", arrays, &[100_000]),
 ];
 
-pub fn each(g: &Graph, x: Var) -> Vec<Var> {
+fn each(g: &Graph, x: Var) -> Vec<Var> {
     (0..g.len(x) as isize).map(|k| g.select(x, 0, k)).collect()
 }
 
@@ -80,7 +80,7 @@ fn arrays(g: &Graph, x: &[Var]) -> Var {
 }
 
 /// A sweep for each row.
-pub fn one_by_one(f: Function, x: &ArrayD<f64>) -> Vec<f64> {
+fn one_by_one(f: Function, x: &ArrayD<f64>) -> Vec<f64> {
     let mut g = Graph::new();
     let leaf = g.leaf(x);
     let y = f(&g, &[leaf]);
