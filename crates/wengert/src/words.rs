@@ -35,6 +35,8 @@ tuned_table!(tuned_words);
 pub trait BinaryWords: Copy {
     fn pow(self, other: Self) -> Self;
     fn hypot(self, other: Self) -> Self;
+    fn sigmoid_gap(self, other: Self) -> Self;
+    fn sigmoid2_gap(self, other: Self) -> Self;
     fn digamma_gap(self, other: Self) -> Self;
     fn gammainc_dx(self, other: Self) -> Self;
     /// The partial of `gammainc` to its first argument.
@@ -83,24 +85,17 @@ pub(crate) fn bounded_below<N: Words>(x: N) -> N {
     x.clamp([-1e30, f64::INFINITY])
 }
 
-/// Twice the argument of the tanh in the approximate GELU: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
+/// The derivative of twice the argument of the tanh in the approximate GELU: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
 #[inline(always)]
-pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
-    x * (x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(2.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x)
-}
-
-/// The derivative of [`gelu_gate`].
-#[inline(always)]
-pub(crate) fn gelu_gate_slope<N: Words>(x: N) -> N {
+pub(crate) fn gelu_cubic_slope<N: Words>(x: N) -> N {
     x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(6.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x
 }
 
-/// The derivative of `x * sigmoid(gelu_gate(x))`; beyond 1e10 it is 0 or 1.
+/// The derivative of `x * gelu_gate(x)`; beyond 1e10 it is 0 or 1.
 #[inline(always)]
 pub(crate) fn gelu_tanh_slope<N: Words>(x: N) -> N {
     let x = x.clamp([-1e10, 1e10]);
-    let gate = gelu_gate(x);
-    gate.sigmoid() * (x.lit(1.0) + x * (-gate).sigmoid() * gelu_gate_slope(x))
+    x.gelu_gate() * (x.lit(1.0) + x * (-x).gelu_gate() * gelu_cubic_slope(x))
 }
 
 /// The derivative of `erfinv` at `x` with value `y`. Near the ends `e^(y^2)` would carry the error of `y` times `2 y^2`;

@@ -112,11 +112,11 @@ pub(crate) mod math {
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh sech asinh acosh atanh
-        sigmoid log_sigmoid softplus erf erfc gaussian half_gaussian);
+        sigmoid log_sigmoid softplus gelu_gate erf erfc gaussian half_gaussian);
     special!(ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
     special_of_order!(polygamma sinc_derivative erfcx_derivative iv ive_slope);
     special2!(betaln digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
-    forward2!(pow atan2 hypot);
+    forward2!(pow atan2 hypot sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap);
     real!(sqrt abs floor ceil trunc);
 
     #[inline(always)]
@@ -263,6 +263,14 @@ impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
     #[inline(always)]
     fn hypot(self, other: Self) -> Self {
         math::hypot(self, other)
+    }
+    #[inline(always)]
+    fn sigmoid_gap(self, other: Self) -> Self {
+        math::sigmoid_gap(self, other)
+    }
+    #[inline(always)]
+    fn sigmoid2_gap(self, other: Self) -> Self {
+        math::sigmoid2_gap(self, other)
     }
     #[inline(always)]
     fn digamma_gap(self, other: Self) -> Self {

@@ -98,7 +98,7 @@ macro_rules! binary_markers {
         impl BinaryWords for Marker { $(fn $name(self, other: Marker) -> Marker { self.with(other) })* }
     };
 }
-binary_markers!(pow hypot digamma_gap gammainc_dx gammainc_da);
+binary_markers!(pow hypot sigmoid_gap sigmoid2_gap digamma_gap gammainc_dx gammainc_da);
 
 impl Words for Marker {
     type Mask = u8;

@@ -55,11 +55,16 @@ macro_rules! binary_table {
             select(a.hypot(b).eq(a.lit(0.0)), a.lit(0.0), -(a / a.hypot(b) / a.hypot(b))), (0.3, 3.0), (-3.0, 3.0);
         /// `sqrt(a^2 + b^2)` without overflow. The partials at the origin are NaN.
         hypot: Hypot, |a, b, y| math::hypot(a, b), a / y, b / y, (0.3, 3.0), (-3.0, 3.0);
-        /// `log(e^a + e^b)` without overflow. The smaller partial is as accurate as the rounded `a - b`.
-        logaddexp: LogAddExp, |a, b, y| math::logaddexp(a, b), (a - b).sigmoid(), (b - a).sigmoid(), (-3.0, 3.0), (-3.0, 3.0);
+        /// `log(e^a + e^b)` without overflow.
+        logaddexp: LogAddExp, |a, b, y| math::logaddexp(a, b), a.sigmoid_gap(b), b.sigmoid_gap(a), (-3.0, 3.0), (-3.0, 3.0);
         /// `log2(2^a + 2^b)` without overflow.
-        logaddexp2: LogAddExp2, |a, b, y| math::logaddexp2(a, b), (a.lit(std::f64::consts::LN_2) * (a - b)).sigmoid(),
-            (a.lit(std::f64::consts::LN_2) * (b - a)).sigmoid(), (-3.0, 3.0), (-3.0, 3.0);
+        logaddexp2: LogAddExp2, |a, b, y| math::logaddexp2(a, b), a.sigmoid2_gap(b), b.sigmoid2_gap(a), (-3.0, 3.0), (-3.0, 3.0);
+        /// `sigmoid(a - b)`, the weight of `e^a` in `e^a + e^b`: in the tails, too, where the rounding of `a - b` would be felt.
+        sigmoid_gap: SigmoidGap, |a, b, y| math::sigmoid_gap(a, b), y * b.sigmoid_gap(a), -(y * b.sigmoid_gap(a)),
+            (-3.0, 3.0), (-3.0, 3.0);
+        /// The weight of `2^a` in `2^a + 2^b`, as `sigmoid_gap`.
+        sigmoid2_gap: Sigmoid2Gap, |a, b, y| math::sigmoid2_gap(a, b), a.lit(std::f64::consts::LN_2) * (y * b.sigmoid2_gap(a)),
+            a.lit(-std::f64::consts::LN_2) * (y * b.sigmoid2_gap(a)), (-3.0, 3.0), (-3.0, 3.0);
         /// `a log(b)`, 0 where `a = 0`. Where `a = 0` and `b <= 0` the partial to `a` is 0; at the origin both are.
         xlogy: Xlogy, |a, b, y|
             select(a.eq(a.lit(0.0)), select(b.eq(b), a, b), a * math::log(b)),

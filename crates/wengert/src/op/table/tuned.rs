@@ -25,17 +25,20 @@ macro_rules! tuned_table {
         /// `x` where positive, `p * (e^x - 1)` elsewhere.
         elu: Elu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * x.expm1()),
             select(x.gt(x.lit(0.0)), x.lit(1.0), x.lit(p[0]) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
-        /// `x` where positive, `p * (e^(x / p) - 1)` elsewhere; at 0 the partial is 1 from either side. In the lower tail it is
-        /// as accurate as the rounded `x / p`.
+        /// `x` where positive, `p * (e^(x / p) - 1)` elsewhere; at 0 the partial is 1 from either side.
         celu: Celu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * (x / x.lit(p[0])).expm1()),
-            select(x.gt(x.lit(0.0)), x.lit(1.0), (x / x.lit(p[0])).clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
-        /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`. In the lower tail it is as accurate as the
-        /// rounded `beta x`.
+            select(x.gt(x.lit(0.0)), x.lit(1.0), x.clamp([f64::NEG_INFINITY, p[0].abs()]).exp_over(p)), -3.0, 3.0;
+        /// `e^(x / p)`, the quotient to twice the digits.
+        exp_over: ExpOver, |x, y, p| math::exp_over(x, x.lit(p[0])), y / x.lit(p[0]), -3.0, 3.0;
+        /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`.
         softplus: Softplus, |x, y, p|
-            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus(x.lit(p[0]) * x) / x.lit(p[0])),
-            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), (x.lit(p[0]) * x).sigmoid()), -3.0, 3.0;
-        /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1` (in the lower tail as accurate as its rounded cubic).
-        gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { gelu_gate(x).sigmoid() },
+            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus_scaled(x, x.lit(p[0])) / x.lit(p[0])),
+            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), x.sigmoid_scaled([p[0], 0.0])), -3.0, 3.0;
+        /// `sigmoid(p x)`, the product to twice the digits.
+        sigmoid_scaled: SigmoidScaled, |x, y, p| math::sigmoid_scaled(x, x.lit(p[0])), x.lit(p[0]) * (y * (-x).sigmoid_scaled(p)),
+            -3.0, 3.0;
+        /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1`.
+        gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { x.gelu_gate() },
             if p[0] == 0.0 { x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
             else { gelu_tanh_slope(x) }, -3.0, 3.0;
         /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere; an infinite bound is none.

@@ -78,6 +78,8 @@ macro_rules! unary_table {
         /// `x * tanh(softplus(x))`.
         mish: Mish, |x, y, p| bounded_below(x) * math::softplus(x).tanh(),
             (-(-x).logsigmoid()).tanh() + bounded(x) * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
+        /// `0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, what `gelu_tanh` multiplies `x` by.
+        gelu_gate: GeluGate, |x, y, p| math::gelu_gate(x), y * (-x).gelu_gate() * gelu_cubic_slope(x.clamp([-1e10, 1e10])), -3.0, 3.0;
         /// `scale * (x if x > 0 else alpha * (e^x - 1))`; at 0 the partial is that of the branch `x <= 0`.
         selu: Selu, |x, y, p| select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE) * x, x.lit(SELU_SCALE * SELU_ALPHA) * x.expm1()),
             select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE), x.lit(SELU_SCALE * SELU_ALPHA) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;

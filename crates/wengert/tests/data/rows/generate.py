@@ -183,11 +183,13 @@ row("powf", lambda r: logu(r, 1e-150, 1e150, 40), lambda x, p: x ** p, lambda x,
 row("leaky_relu", real, lambda x, p: x if x > 0 else p * x, lambda x, p: ONE if x > 0 else p, params=[(0.25,)])
 row("elu", lambda r: real(r, 700), lambda x, p: x if x > 0 else p * expm1(x), lambda x, p: ONE if x > 0 else p * exp(x), params=[(1.0,), (0.3,)])
 row("celu", lambda r: real(r, 100), lambda x, p: x if x > 0 else p * expm1(x / p), lambda x, p: ONE if x > 0 else exp(x / p),
-    scales=(None, lambda x, p: exp(min(x, 0) / p) * (1 + fabs(x / p))), params=[(1.0,), (0.5,), (0.3,)])
+    params=[(1.0,), (0.5,), (0.3,), (0.625,)])
+row("exp_over", lambda r: real(r, 100), lambda x, p: exp(x / p), lambda x, p: exp(x / p) / p, params=[(1.0,), (0.3,), (-0.625,)])
 row("softplus", lambda r: real(r, 100), lambda x, b, t: x if b * x > t else log1p(exp(b * x)) / b,
     lambda x, b, t: ONE if b * x > t else sigmoid(b * x),
-    scales=(lambda x, b, t: log1p(exp(b * x)) / b * (1 + max(-b * x, 0)), lambda x, b, t: sigmoid(b * x) * (1 + max(-b * x, 0))),
-    params=[(1.0, 20.0), (2.0, 10.0), (0.3, 20.0)])
+    params=[(1.0, 20.0), (2.0, 10.0), (0.3, 20.0), (0.625, 20.0), (7.3, 20.0)])
+row("sigmoid_scaled", lambda r: real(r, 100), lambda x, p: sigmoid(p * x), lambda x, p: p * sigmoid(p * x) * sigmoid(-p * x),
+    params=[(1.0,), (0.3,), (-0.625,), (6.7,)])
 
 
 def gelu_gate(x):
@@ -205,13 +207,10 @@ def gelu_slope(x, kind, size=lambda v: v):
     return sigmoid(g) * (1 + size(x) * sigmoid(-g) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 
 
-def gate_error(x, kind):
-    """What the rounding of the gate is amplified by in the exponential."""
-    return 1 if kind == 0 else 1 + max(-gelu_gate(x), 0)
-
-
 row("gelu", lambda r: [x for x in real(r, 36)], gelu, gelu_slope, params=[(0.0,), (1.0,)],
-    scales=(lambda x, k: fabs(gelu(x, k)) * gate_error(x, k), lambda x, k: gelu_slope(x, k, fabs) * gate_error(x, k)), diff=False)
+    scales=(None, lambda x, k: gelu_slope(x, k, fabs)), diff=False)
+row("gelu_gate", lambda r: real(r, 20), lambda x: sigmoid(gelu_gate(x)),
+    lambda x: sigmoid(gelu_gate(x)) * sigmoid(-gelu_gate(x)) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 row("clamp", real, lambda x, lo, hi: min(max(x, lo), hi), lambda x, lo, hi: ONE if lo < x < hi else ZERO, params=[(-0.5, 0.75)])
 row("hardshrink", real, lambda x, p: x if fabs(x) > p else ZERO, lambda x, p: ONE if fabs(x) > p else ZERO, params=[(0.5,)])
 row("softshrink", real, lambda x, p: sign(x) * (fabs(x) - p) if fabs(x) > p else ZERO, lambda x, p: ONE if fabs(x) > p else ZERO, params=[(0.5,)])
@@ -268,11 +267,13 @@ anywhere = lambda r: both(logu(r, 1e-100, 1e100, 20) + logu(r, 1e-3, 1e3, 40))
 row("atan2", pairs(anywhere, anywhere), atan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 row("hypot", pairs(anywhere, anywhere), lambda a, b: sqrt(a * a + b * b), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b / sqrt(a * a + b * b))
 wide = pairs(lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40), lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40))
-apart = lambda c: (lambda a, b: sigmoid(c * (a - b)) * (1 + c * fabs(a - b)), lambda a, b: sigmoid(c * (b - a)) * (1 + c * fabs(a - b)))
-largest = lambda a, b: max(fabs(a), fabs(b))
-row("logaddexp", wide, lambda a, b: log(exp(a) + exp(b)), lambda a, b: sigmoid(a - b), lambda a, b: sigmoid(b - a), scales=(largest, *apart(1)), diff=False)
-row("logaddexp2", wide, lambda a, b: log(mpf(2) ** a + mpf(2) ** b) / ln2, lambda a, b: sigmoid(ln2 * (a - b)),
-    lambda a, b: sigmoid(ln2 * (b - a)), scales=(largest, *apart(ln2)), diff=False)
+weight = lambda a, b: sigmoid(a - b)
+weight2 = lambda a, b: sigmoid(ln2 * (a - b))
+highest = lambda a, b: fabs(max(a, b))
+row("logaddexp", wide, lambda a, b: log(exp(a) + exp(b)), weight, lambda a, b: weight(b, a), scales=(highest,), diff=False)
+row("logaddexp2", wide, lambda a, b: log(mpf(2) ** a + mpf(2) ** b) / ln2, weight2, lambda a, b: weight2(b, a), scales=(highest,), diff=False)
+row("sigmoid_gap", wide, weight, lambda a, b: weight(a, b) * weight(b, a), lambda a, b: -weight(a, b) * weight(b, a), diff=False)
+row("sigmoid2_gap", wide, weight2, lambda a, b: ln2 * weight2(a, b) * weight2(b, a), lambda a, b: -ln2 * weight2(a, b) * weight2(b, a), diff=False)
 row("xlogy", pairs(real, positive), lambda a, b: a * log(b), lambda a, b: log(b), lambda a, b: a / b)
 row("xlog1py", pairs(real, lambda r: [b for b in unit(r)] + logu(r, 1, 1e100, 30)), lambda a, b: a * log1p(b), lambda a, b: log1p(b), lambda a, b: a / (1 + b))
 
