@@ -269,6 +269,15 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     fn sigmoid2_gap(self, other: Self) -> Self {
         self.binary(Binary::Sigmoid2Gap, other)
     }
+    fn direction(self, other: Self) -> Self {
+        self.binary(Binary::Direction, other)
+    }
+    fn log_digamma_gap(self, other: Self) -> Self {
+        self.binary(Binary::LogDigammaGap, other)
+    }
+    fn polygamma_gap(self, other: Self, n: u32) -> Self {
+        self.apply(PolygammaGap { n }, &[other])
+    }
     fn digamma_gap(self, other: Self) -> Self {
         self.binary(Binary::DigammaGap, other)
     }

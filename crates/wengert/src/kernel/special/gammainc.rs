@@ -57,6 +57,17 @@ pub(crate) fn gammainc_da(a: f64, x: f64) -> f64 {
     }
 }
 
+/// `ln x - digamma(a)`, `a > 0`, `x >= 0`, NaN outside. Error at most 1.0 ulp, or 1e-17 next to the root.
+pub(crate) fn log_digamma_gap(a: f64, x: f64) -> f64 {
+    if !(a > 0.0 && x >= 0.0) {
+        f64::NAN
+    } else if x == 0.0 || x.is_infinite() || !(1e-290..1e290).contains(&a) {
+        x.ln() - if a < 1.0 { -1.0 / a } else { a.ln() }
+    } else {
+        (log_minus_digamma1p(a, x) + Dd::from(1.0) / Dd::from(a)).round()
+    }
+}
+
 /// `ln x - digamma(a + 1)`, whose terms are nearly equal for x next to a: absolute error about 1e-17.
 fn log_minus_digamma1p(a: f64, x: f64) -> Dd {
     let (mut z, mut steps, one) = (two_sum(a, 1.0), Dd::from(0.0), Dd::from(1.0));

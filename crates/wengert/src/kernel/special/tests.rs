@@ -48,6 +48,12 @@ fn report(name: &str, bound: f64, (error, at): (f64, Vec<f64>)) {
     assert!(error <= bound, "{name}: error {error} ulp at {at:?}, documented {bound}");
 }
 
+#[test]
+fn polygamma_gap() {
+    let worst = worst("polygamma_gap", 3, |x| super::polygamma_gap(x[0] as u32, x[1], x[2]));
+    report("polygamma_gap", 4.0, worst);
+}
+
 macro_rules! references {
     ($($name:ident: $check:ident($bound:expr, $f:expr);)*) => {
         $(#[test] fn $name() { $check(stringify!($name), $bound, $f); })*

@@ -35,7 +35,7 @@ macro_rules! tuned_table {
             select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus_scaled(x, x.lit(p[0])) / x.lit(p[0])),
             select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), x.sigmoid_scaled([p[0], 0.0])), -3.0, 3.0;
         /// `sigmoid(p x)`, the product to twice the digits.
-        sigmoid_scaled: SigmoidScaled, |x, y, p| math::sigmoid_scaled(x, x.lit(p[0])), x.lit(p[0]) * (y * (-x).sigmoid_scaled(p)),
+        sigmoid_scaled: SigmoidScaled, |x, y, p| math::sigmoid_scaled(x, x.lit(p[0])), x.lit(p[0]) * logistic_slope(y * (-x).sigmoid_scaled(p), x.lit(0.5 * p[0]) * x),
             -3.0, 3.0;
         /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1`.
         gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { x.gelu_gate() },
@@ -61,9 +61,8 @@ macro_rules! tuned_table {
         erfcx_derivative: ErfcxDerivative, |x, y, p| math::erfcx_derivative(x, p[0]), x.erfcx_derivative([p[0] + 1.0, 0.0]), -1.0, 3.0;
         /// Modified Bessel function of the first kind, of whole order `p >= 0`.
         iv: Iv, |x, y, p| math::iv(x, p[0]), x.lit(0.5) * (x.iv([(p[0] - 1.0).abs(), 0.0]) + x.iv([p[0] + 1.0, 0.0])), -3.0, 3.0;
-        /// The derivative of `e^-|x| iv(x)`.
-        ive_slope: IveSlope, |x, y, p| math::ive_slope(x, p[0]),
-            x.lit(0.5) * (x.ive_slope([(p[0] - 1.0).abs(), 0.0]) + x.ive_slope([p[0] + 1.0, 0.0])) - x.sign() * y, -3.0, 3.0;
+        /// The derivative of order `p[1]` of `e^-|x|` times `iv` of order `p[0]`; at 0 the factor counts as 1.
+        ive_derivative: IveDerivative, |x, y, p| math::ive_derivative(x, p), x.ive_derivative([p[0], p[1] + 1.0]), -3.0, 3.0;
     } };
 }
 

@@ -184,6 +184,8 @@ fn what_does_not_fit_is_refused() {
         (conv(2).into(), vec![x, &[1, 3, 2, 2]], ShapeMismatch),
         (conv(2).into(), vec![x, &[1, 2, 5, 5]], ShapeMismatch),
         (conv(2).into(), vec![x, &[1, 2, 0, 2]], ShapeMismatch),
+        (pool(1).into(), vec![&[1, 2, 0, 4]], ShapeMismatch),
+        (AvgPool { rank: 2, kernel: [2, 2].into_iter().collect(), padding: [1, 1].into_iter().collect(), ..AvgPool::default() }.into(), vec![&[1, 2, 4, 0]], ShapeMismatch),
         (conv(2).into(), vec![x, &[1, 2, 2, 2], &[2]], ShapeMismatch),
         (conv(1).into(), vec![x, &[1, 2, 2, 2]], RankMismatch),
         (conv(3).into(), vec![x, &[1, 2, 2, 2]], InvalidAttribute),

@@ -106,6 +106,7 @@ row("sigmoid", lambda r: real(r, 700), sigmoid, lambda x: sigmoid(x) * sigmoid(-
 row("logsigmoid", lambda r: real(r, 700), lambda x: -log1p(exp(-x)) if x > 0 else x - log1p(exp(x)), lambda x: sigmoid(-x))
 row("softsign", lambda r: real(r, 100) + both(logu(r, 10, 1e150, 20)), lambda x: x / (1 + fabs(x)), lambda x: 1 / (1 + fabs(x)) ** 2)
 row("relu", real, lambda x: max(x, ZERO), lambda x: ONE if x > 0 else ZERO)
+row("sigmoid_prime", lambda r: real(r, 700), lambda x: sigmoid(x) * sigmoid(-x), lambda x: sigmoid(x) * sigmoid(-x) * -tanh(x / 2))
 row("silu", lambda r: real(r, 700), lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
     scales=(None, lambda x: sigmoid(x) * (1 + fabs(x) * sigmoid(-x))))
 
@@ -161,16 +162,24 @@ row("i0", lambda r: real(r, 700), lambda x: bessel(0, x), lambda x: bessel(1, x)
 row("i1", lambda r: real(r, 700), lambda x: bessel(1, x), lambda x: (bessel(0, x) + bessel(2, x)) / 2)
 
 
+def bessel_k(n, k, x):
+    """The k-th derivative of I_n."""
+    return sum(mp.binomial(k, j) * bessel(abs(n - k + 2 * j), x) for j in range(k + 1)) / mpf(2) ** k
+
+
+def scaled_k(n, k, x):
+    """The k-th derivative of e^-|x| I_n."""
+    with mp.workdps(120):
+        return exp(-fabs(x)) * sum(mp.binomial(k, j) * (-sign(x)) ** j * bessel_k(n, k - j, x) for j in range(k + 1))
+
+
 def slope(n, x):
-    """The derivative of e^-|x| I_n(x)."""
-    with mp.workdps(80):
-        return exp(-fabs(x)) * ((bessel(abs(n - 1), x) + bessel(n + 1, x)) / 2 - sign(x) * bessel(n, x))
+    return scaled_k(n, 1, x)
 
 
 scaled = lambda n, x: exp(-fabs(x)) * bessel(n, x)
 row("i0e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(0, x), lambda x: slope(0, x))
-row("i1e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(1, x), lambda x: slope(1, x),
-    scales=(None, lambda x: scaled(1, x) / (1 + fabs(x))))
+row("i1e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(1, x), lambda x: slope(1, x))
 
 # One argument with attributes.
 row("shift", real, lambda x, p: x + p, lambda x, p: ONE, params=[(1.75,), (-0.3,)])
@@ -224,11 +233,8 @@ row("erfcx_derivative", lambda r: [x for x in some_erfcx(r) if x > -20], lambda 
     params=[(0.0,), (1.0,), (2.0,)])
 row("iv", lambda r: real(r, 700), lambda x, n: bessel(int(n), x), lambda x, n: (bessel(abs(int(n) - 1), x) + bessel(int(n) + 1, x)) / 2,
     params=[(0.0,), (1.0,), (2.0,), (5.0,)])
-row("ive_slope", lambda r: real(r, 700), lambda x, n: slope(int(n), x),
-    lambda x, n: (slope(abs(int(n) - 1), x) + slope(int(n) + 1, x)) / 2 - sign(x) * slope(int(n), x), diff=False,
-    scales=(lambda x, n: scaled(int(n), fabs(x)) / (1 + fabs(x)),
-            lambda x, n: fabs(slope(int(n), x)) + fabs(slope(abs(int(n) - 1), x)) + fabs(slope(int(n) + 1, x))),
-    params=[(0.0,), (1.0,), (2.0,), (5.0,)])
+row("ive_derivative", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 10)), lambda x, n, k: scaled_k(int(n), int(k), x),
+    lambda x, n, k: scaled_k(int(n), int(k) + 1, x), params=[(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (5.0, 1.0), (0.0, 2.0), (1.0, 2.0)], diff=False)
 
 
 # Two arguments.
@@ -266,6 +272,8 @@ row("prelu", ab, lambda a, b: a if a > 0 else a * b, lambda a, b: ONE if a > 0 e
 anywhere = lambda r: both(logu(r, 1e-100, 1e100, 20) + logu(r, 1e-3, 1e3, 40))
 row("atan2", pairs(anywhere, anywhere), atan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 row("hypot", pairs(anywhere, anywhere), lambda a, b: sqrt(a * a + b * b), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b / sqrt(a * a + b * b))
+row("direction", pairs(anywhere, anywhere), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b * b / sqrt(a * a + b * b) ** 3,
+    lambda a, b: -a * b / sqrt(a * a + b * b) ** 3)
 wide = pairs(lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40), lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40))
 weight = lambda a, b: sigmoid(a - b)
 weight2 = lambda a, b: sigmoid(ln2 * (a - b))
@@ -286,15 +294,16 @@ def psi_gap(n, a, b):
 beta_pairs = lambda r: special.pairs(r, 1e-5, 50, 80) + special.pairs(r, 1, 1e12, 40) + special.pairs(r, 1e-60, 1e3, 12)
 row("betaln", beta_pairs, special.beta_log, lambda a, b: -psi_gap(0, a, b), lambda a, b: -psi_gap(0, b, a),
     scales=(special.FUNCTIONS["betaln"][2],), diff=False)
-row("digamma_gap", beta_pairs, lambda a, b: psi_gap(0, a, b), lambda a, b: psi_gap(1, a, b), lambda a, b: psi(1, a + b),
-    scales=(None, lambda a, b: psi(1, a)), diff=False)
+row("digamma_gap", beta_pairs, lambda a, b: psi_gap(0, a, b), lambda a, b: psi_gap(1, a, b), lambda a, b: psi(1, a + b), diff=False)
+row("log_digamma_gap", lambda r: [(a, b) for a, b in special.gamma_points(r) if a > 1e-12], lambda a, b: log(b) - psi(0, a),
+    lambda a, b: -psi(1, a), lambda a, b: 1 / b, scales=(lambda a, b: mpf(1) / 64,), diff=False)
 gamma_pairs = lambda r: [(a, x) for a, x in r.sample(special.gamma_points(r), 160) if 1e-12 < a < 2e3]
 gamma_dx = special.FUNCTIONS["gammainc_dx"][1]
 row("gammainc", gamma_pairs, lambda a, x: special.gamma_p_q(a, x)[0], special.gamma_p_da, gamma_dx, diff=False)
 row("gammaincc", gamma_pairs, lambda a, x: special.gamma_p_q(a, x)[1], lambda a, x: -special.gamma_p_da(a, x),
     lambda a, x: -gamma_dx(a, x), diff=False)
 row("gammainc_dx", gamma_pairs, gamma_dx, lambda a, x: gamma_dx(a, x) * (log(x) - psi(0, a)), lambda a, x: gamma_dx(a, x) * ((a - 1) / x - 1),
-    scales=(None, lambda a, x: gamma_dx(a, x) * (fabs(log(x)) + fabs(psi(0, a))), lambda a, x: gamma_dx(a, x) * (fabs(a - 1) / x + 1)))
+    scales=(None, lambda a, x: gamma_dx(a, x) / 64))
 
 
 def columns(value, scale):

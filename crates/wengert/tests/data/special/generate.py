@@ -298,6 +298,15 @@ def beta_log(a, b):
         return (loggamma(a) + loggamma(b) - loggamma(a + b)).real
 
 
+def polygamma_gap(n, a, b):
+    with mp.workdps(400):
+        return psi(n, mpf(a) + b) - psi(n, a)
+
+
+reference("polygamma_gap", lambda r: [(float(r.choice((1, 2, 3, 4))), a, b) for a, b in pairs(r, 1e-5, 50, 200)
+          + pairs(r, 1, 1e12, 100) + pairs(r, 1e-40, 1e3, 60)], lambda n, a, b: polygamma_gap(int(n), a, b))
+
+
 def main(names):
     for name, (points, f, scale) in FUNCTIONS.items():
         if names and name not in names:
