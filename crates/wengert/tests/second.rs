@@ -11,8 +11,15 @@ use wengert::prelude::*;
 /// What a second partial is off by at most, but for the rows of [`EXCEPTIONS`].
 const BOUND: f64 = 8.0;
 
-/// Next to an inflexion, where the size an eighth of the argument away is small, too.
-const EXCEPTIONS: &[(&str, f64)] = &[("gelu", 12.0), ("mish", 12.0), ("sigmoid_prime", 12.0)];
+/// Next to a zero of the second partial, where its size an eighth of the argument away is small, too.
+const EXCEPTIONS: &[(&str, f64)] = &[
+    ("gelu", 12.0),
+    ("mish", 15.0),
+    ("sigmoid_prime", 15.0),
+    ("atan2", 15.0),
+    ("direction", 15.0),
+    ("pow", 15.0),
+];
 
 /// Arguments and attributes, and of each second partial the two parts and the size.
 struct Point {

@@ -7,7 +7,6 @@ digits; the others have a formula.
 Run: python3 generate.py [name ...]
 """
 import importlib.util
-import random
 import struct
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ rows = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(rows)
 special, bits = rows.special, rows.bits
 mp.dps = 60
-POINTS = 40
 
 
 def log_ndtr_2(x):
@@ -104,10 +102,9 @@ def main(names):
         if names and name not in names:
             continue
         count = len(partials)
-        words = [line.split(" ")[:count + len(params[0])] for line in (rows_dir / f"{name}.txt").read_text().splitlines()]
-        chosen = random.Random(name).sample(words, min(len(words), POINTS * len(params)))
+        points = [line.split(" ")[:count + len(params[0])] for line in (rows_dir / f"{name}.txt").read_text().splitlines()]
         lines = []
-        for words in chosen:
+        for words in points:
             if name in LIMITS and abs(struct.unpack(">d", bytes.fromhex(words[0]))[0]) > LIMITS[name]:
                 continue
             args = [mpf(struct.unpack(">d", bytes.fromhex(w))[0]) for w in words]
