@@ -34,8 +34,7 @@ fn look_up(name: &str, a: &Attrs<'_>) -> Result<Op, Unfit> {
         "leaky_relu" => Op::Tuned(Tuned::LeakyRelu, [a.float("negative_slope", 0.01)?, 0.0]),
         "elu" => Op::Tuned(Tuned::Elu, [a.float("alpha", 1.0)?, 0.0]),
         "gelu" => {
-            let which = choice(a, "approximate", "none", &[("none", 0.0), ("tanh", 1.0)])?;
-            Op::Tuned(Tuned::Gelu, [which, 0.0])
+            Op::Unary(choice(a, "approximate", "none", &[("none", Unary::Gelu), ("tanh", Unary::GeluTanh)])?)
         }
         "clamp" => {
             Op::Tuned(Tuned::Clamp, [a.float("min", f64::NEG_INFINITY)?, a.float("max", f64::INFINITY)?])

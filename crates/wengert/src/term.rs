@@ -269,9 +269,6 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     fn sigmoid2_gap(self, other: Self) -> Self {
         self.binary(Binary::Sigmoid2Gap, other)
     }
-    fn direction(self, other: Self) -> Self {
-        self.binary(Binary::Direction, other)
-    }
     fn log_digamma_gap(self, other: Self) -> Self {
         self.binary(Binary::LogDigammaGap, other)
     }

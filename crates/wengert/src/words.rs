@@ -37,7 +37,6 @@ pub trait BinaryWords: Copy {
     fn hypot(self, other: Self) -> Self;
     fn sigmoid_gap(self, other: Self) -> Self;
     fn sigmoid2_gap(self, other: Self) -> Self;
-    fn direction(self, other: Self) -> Self;
     fn digamma_gap(self, other: Self) -> Self;
     fn log_digamma_gap(self, other: Self) -> Self;
     /// `polygamma(n, a + b) - polygamma(n, a)`.
@@ -107,6 +106,14 @@ pub(crate) fn gelu_tanh_slope<N: Words>(x: N) -> N {
 pub(crate) fn one_minus_square<N: Words>(x: N) -> N {
     let one = x.lit(1.0);
     select(x.abs().lt(x.lit(0.5)), one - x * x, (one - x) * (one + x))
+}
+
+/// `a / y` for `y = hypot(a, b)`. Where it is near 1 it is written so that its own derivative does not cancel.
+#[inline(always)]
+pub(crate) fn cosine<N: Words>(a: N, b: N, y: N) -> N {
+    let (cosine, sine) = (a / y, b / y);
+    let near_one = a.sign() * (a.lit(1.0) - sine.square() / (a.lit(1.0) + cosine.abs()));
+    select(a.abs().le(b.abs()), cosine, near_one)
 }
 
 /// `sigmoid(2 x) sigmoid(-2 x)`, which `product` is already. Near 0 it is written so that its own derivative does not cancel.

@@ -150,7 +150,7 @@ fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     each!(w (x) (f) relu6 deg2rad rad2deg hardsigmoid hardswish isnan isinf isfinite);
     each!(w (x * 2.0 + x) (x + wide) sin eval);
     each!(w (x, x) (x, wide) fmax fmin remainder fmod floor_divide copysign heaviside prelu logaddexp2 xlogy xlog1py betaln);
-    each!(w (x, x) (x, wide) sigmoid_gap sigmoid2_gap direction digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx zeta);
+    each!(w (x, x) (x, wide) sigmoid_gap sigmoid2_gap digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx zeta);
     each!(w (x, 0.5) (f, 0.5) celu hardshrink softshrink logit_with);
     call!(w, threshold(x, 0.5, 1.0)(f, 0.5, 1.0));
     call!(w, hardtanh(x, 0.0, 1.0)(f, 0.0, 1.0));

@@ -112,7 +112,7 @@ pub(crate) mod math {
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh sech asinh acosh atanh
-        sigmoid sigmoid_prime log_sigmoid softplus gelu_gate erf erfc gaussian half_gaussian);
+        sigmoid log_sigmoid softplus gelu_gate erf erfc gaussian half_gaussian);
     special!(ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
     special_of_order!(polygamma sinc_derivative erfcx_derivative iv);
     special2!(betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
@@ -275,10 +275,6 @@ impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
     #[inline(always)]
     fn sigmoid2_gap(self, other: Self) -> Self {
         math::sigmoid2_gap(self, other)
-    }
-    #[inline(always)]
-    fn direction(self, other: Self) -> Self {
-        self / math::hypot(self, other)
     }
     #[inline(always)]
     fn log_digamma_gap(self, other: Self) -> Self {

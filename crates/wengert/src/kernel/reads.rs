@@ -101,7 +101,7 @@ macro_rules! binary_markers {
         }
     };
 }
-binary_markers!(pow hypot direction sigmoid_gap sigmoid2_gap digamma_gap log_digamma_gap gammainc_dx gammainc_da);
+binary_markers!(pow hypot sigmoid_gap sigmoid2_gap digamma_gap log_digamma_gap gammainc_dx gammainc_da);
 
 impl Words for Marker {
     type Mask = u8;

@@ -234,7 +234,6 @@ pub(super) fn attributes(op: Tuned) -> &'static [Params] {
         Tuned::Elu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
         Tuned::ExpOver | Tuned::SigmoidScaled => &[[0.7, 0.0]],
-        Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
         Tuned::Clamp => &[[-0.5, 0.75], [f64::NEG_INFINITY, 0.75]],
         Tuned::Celu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Hardshrink | Tuned::Softshrink => &[[0.5, 0.0], [0.0, 0.0]],

@@ -54,10 +54,7 @@ macro_rules! binary_table {
             select(a.hypot(b).eq(a.lit(0.0)), a.lit(0.0), b / a.hypot(b) / a.hypot(b)),
             select(a.hypot(b).eq(a.lit(0.0)), a.lit(0.0), -(a / a.hypot(b) / a.hypot(b))), (0.3, 3.0), (-3.0, 3.0);
         /// `sqrt(a^2 + b^2)` without overflow. The partials at the origin are NaN.
-        hypot: Hypot, |a, b, y| math::hypot(a, b), a.direction(b), b.direction(a), (0.3, 3.0), (-3.0, 3.0);
-        /// `a / hypot(a, b)`. NaN at the origin.
-        direction: Direction, |a, b, y| a / math::hypot(a, b), b.direction(a).square() / a.hypot(b),
-            -(y * b.direction(a) / a.hypot(b)), (0.3, 3.0), (0.3, 3.0);
+        hypot: Hypot, |a, b, y| math::hypot(a, b), cosine(a, b, y), cosine(b, a, y), (0.3, 3.0), (-3.0, 3.0);
         /// `log(e^a + e^b)` without overflow.
         logaddexp: LogAddExp, |a, b, y| math::logaddexp(a, b), a.sigmoid_gap(b), b.sigmoid_gap(a), (-3.0, 3.0), (-3.0, 3.0);
         /// `log2(2^a + 2^b)` without overflow.

@@ -37,10 +37,6 @@ macro_rules! tuned_table {
         /// `sigmoid(p x)`, the product to twice the digits.
         sigmoid_scaled: SigmoidScaled, |x, y, p| math::sigmoid_scaled(x, x.lit(p[0])), x.lit(p[0]) * logistic_slope(y * (-x).sigmoid_scaled(p), x.lit(0.5 * p[0]) * x),
             -3.0, 3.0;
-        /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1`.
-        gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { x.gelu_gate() },
-            if p[0] == 0.0 { x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
-            else { gelu_tanh_slope(x) }, -3.0, 3.0;
         /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere; an infinite bound is none.
         clamp: Clamp, |x, y, p| math::clamp(x, p), between(x, p), -3.0, 3.0;
         /// `x` where `|x| > p`, 0 elsewhere (also at the bound).

@@ -68,7 +68,7 @@ macro_rules! unary_table {
         /// `1 / (1 + e^-x)`.
         sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), x.sigmoid_prime(), -4.0, 4.0;
         /// The derivative of `sigmoid`. Its own is written with tanh: `sigmoid(-x) - sigmoid(x)` would cancel near 0.
-        sigmoid_prime: SigmoidPrime, |x, y, p| math::sigmoid_prime(x), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
+        sigmoid_prime: SigmoidPrime, |x, y, p| x.sigmoid() * (-x).sigmoid(), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
         /// `log sigmoid(x)`, without overflow at either end.
         logsigmoid: LogSigmoid, |x, y, p| math::log_sigmoid(x), (-x).sigmoid(), -4.0, 4.0;
         /// `x / (1 + |x|)`.
@@ -80,6 +80,10 @@ macro_rules! unary_table {
         /// `x * tanh(softplus(x))`.
         mish: Mish, |x, y, p| bounded_below(x) * math::softplus(x).tanh(),
             (-(-x).logsigmoid()).tanh() + bounded(x) * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
+        /// `x * ndtr(x)`.
+        gelu: Gelu, |x, y, p| bounded_below(x) * x.ndtr(), x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian(), -3.0, 3.0;
+        /// `x * gelu_gate(x)`, the approximation of `gelu` by tanh.
+        gelu_tanh: GeluTanh, |x, y, p| bounded_below(x) * x.gelu_gate(), gelu_tanh_slope(x), -3.0, 3.0;
         /// `0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, what `gelu_tanh` multiplies `x` by.
         gelu_gate: GeluGate, |x, y, p| math::gelu_gate(x), gelu_gate_slope(x, y), -3.0, 3.0;
         /// `scale * (x if x > 0 else alpha * (e^x - 1))`; at 0 the partial is that of the branch `x <= 0`.

@@ -216,8 +216,8 @@ def gelu_slope(x, kind, size=lambda v: v):
     return sigmoid(g) * (1 + size(x) * sigmoid(-g) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 
 
-row("gelu", lambda r: [x for x in real(r, 36)], gelu, gelu_slope, params=[(0.0,), (1.0,)],
-    scales=(None, lambda x, k: gelu_slope(x, k, fabs)), diff=False)
+row("gelu", lambda r: [x for x in real(r, 36)], lambda x: gelu(x, 0), lambda x: gelu_slope(x, 0), scales=(None, lambda x: gelu_slope(x, 0, fabs)), diff=False)
+row("gelu_tanh", lambda r: [x for x in real(r, 36)], lambda x: gelu(x, 1), lambda x: gelu_slope(x, 1), scales=(None, lambda x: gelu_slope(x, 1, fabs)), diff=False)
 row("gelu_gate", lambda r: real(r, 20), lambda x: sigmoid(gelu_gate(x)),
     lambda x: sigmoid(gelu_gate(x)) * sigmoid(-gelu_gate(x)) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 row("clamp", real, lambda x, lo, hi: min(max(x, lo), hi), lambda x, lo, hi: ONE if lo < x < hi else ZERO, params=[(-0.5, 0.75)])
@@ -272,8 +272,6 @@ row("prelu", ab, lambda a, b: a if a > 0 else a * b, lambda a, b: ONE if a > 0 e
 anywhere = lambda r: both(logu(r, 1e-100, 1e100, 20) + logu(r, 1e-3, 1e3, 40))
 row("atan2", pairs(anywhere, anywhere), atan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 row("hypot", pairs(anywhere, anywhere), lambda a, b: sqrt(a * a + b * b), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b / sqrt(a * a + b * b))
-row("direction", pairs(anywhere, anywhere), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b * b / sqrt(a * a + b * b) ** 3,
-    lambda a, b: -a * b / sqrt(a * a + b * b) ** 3)
 wide = pairs(lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40), lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40))
 weight = lambda a, b: sigmoid(a - b)
 weight2 = lambda a, b: sigmoid(ln2 * (a - b))
