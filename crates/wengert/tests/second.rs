@@ -12,8 +12,14 @@ use wengert::prelude::*;
 const BOUND: f64 = 8.0;
 
 /// Next to a zero of the second partial, where its size an eighth of the argument away is small, too.
-const EXCEPTIONS: &[(&str, f64)] =
-    &[("gelu", 12.0), ("mish", 15.0), ("sigmoid_prime", 15.0), ("atan2", 15.0), ("pow", 15.0)];
+const EXCEPTIONS: &[(&str, f64)] = &[
+    ("gelu", 12.0),
+    ("gelu_tanh", 24.0),
+    ("mish", 15.0),
+    ("sigmoid_prime", 15.0),
+    ("atan2", 15.0),
+    ("pow", 15.0),
+];
 
 /// Arguments and attributes, and of each second partial the two parts and the size.
 struct Point {
