@@ -20,6 +20,10 @@ pub(crate) fn meaning(name: &str, attrs: &Attrs<'_>) -> Result<Meaning, String> 
 }
 
 fn look_up(name: &str, a: &Attrs<'_>) -> Result<Op, Unfit> {
+    if name == "gelu" {
+        let kinds = [("none", Unary::Gelu), ("tanh", Unary::GeluTanh)];
+        return Ok(Op::Unary(choice(a, "approximate", "none", &kinds)?));
+    }
     if let Some(op) = Unary::ALL.iter().find(|op| op.name() == name) {
         return Ok(Op::Unary(*op));
     }
@@ -33,10 +37,6 @@ fn look_up(name: &str, a: &Attrs<'_>) -> Result<Op, Unfit> {
         "softplus" => Op::Tuned(Tuned::Softplus, [a.float("beta", 1.0)?, a.float("threshold", 20.0)?]),
         "leaky_relu" => Op::Tuned(Tuned::LeakyRelu, [a.float("negative_slope", 0.01)?, 0.0]),
         "elu" => Op::Tuned(Tuned::Elu, [a.float("alpha", 1.0)?, 0.0]),
-        "gelu" => {
-            let which = choice(a, "approximate", "none", &[("none", 0.0), ("tanh", 1.0)])?;
-            Op::Tuned(Tuned::Gelu, [which, 0.0])
-        }
         "clamp" => {
             Op::Tuned(Tuned::Clamp, [a.float("min", f64::NEG_INFINITY)?, a.float("max", f64::INFINITY)?])
         }

@@ -81,10 +81,6 @@ pub trait Expr: Operand {
         threshold(bound: f64, value: f64) Threshold [bound, value];
         /// `log(1 + e^self)`.
         softplus() Softplus [1.0, 20.0];
-        /// `self` times the normal distribution function of `self`.
-        gelu() Gelu [0.0, 0.0];
-        /// The approximation of [`Expr::gelu`] by tanh.
-        gelu_tanh() Gelu [1.0, 0.0];
         /// The derivative of order `n` of `digamma`.
         polygamma(n: u32) Polygamma [f64::from(n), 0.0];
     }

@@ -263,6 +263,18 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     fn hypot(self, other: Self) -> Self {
         self.binary(Binary::Hypot, other)
     }
+    fn sigmoid_gap(self, other: Self) -> Self {
+        self.binary(Binary::SigmoidGap, other)
+    }
+    fn sigmoid2_gap(self, other: Self) -> Self {
+        self.binary(Binary::Sigmoid2Gap, other)
+    }
+    fn log_digamma_gap(self, other: Self) -> Self {
+        self.binary(Binary::LogDigammaGap, other)
+    }
+    fn polygamma_gap(self, other: Self, n: u32) -> Self {
+        self.apply(PolygammaGap { n }, &[other])
+    }
     fn digamma_gap(self, other: Self) -> Self {
         self.binary(Binary::DigammaGap, other)
     }

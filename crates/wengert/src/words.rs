@@ -35,7 +35,12 @@ tuned_table!(tuned_words);
 pub trait BinaryWords: Copy {
     fn pow(self, other: Self) -> Self;
     fn hypot(self, other: Self) -> Self;
+    fn sigmoid_gap(self, other: Self) -> Self;
+    fn sigmoid2_gap(self, other: Self) -> Self;
     fn digamma_gap(self, other: Self) -> Self;
+    fn log_digamma_gap(self, other: Self) -> Self;
+    /// `polygamma(n, a + b) - polygamma(n, a)`.
+    fn polygamma_gap(self, other: Self, n: u32) -> Self;
     fn gammainc_dx(self, other: Self) -> Self;
     /// The partial of `gammainc` to its first argument.
     fn gammainc_da(self, other: Self) -> Self;
@@ -83,24 +88,51 @@ pub(crate) fn bounded_below<N: Words>(x: N) -> N {
     x.clamp([-1e30, f64::INFINITY])
 }
 
-/// Twice the argument of the tanh in the approximate GELU: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
+/// The derivative of twice [`gelu_cubic`]: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
 #[inline(always)]
-pub(crate) fn gelu_gate<N: Words>(x: N) -> N {
-    x * (x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(2.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x)
-}
-
-/// The derivative of [`gelu_gate`].
-#[inline(always)]
-pub(crate) fn gelu_gate_slope<N: Words>(x: N) -> N {
+pub(crate) fn gelu_cubic_slope<N: Words>(x: N) -> N {
     x.lit(2.0 * SQRT_2_OVER_PI) + x.lit(6.0 * SQRT_2_OVER_PI * GELU_CUBIC) * x * x
 }
 
-/// The derivative of `x * sigmoid(gelu_gate(x))`; beyond 1e10 it is 0 or 1.
+/// The derivative of `x * gelu_gate(x)`; beyond 1e10 it is 0 or 1.
 #[inline(always)]
 pub(crate) fn gelu_tanh_slope<N: Words>(x: N) -> N {
     let x = x.clamp([-1e10, 1e10]);
-    let gate = gelu_gate(x);
-    gate.sigmoid() * (x.lit(1.0) + x * (-gate).sigmoid() * gelu_gate_slope(x))
+    x.gelu_gate() * (x.lit(1.0) + x * (-x).gelu_gate() * gelu_cubic_slope(x))
+}
+
+/// `1 - x^2`: neither it near the ends nor its own derivative near 0 cancels.
+#[inline(always)]
+pub(crate) fn one_minus_square<N: Words>(x: N) -> N {
+    let one = x.lit(1.0);
+    select(x.abs().lt(x.lit(0.5)), one - x * x, (one - x) * (one + x))
+}
+
+/// `a / y` for `y = hypot(a, b)`. Where it is near 1 it is written so that its own derivative does not cancel.
+#[inline(always)]
+pub(crate) fn cosine<N: Words>(a: N, b: N, y: N) -> N {
+    let (cosine, sine) = (a / y, b / y);
+    let near_one = a.sign() * (a.lit(1.0) - sine.square() / (a.lit(1.0) + cosine.abs()));
+    select(a.abs().le(b.abs()), cosine, near_one)
+}
+
+/// `sigmoid(2 x) sigmoid(-2 x)`, which `product` is already. Near 0 it is written so that its own derivative does not cancel.
+#[inline(always)]
+pub(crate) fn logistic_slope<N: Words>(product: N, x: N) -> N {
+    select(x.abs().lt(x.lit(0.5)), x.lit(0.25) * x.sech().square(), product)
+}
+
+/// The argument of the tanh in the approximate GELU, rounded.
+#[inline(always)]
+pub(crate) fn gelu_cubic<N: Words>(x: N) -> N {
+    x * (x.lit(SQRT_2_OVER_PI) + x.lit(SQRT_2_OVER_PI * GELU_CUBIC) * x * x)
+}
+
+/// The derivative of `gelu_gate` at `x` with value `y`; beyond 1e10 it is 0.
+#[inline(always)]
+pub(crate) fn gelu_gate_slope<N: Words>(x: N, y: N) -> N {
+    let x = x.clamp([-1e10, 1e10]);
+    logistic_slope(y * (-x).gelu_gate(), gelu_cubic(x)) * gelu_cubic_slope(x)
 }
 
 /// The derivative of `erfinv` at `x` with value `y`. Near the ends `e^(y^2)` would carry the error of `y` times `2 y^2`;

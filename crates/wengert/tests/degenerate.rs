@@ -1,8 +1,9 @@
 //! Equal eigenvalues and singular values: derivatives that exist are right there, and those that do not are refused.
 
 use ndarray::{Array2, Array3, ArrayD, array};
+use wengert::ErrorKind;
 use wengert::ErrorKind::{NotDifferentiable, SingularMatrix};
-use wengert::op::{CholeskySolve, TriangularSolve};
+use wengert::op::{CholeskySolve, Pinv, TriangularSolve};
 use wengert::prelude::*;
 
 /// `q diag(values) q^T` for a rotation `q` about no axis in particular.
@@ -225,6 +226,76 @@ fn a_zero_on_a_diagonal_is_singular() {
     let loss = g.sum(g.matmul(q, r));
     assert_eq!(g.gradient(loss, &[dependent]).unwrap_err().kind(), SingularMatrix);
     assert_eq!(g.backward(loss).unwrap_err().kind(), SingularMatrix);
+}
+
+/// Without a derivative by any of the three ways to one.
+fn without_derivative(what: &str, kind: ErrorKind, loss: Loss, a: &Array2<f64>) {
+    let mut g = Graph::new();
+    let x = g.leaf(a);
+    let y = loss(&g, x);
+    assert!(g.item(y).is_finite(), "{what}: the value is there");
+    assert_eq!(g.gradient(y, &[x]).expect_err(what).kind(), kind, "{what}");
+    let towards = g.constant(weights(a.dim()));
+    assert_eq!(g.tangent(y, &[(x, towards)]).expect_err(what).kind(), kind, "{what}");
+    assert_eq!(g.backward(y).expect_err(what).kind(), kind, "{what}");
+}
+
+#[test]
+fn matrices_singular_to_rounding() {
+    // 0.1 * 3 is not 0.3: what is left of the second column is rounding.
+    let tall = array![[0.1, 0.3], [0.7, 2.1], [1.1, 3.3]];
+    let wide = array![[0.1, 0.3, 5.0], [0.7, 2.1, 1.0]];
+    let qr: Loss = |g, a| {
+        let (q, r) = g.qr(a);
+        let r = g.sum(r * r);
+        g.eval(r + g.sum(q * q))
+    };
+    for a in [&tall, &wide] {
+        without_derivative("qr", SingularMatrix, qr, a);
+    }
+    holds("qr of independent columns of any size", qr, &array![[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]]);
+    let graded = array![[1.0, 0.0], [0.0, 1e-150]];
+    let g = Graph::new();
+    let x = g.leaf(graded);
+    g.gradient(qr(&g, x), &[x]).unwrap();
+
+    let pinv: Loss = |g, a| {
+        let p = g.pinv(a);
+        g.sum(p * p)
+    };
+    let lstsq: Loss = |g, a| {
+        let b = g.constant(array![1.0, -2.0, 0.5]);
+        g.sum(g.lstsq(a, b))
+    };
+    without_derivative("pinv", NotDifferentiable, pinv, &tall);
+    without_derivative("pinv", NotDifferentiable, pinv, &tall.t().to_owned());
+    without_derivative("lstsq", NotDifferentiable, lstsq, &tall);
+    let g = Graph::new();
+    let (a, b) = (g.leaf(&tall), g.leaf(array![1.0, -2.0, 0.5]));
+    let x = g.sum(g.lstsq(a, b));
+    assert!(g.gradient(x, &[b]).is_ok(), "it is linear in the right side");
+    let p = g.try_apply(&Pinv { rtol: Some(1e-10) }.into(), &[a]).unwrap()[0];
+    assert!(g.gradient(g.sum(p), &[a]).is_ok(), "a rank that is given stays");
+}
+
+#[test]
+fn vectors_of_a_singular_value_zero() {
+    let tall = array![[2.0, 4.0], [1.0, 2.0], [-2.0, -4.0]];
+    let gram: Loss = |g, a| {
+        let u = g.svd(a).unwrap().0;
+        weighted(g, g.matmul(u, g.t(u)))
+    };
+    let right: Loss = |g, a| {
+        let vt = g.svd(a).unwrap().2;
+        weighted(g, g.matmul(g.t(vt), vt))
+    };
+    for a in [tall.clone(), &tall * 0.1] {
+        without_derivative("the space of the left vectors", NotDifferentiable, gram, &a);
+        without_derivative("the space of the right vectors", NotDifferentiable, right, &a.t().to_owned());
+        holds("leading part of a tall matrix", leading_part, &a);
+        holds("leading part of a wide matrix", leading_part, &a.t().to_owned());
+    }
+    holds("the space of the left vectors", gram, &array![[2.0, 4.0], [1.0, -2.0], [-2.0, 1.0]]);
 }
 
 #[test]

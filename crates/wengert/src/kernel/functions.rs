@@ -11,7 +11,7 @@ use crate::kernel::special;
 use crate::op::{Binary, Params, Tuned, Unary};
 
 macro_rules! primitives {
-    (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; two: $($two:ident $std2:ident)*;
+    (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; own_two: $($own2:ident)*; two: $($two:ident $std2:ident)*;
         special: $($special:ident)*; of_order: $($of_order:ident)*; special2: $($special2:ident)*) => {
         /// Primitive functions; `MODE` says for which kind of code (see `kernel::level`).
         #[allow(missing_docs)]
@@ -29,6 +29,13 @@ macro_rules! primitives {
                 match MODE {
                     SCALAR | PLAIN => Elementary::$method::<false>(self),
                     _ => Elementary::$method::<true>(self),
+                }
+            })*
+            $(#[inline(always)]
+            fn $own2<const MODE: u8>(self, other: Self) -> Self {
+                match MODE {
+                    SCALAR | PLAIN => Elementary::$own2::<false>(self, other),
+                    _ => Elementary::$own2::<true>(self, other),
                 }
             })*
             $(#[inline(always)]
@@ -51,6 +58,14 @@ macro_rules! primitives {
             fn $special2(self, other: Self) -> Self {
                 Self::of(special::$special2(self.as_f64(), other.as_f64()))
             })*
+            #[inline(never)]
+            fn ive_derivative(self, [n, k]: Params) -> Self {
+                Self::of(special::ive_derivative(n as u32, k as u32, self.as_f64()))
+            }
+            #[inline(never)]
+            fn polygamma_gap(self, b: Self, n: u32) -> Self {
+                Self::of(special::polygamma_gap(n, self.as_f64(), b.as_f64()))
+            }
             #[inline(never)]
             fn betainc(self, b: Self, x: Self) -> Self {
                 Self::of(special::betainc(self.as_f64(), b.as_f64(), x.as_f64()))
@@ -82,11 +97,12 @@ macro_rules! primitives {
 }
 primitives! {
     std: exp exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh;
-    own: acosh acosh atanh atanh sech sech sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square;
+    own: acosh acosh atanh atanh sech sech sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square gelu_gate gelu_gate;
+    own_two: sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap;
     two: pow powf atan2 atan2 hypot hypot;
     special: ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink;
-    of_order: polygamma sinc_derivative erfcx_derivative iv ive_slope;
-    special2: betaln digamma_gap gammainc gammaincc gammainc_dx gammainc_da zeta
+    of_order: polygamma sinc_derivative erfcx_derivative iv;
+    special2: betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da zeta
 }
 
 macro_rules! functions {

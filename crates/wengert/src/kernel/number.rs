@@ -112,13 +112,17 @@ pub(crate) mod math {
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh sech asinh acosh atanh
-        sigmoid log_sigmoid softplus erf erfc gaussian half_gaussian);
+        sigmoid log_sigmoid softplus gelu_gate erf erfc gaussian half_gaussian);
     special!(ndtr log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
-    special_of_order!(polygamma sinc_derivative erfcx_derivative iv ive_slope);
-    special2!(betaln digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
-    forward2!(pow atan2 hypot);
+    special_of_order!(polygamma sinc_derivative erfcx_derivative iv);
+    special2!(betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
+    forward2!(pow atan2 hypot sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap);
     real!(sqrt abs floor ceil trunc);
 
+    #[inline(always)]
+    pub fn ive_derivative<T: Functions, const F: u8>(x: Number<T, F>, p: Params) -> Number<T, F> {
+        Number(x.0.ive_derivative(p))
+    }
     #[inline(always)]
     pub fn round<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
         Number(T::round_half_even(x.0))
@@ -263,6 +267,22 @@ impl<T: Functions, const MODE: u8> BinaryWords for Number<T, MODE> {
     #[inline(always)]
     fn hypot(self, other: Self) -> Self {
         math::hypot(self, other)
+    }
+    #[inline(always)]
+    fn sigmoid_gap(self, other: Self) -> Self {
+        math::sigmoid_gap(self, other)
+    }
+    #[inline(always)]
+    fn sigmoid2_gap(self, other: Self) -> Self {
+        math::sigmoid2_gap(self, other)
+    }
+    #[inline(always)]
+    fn log_digamma_gap(self, other: Self) -> Self {
+        math::log_digamma_gap(self, other)
+    }
+    #[inline(always)]
+    fn polygamma_gap(self, other: Self, n: u32) -> Self {
+        Number(self.0.polygamma_gap(other.0, n))
     }
     #[inline(always)]
     fn digamma_gap(self, other: Self) -> Self {

@@ -95,10 +95,13 @@ tuned_table!(tuned_markers);
 
 macro_rules! binary_markers {
     ($($name:ident)*) => {
-        impl BinaryWords for Marker { $(fn $name(self, other: Marker) -> Marker { self.with(other) })* }
+        impl BinaryWords for Marker {
+            $(fn $name(self, other: Marker) -> Marker { self.with(other) })*
+            fn polygamma_gap(self, other: Marker, _: u32) -> Marker { self.with(other) }
+        }
     };
 }
-binary_markers!(pow hypot digamma_gap gammainc_dx gammainc_da);
+binary_markers!(pow hypot sigmoid_gap sigmoid2_gap digamma_gap log_digamma_gap gammainc_dx gammainc_da);
 
 impl Words for Marker {
     type Mask = u8;

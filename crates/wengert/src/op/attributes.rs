@@ -76,6 +76,8 @@ attributes! {
     Logical { kind: LogicalKind = LogicalKind::And }
     /// The partial of the incomplete gamma function of `[a, x]` to `a`.
     GammaIncDa {}
+    /// `polygamma(n, a + b) - polygamma(n, a)` of `[a, b]`.
+    PolygammaGap { n: u32 = 1 }
     /// Regularised incomplete beta function of `[a, b, x]`.
     BetaInc {}
     /// The partial of `BetaInc` to `x`.

@@ -79,7 +79,7 @@ macro_rules! op_enum {
 
 op_enum! {
     Where = "where" Detach = "detach" StraightThrough = "straight_through" ScaleGradient = "scale_gradient"
-    Logical = "logical_and" GammaIncDa = "gammainc_da" BetaInc = "betainc" BetaIncDx = "betainc_dx" Zeta = "zeta"
+    Logical = "logical_and" GammaIncDa = "gammainc_da" PolygammaGap = "polygamma_gap" BetaInc = "betainc" BetaIncDx = "betainc_dx" Zeta = "zeta"
     Sum = "sum" Mean = "mean" Prod = "prod" Max = "max" Min = "min" Variance = "var" Std = "std" Norm = "norm"
     LogSumExp = "logsumexp" CumSum = "cumsum" CumProd = "cumprod" Recurrence = "recurrence"
     LogCumSumExp = "logcumsumexp" CumMax = "cummax" CumMin = "cummin" Sort = "sort" TopK = "topk"

@@ -4,11 +4,11 @@ use ndarray::Zip;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::op::{BetaInc, BetaIncDx, GammaIncDa, Zeta};
+use crate::op::{BetaInc, BetaIncDx, GammaIncDa, PolygammaGap, Zeta};
 use crate::rule::*;
 use crate::shape::broadcast;
 use crate::term::Term;
-use crate::words::{BinaryWords, UnaryWords, Words};
+use crate::words::{BinaryWords, TunedWords, UnaryWords, Words};
 
 fn infer(args: &[Arg], count: usize) -> Result<Specs, Refusal> {
     one(broadcast(expect(args, &[Dtype::Real; 3][..count])?)?)
@@ -60,13 +60,29 @@ impl<T: Functions> Rule<T> for GammaIncDa {
     /// By `x` it is the derivative of the density by `a`.
     fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         let (a, x) = (call.args[0], call.args[1]);
-        cotangents(call, y_bar, |_| a.gammainc_dx(x) * (x.log() - a.digamma()))
+        cotangents(call, y_bar, |_| a.gammainc_dx(x) * a.log_digamma_gap(x))
     }
     fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
         constant(
             &call.needs[..1],
             "the incomplete gamma function has no second derivative by its order; detach it",
         )
+    }
+}
+
+impl<T: Functions> Rule<T> for PolygammaGap {
+    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        infer(args, 2)
+    }
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, |a, b| a.polygamma_gap(b, self.n))
+    }
+    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        let (a, b, next) = (call.args[0], call.args[1], self.n + 1);
+        cotangents(call, y_bar, |k| match k {
+            0 => a.polygamma_gap(b, next),
+            _ => (a + b).polygamma([f64::from(next), 0.0]),
+        })
     }
 }
 

@@ -169,6 +169,7 @@ fn special(op: &Op) -> Option<Vec<Sample>> {
             Some(two.into_iter().chain([Sample::new(of(LogicalKind::Not), vec![a()])]).collect())
         }
         Op::GammaIncDa(_) => all([0.3, 0.3, 0.0], [5.0, 5.0, 0.0], 2, &[0]),
+        Op::PolygammaGap(_) => all([0.4, 0.3, 0.0], [4.0, 3.0, 0.0], 2, &[]),
         Op::BetaInc(_) => all([0.6, 0.7, 0.1], [4.0, 3.0, 0.9], 3, &[0, 1]),
         Op::BetaIncDx(_) => all([0.6, 0.7, 0.1], [4.0, 3.0, 0.9], 3, &[]),
         Op::Zeta(_) => all([1.3, 0.4, 0.0], [4.0, 3.0, 0.0], 2, &[0]),
@@ -232,13 +233,14 @@ pub(super) fn attributes(op: Tuned) -> &'static [Params] {
         Tuned::LeakyRelu => &[[0.01, 0.0], [0.3, 0.0]],
         Tuned::Elu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Softplus => &[[1.0, 20.0], [2.0, 3.1]],
-        Tuned::Gelu => &[[0.0, 0.0], [1.0, 0.0]],
+        Tuned::ExpOver | Tuned::SigmoidScaled => &[[0.7, 0.0]],
         Tuned::Clamp => &[[-0.5, 0.75], [f64::NEG_INFINITY, 0.75]],
         Tuned::Celu => &[[1.0, 0.0], [0.4, 0.0]],
         Tuned::Hardshrink | Tuned::Softshrink => &[[0.5, 0.0], [0.0, 0.0]],
         Tuned::Threshold => &[[0.5, 0.2], [-0.25, -1.0]],
         Tuned::SincDerivative | Tuned::ErfcxDerivative => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
-        Tuned::Iv | Tuned::IveSlope => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
+        Tuned::Iv => &[[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]],
+        Tuned::IveDerivative => &[[0.0, 1.0], [1.0, 2.0], [4.0, 1.0]],
         Tuned::Polygamma => &[[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]],
     }
 }

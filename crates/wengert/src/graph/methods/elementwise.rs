@@ -166,10 +166,6 @@ tuned_methods! {
     softplus() Softplus [1.0, 20.0];
     /// `log(1 + e^(beta x)) / beta`; where `beta x > threshold` it is `x` itself.
     softplus_with(beta: f64, threshold: f64) Softplus [beta, threshold];
-    /// `x` times the normal distribution function of `x`.
-    gelu() Gelu [0.0, 0.0];
-    /// The approximation of `gelu` by tanh.
-    gelu_tanh() Gelu [1.0, 0.0];
     /// The derivative of order `n` of `digamma`.
     polygamma(n: u32) Polygamma [f64::from(n), 0.0];
 }

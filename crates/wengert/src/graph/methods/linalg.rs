@@ -90,8 +90,7 @@ impl<T: Engine> Graph<T> {
 
     /// `X` of least norm among those of least `|A X - B|`, through the pseudoinverse.
     ///
-    /// `[.., m, n] x [.., m, k] -> [.., n, k]`; a `b` of one axis is a vector. Derivatives hold where the rank does not
-    /// change. O(batch (m n min(m, n) + m n k)).
+    /// `[.., m, n] x [.., m, k] -> [.., n, k]`; a `b` of one axis is a vector. Derivatives by `a` as of [`Graph::pinv`]. O(batch (m n min(m, n) + m n k)).
     ///
     /// # Panics
     /// If shapes do not fit.
@@ -104,7 +103,9 @@ impl<T: Engine> Graph<T> {
 
     /// The Moore-Penrose inverse. Singular values up to `max(m, n) epsilon` times the largest count as 0.
     ///
-    /// `[.., m, n] -> [.., n, m]`. Derivatives hold where the rank does not change.
+    /// `[.., m, n] -> [.., n, m]`. Where the rank is not full, derivatives are refused as not differentiable: next to such a
+    /// matrix are others of higher rank, with a far greater pseudoinverse. The op with an `rtol` of its own takes the rank as
+    /// given.
     ///
     /// # Panics
     /// If the argument has fewer than two axes.
@@ -241,7 +242,9 @@ impl<T: Engine> Graph<T> {
     ///
     /// Where eigenvalues are equal (up to rounding) their vectors turn freely, and `f_ij` counts as 0: right for what
     /// depends on their space as a whole, such as a projector. A sweep that finds single vectors of it told apart, or
-    /// values and vectors of it read together, is refused as not differentiable; so is a tangent that splits the values.
+    /// values and vectors of it read together, is refused as not differentiable; so is a tangent that splits the values. What
+    /// no cotangent shows passes: a weight `h(w)` of vectors that is 0 on such a space hides from the sweep how `h` depends on
+    /// `w` there.
     ///
     /// # Errors
     /// If the matrix is not square, or an entry is not finite.
@@ -272,7 +275,7 @@ impl<T: Engine> Graph<T> {
     /// `[.., m, n] -> [.., m, k], [.., k], [.., k, n]` with `k = min(m, n)`; signs of vectors are unspecified. Singular
     /// values alone have a gradient everywhere but at 0: `a_bar = u diag(s_bar) v^T`. With vectors, equal singular values
     /// are refused as equal eigenvalues in [`Graph::eigh`], unless `U` and `V` are read in ways in which their turning
-    /// together cancels (`U V^T`); a zero one gives infinities unless the matrix is square.
+    /// together cancels (`U V^T`); so is a zero one that is read with vectors, unless the matrix is square.
     ///
     /// # Errors
     /// If the argument has fewer than two axes, or an entry is not finite.
@@ -301,7 +304,8 @@ impl<T: Engine> Graph<T> {
     /// The reduced QR decomposition, by Householder reflectors.
     ///
     /// `[.., m, n] -> [.., m, k], [.., k, n]` with `k = min(m, n)`; signs of the diagonal of `R` are unspecified.
-    /// Derivatives need the first `k` columns to be independent, and are refused where `R` says that they are not.
+    /// Derivatives need the first `k` columns to be independent, and are refused where
+    /// `R` says that they are not, up to rounding.
     /// O(batch m n k).
     ///
     /// # Panics

@@ -70,15 +70,28 @@ pub trait Exponential: Format {
         (Self::of(1.0) + (r.hi + Self::exp_rest::<FMA>(r))) * first * second
     }
 
+    /// `e^x` of a pair.
+    #[inline(always)]
+    fn exp_of<const FMA: bool>(x: Pair<Self>) -> Self {
+        let hi = x.hi.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1);
+        let low = if x.hi == hi { x.lo } else { Self::of(0.0) };
+        Self::reduce::<FMA>(hi, low).exp::<FMA>()
+    }
+
     #[inline(always)]
     fn exp2<const FMA: bool>(self) -> Self {
+        Self::exp2_of::<FMA>(Pair { hi: self, lo: Self::of(0.0) })
+    }
+
+    /// `2^x` of a pair.
+    #[inline(always)]
+    fn exp2_of<const FMA: bool>(x: Pair<Self>) -> Self {
         let limit = Self::EXP_RANGE.1 * Self::of(1.5);
-        let x = self.at_least(Self::of(-1.0) * limit - Self::of(16.0)).at_most(limit);
-        let n = x + Self::ROUND;
-        let hi = (x - (n - Self::ROUND)) * Self::of(std::f64::consts::LN_2);
-        let (first, second) = n.factors();
-        let r = Pair { hi, lo: Self::of(0.0) };
-        (Self::of(1.0) + (hi + Self::exp_rest::<FMA>(r))) * first * second
+        let whole = x.hi.at_least(Self::of(-1.0) * limit - Self::of(16.0)).at_most(limit);
+        let low = if x.hi == whole { x.lo } else { Self::of(0.0) };
+        let (n, ln_2) = (whole + Self::ROUND, Self::of(std::f64::consts::LN_2));
+        let r = Pair::fast_sum((whole - (n - Self::ROUND)) * ln_2, low * ln_2);
+        Reduced { n, r }.exp::<FMA>()
     }
 
     #[inline(always)]

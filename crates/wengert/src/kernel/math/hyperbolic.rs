@@ -46,7 +46,12 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
-        let e = (-self.abs()).exp::<FMA>();
+        self.sigmoid_by::<FMA>((-self.abs()).exp::<FMA>())
+    }
+
+    /// The logistic function by `e^-|x|`, of `x` the sign alone.
+    #[inline(always)]
+    fn sigmoid_by<const FMA: bool>(self, e: Self) -> Self {
         let ratio = e / (Self::of(1.0) + e);
         let top = if self < Self::of(0.0) { e } else { Self::of(1.0) };
         // top / (1 + e), and the error of the quotient counts little where it is small.
@@ -64,8 +69,13 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn softplus<const FMA: bool>(self) -> Self {
-        let e = Decay::of::<FMA>(self);
-        let rest = Self::log1p_pair::<FMA>(Pair { hi: e.value, lo: Self::of(0.0) }, Self::of(0.0));
+        self.softplus_by::<FMA>(Decay::of::<FMA>(self).value)
+    }
+
+    /// `log(1 + e^x)` by `e^-|x|`.
+    #[inline(always)]
+    fn softplus_by<const FMA: bool>(self, e: Self) -> Self {
+        let rest = Self::log1p_pair::<FMA>(Pair { hi: e, lo: Self::of(0.0) }, Self::of(0.0));
         let value = self.at_least(Self::of(0.0)) + rest;
         if self == Self::INFINITY { self } else { value }
     }

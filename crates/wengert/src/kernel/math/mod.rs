@@ -13,6 +13,7 @@
 //! their results there are meaningless. A division is the dearest instruction here: no function has more than two.
 #![allow(dead_code)] // until the kernels are wired to it
 
+mod compensated;
 mod erf;
 mod exp;
 mod format;
@@ -127,6 +128,18 @@ elementary! {
     sigmoid_prime() = hyperbolic::Hyperbolic, 1.4, 1.4;
     /// log(1 + e^x).
     softplus() = hyperbolic::Hyperbolic, 1.6, 1.5;
+    /// sigmoid(x p), the product to twice the digits.
+    sigmoid_scaled(p) = compensated::Compensated, 1.9, 1.9;
+    /// softplus(x p), the product to twice the digits.
+    softplus_scaled(p) = compensated::Compensated, 2.1, 2.1;
+    /// e^(x / p), the quotient to twice the digits.
+    exp_over(p) = compensated::Compensated, 1.1, 1.1;
+    /// sigmoid(x - b), the difference to twice the digits.
+    sigmoid_gap(b) = compensated::Compensated, 1.9, 1.9;
+    /// 2^x / (2^x + 2^b), the difference to twice the digits.
+    sigmoid2_gap(b) = compensated::Compensated, 1.9, 1.9;
+    /// sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), the cubic to twice the digits.
+    gelu_gate() = compensated::Compensated, 1.9, 1.9;
     /// log(sigmoid(x)).
     log_sigmoid() = hyperbolic::Hyperbolic, 1.6, 1.5;
     /// Inverse of sinh.

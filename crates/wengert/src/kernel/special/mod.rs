@@ -39,14 +39,14 @@ pub(crate) use self::tests::ulp;
 // Not every function has its op yet.
 #[allow(unused_imports)]
 pub(crate) use self::{
-    bessel::{i0, i0e, i1, i1e, iv, ive, ive_slope},
+    bessel::{i0, i0e, i1, i1e, iv, ive, ive_derivative},
     beta::betaln,
     betainc::{betainc, betainc_dx},
-    differences::{digamma_gap, erfcx_derivative, tanhshrink},
+    differences::{digamma_gap, erfcx_derivative, polygamma_gap, tanhshrink},
     digamma::digamma,
     erf::{erf, erfc, erfcx, log_erfc},
     erfinv::{erfcinv, erfinv},
-    gammainc::{gammainc, gammainc_da, gammainc_dx, gammaincc},
+    gammainc::{gammainc, gammainc_da, gammainc_dx, gammaincc, log_digamma_gap},
     lgamma::{gamma_sign, lgamma, lgamma1p},
     logs::{entr, log1mexp, logaddexp, logit, logsubexp, xlog1py, xlogy},
     ndtr::{log_ndtr, ndtr, ndtri},

@@ -10,7 +10,7 @@
 use super::dd::two_sum;
 
 /// `B_2j / (2j)!`, j = 1..
-const EULER_MACLAURIN: [f64; 12] = [
+pub(super) const EULER_MACLAURIN: [f64; 12] = [
     1.0 / 12.0,
     -1.0 / 720.0,
     1.0 / 30_240.0,

@@ -54,12 +54,19 @@ macro_rules! binary_table {
             select(a.hypot(b).eq(a.lit(0.0)), a.lit(0.0), b / a.hypot(b) / a.hypot(b)),
             select(a.hypot(b).eq(a.lit(0.0)), a.lit(0.0), -(a / a.hypot(b) / a.hypot(b))), (0.3, 3.0), (-3.0, 3.0);
         /// `sqrt(a^2 + b^2)` without overflow. The partials at the origin are NaN.
-        hypot: Hypot, |a, b, y| math::hypot(a, b), a / y, b / y, (0.3, 3.0), (-3.0, 3.0);
-        /// `log(e^a + e^b)` without overflow. The smaller partial is as accurate as the rounded `a - b`.
-        logaddexp: LogAddExp, |a, b, y| math::logaddexp(a, b), (a - b).sigmoid(), (b - a).sigmoid(), (-3.0, 3.0), (-3.0, 3.0);
+        hypot: Hypot, |a, b, y| math::hypot(a, b), cosine(a, b, y), cosine(b, a, y), (0.3, 3.0), (-3.0, 3.0);
+        /// `log(e^a + e^b)` without overflow.
+        logaddexp: LogAddExp, |a, b, y| math::logaddexp(a, b), a.sigmoid_gap(b), b.sigmoid_gap(a), (-3.0, 3.0), (-3.0, 3.0);
         /// `log2(2^a + 2^b)` without overflow.
-        logaddexp2: LogAddExp2, |a, b, y| math::logaddexp2(a, b), (a.lit(std::f64::consts::LN_2) * (a - b)).sigmoid(),
-            (a.lit(std::f64::consts::LN_2) * (b - a)).sigmoid(), (-3.0, 3.0), (-3.0, 3.0);
+        logaddexp2: LogAddExp2, |a, b, y| math::logaddexp2(a, b), a.sigmoid2_gap(b), b.sigmoid2_gap(a), (-3.0, 3.0), (-3.0, 3.0);
+        /// `sigmoid(a - b)`, the weight of `e^a` in `e^a + e^b`: in the tails, too, where the rounding of `a - b` would be felt.
+        sigmoid_gap: SigmoidGap, |a, b, y| math::sigmoid_gap(a, b), logistic_slope(y * b.sigmoid_gap(a), a.lit(0.5) * (a - b)),
+            -logistic_slope(y * b.sigmoid_gap(a), a.lit(0.5) * (a - b)),
+            (-3.0, 3.0), (-3.0, 3.0);
+        /// The weight of `2^a` in `2^a + 2^b`, as `sigmoid_gap`.
+        sigmoid2_gap: Sigmoid2Gap, |a, b, y| math::sigmoid2_gap(a, b),
+            a.lit(std::f64::consts::LN_2) * logistic_slope(y * b.sigmoid2_gap(a), a.lit(0.5 * std::f64::consts::LN_2) * (a - b)),
+            a.lit(-std::f64::consts::LN_2) * logistic_slope(y * b.sigmoid2_gap(a), a.lit(0.5 * std::f64::consts::LN_2) * (a - b)), (-3.0, 3.0), (-3.0, 3.0);
         /// `a log(b)`, 0 where `a = 0`. Where `a = 0` and `b <= 0` the partial to `a` is 0; at the origin both are.
         xlogy: Xlogy, |a, b, y|
             select(a.eq(a.lit(0.0)), select(b.eq(b), a, b), a * math::log(b)),
@@ -72,16 +79,19 @@ macro_rules! binary_table {
             ratio_or_zero(a, b + b.lit(1.0)), (-3.0, 3.0), (-0.7, 3.0);
         /// Logarithm of the beta function, `a, b > 0`.
         betaln: Betaln, |a, b, y| math::betaln(a, b), -a.digamma_gap(b), -b.digamma_gap(a), (0.3, 5.0), (0.3, 5.0);
-        /// `digamma(a + b) - digamma(a)`, `a > 0`, `b >= 0`, accurate where `b` is small (its own partial to `a` cancels there).
-        digamma_gap: DigammaGap, |a, b, y| math::digamma_gap(a, b),
-            (a + b).polygamma([1.0, 0.0]) - a.polygamma([1.0, 0.0]), (a + b).polygamma([1.0, 0.0]), (0.3, 5.0), (0.3, 5.0);
+        /// `digamma(a + b) - digamma(a)`, `a > 0`, `b >= 0`, accurate where `b` is small.
+        digamma_gap: DigammaGap, |a, b, y| math::digamma_gap(a, b), a.polygamma_gap(b, 1), (a + b).polygamma([1.0, 0.0]),
+            (0.3, 5.0), (0.3, 5.0);
+        /// `log(b) - digamma(a)`, accurate where the two are nearly equal.
+        log_digamma_gap: LogDigammaGap, |a, b, y| math::log_digamma_gap(a, b), -a.polygamma([1.0, 0.0]), b.reciprocal(),
+            (0.3, 5.0), (0.3, 5.0);
         /// Lower regularised incomplete gamma function of order `a` at `b`. By `a` it has a first derivative only.
         gammainc: GammaInc, |a, b, y| math::gammainc(a, b), a.gammainc_da(b), a.gammainc_dx(b), (0.3, 5.0), (0.3, 5.0);
         /// Upper regularised incomplete gamma function, `1 - gammainc(a, b)`. By `a` it has a first derivative only.
         gammaincc: GammaIncC, |a, b, y| math::gammaincc(a, b), -a.gammainc_da(b), -a.gammainc_dx(b), (0.3, 5.0), (0.3, 5.0);
         /// Density of the gamma distribution of shape `a` and rate 1 at `b`.
-        gammainc_dx: GammaIncDx, |a, b, y| math::gammainc_dx(a, b), y * (b.log() - a.digamma()),
-            y * ((a - a.lit(1.0)) / b - a.lit(1.0)), (0.3, 5.0), (0.3, 5.0);
+        gammainc_dx: GammaIncDx, |a, b, y| math::gammainc_dx(a, b), y * a.log_digamma_gap(b),
+            y * ((a - a.lit(1.0) - b) / b), (0.3, 5.0), (0.3, 5.0);
     } };
 }
 

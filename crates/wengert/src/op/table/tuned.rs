@@ -25,19 +25,18 @@ macro_rules! tuned_table {
         /// `x` where positive, `p * (e^x - 1)` elsewhere.
         elu: Elu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * x.expm1()),
             select(x.gt(x.lit(0.0)), x.lit(1.0), x.lit(p[0]) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
-        /// `x` where positive, `p * (e^(x / p) - 1)` elsewhere; at 0 the partial is 1 from either side. In the lower tail it is
-        /// as accurate as the rounded `x / p`.
+        /// `x` where positive, `p * (e^(x / p) - 1)` elsewhere; at 0 the partial is 1 from either side.
         celu: Celu, |x, y, p| select(x.gt(x.lit(0.0)), x, x.lit(p[0]) * (x / x.lit(p[0])).expm1()),
-            select(x.gt(x.lit(0.0)), x.lit(1.0), (x / x.lit(p[0])).clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
-        /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`. In the lower tail it is as accurate as the
-        /// rounded `beta x`.
+            select(x.gt(x.lit(0.0)), x.lit(1.0), x.clamp([f64::NEG_INFINITY, p[0].abs()]).exp_over(p)), -3.0, 3.0;
+        /// `e^(x / p)`, the quotient to twice the digits.
+        exp_over: ExpOver, |x, y, p| math::exp_over(x, x.lit(p[0])), y / x.lit(p[0]), -3.0, 3.0;
+        /// `log(1 + e^(beta x)) / beta`, and `x` itself where `beta x > threshold`.
         softplus: Softplus, |x, y, p|
-            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus(x.lit(p[0]) * x) / x.lit(p[0])),
-            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), (x.lit(p[0]) * x).sigmoid()), -3.0, 3.0;
-        /// `x * ndtr(x)` for `p = 0`, its tanh approximation for `p = 1` (in the lower tail as accurate as its rounded cubic).
-        gelu: Gelu, |x, y, p| bounded_below(x) * if p[0] == 0.0 { x.ndtr() } else { gelu_gate(x).sigmoid() },
-            if p[0] == 0.0 { x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian() }
-            else { gelu_tanh_slope(x) }, -3.0, 3.0;
+            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x, math::softplus_scaled(x, x.lit(p[0])) / x.lit(p[0])),
+            select((x.lit(p[0]) * x).gt(x.lit(p[1])), x.lit(1.0), x.sigmoid_scaled([p[0], 0.0])), -3.0, 3.0;
+        /// `sigmoid(p x)`, the product to twice the digits.
+        sigmoid_scaled: SigmoidScaled, |x, y, p| math::sigmoid_scaled(x, x.lit(p[0])), x.lit(p[0]) * logistic_slope(y * (-x).sigmoid_scaled(p), x.lit(0.5 * p[0]) * x),
+            -3.0, 3.0;
         /// `minimum(maximum(x, lo), hi)`. The partial is 1 strictly between the bounds, 0 elsewhere; an infinite bound is none.
         clamp: Clamp, |x, y, p| math::clamp(x, p), between(x, p), -3.0, 3.0;
         /// `x` where `|x| > p`, 0 elsewhere (also at the bound).
@@ -58,9 +57,8 @@ macro_rules! tuned_table {
         erfcx_derivative: ErfcxDerivative, |x, y, p| math::erfcx_derivative(x, p[0]), x.erfcx_derivative([p[0] + 1.0, 0.0]), -1.0, 3.0;
         /// Modified Bessel function of the first kind, of whole order `p >= 0`.
         iv: Iv, |x, y, p| math::iv(x, p[0]), x.lit(0.5) * (x.iv([(p[0] - 1.0).abs(), 0.0]) + x.iv([p[0] + 1.0, 0.0])), -3.0, 3.0;
-        /// The derivative of `e^-|x| iv(x)`.
-        ive_slope: IveSlope, |x, y, p| math::ive_slope(x, p[0]),
-            x.lit(0.5) * (x.ive_slope([(p[0] - 1.0).abs(), 0.0]) + x.ive_slope([p[0] + 1.0, 0.0])) - x.sign() * y, -3.0, 3.0;
+        /// The derivative of order `p[1]` of `e^-|x|` times `iv` of order `p[0]`; at 0 the factor counts as 1.
+        ive_derivative: IveDerivative, |x, y, p| math::ive_derivative(x, p), x.ive_derivative([p[0], p[1] + 1.0]), -3.0, 3.0;
     } };
 }
 

@@ -43,10 +43,10 @@ macro_rules! unary_table {
         tan: Tan, |x, y, p| math::tan(x), x.lit(1.0) + y * y, -1.2, 1.2;
         /// `sin(pi x) / (pi x)`, 1 at 0.
         sinc: Sinc, |x, y, p| math::sinc(x), x.sinc_derivative([1.0, 0.0]), -3.0, 3.0;
-        /// Inverse sine. The partial is written `(1 - x)(1 + x)`: `1 - x * x` would cancel near the ends.
-        asin: Asin, |x, y, p| math::asin(x), ((x.lit(1.0) - x) * (x.lit(1.0) + x)).rsqrt(), -0.9, 0.9;
+        /// Inverse sine.
+        asin: Asin, |x, y, p| math::asin(x), one_minus_square(x).rsqrt(), -0.9, 0.9;
         /// Inverse cosine.
-        acos: Acos, |x, y, p| math::acos(x), -((x.lit(1.0) - x) * (x.lit(1.0) + x)).rsqrt(), -0.9, 0.9;
+        acos: Acos, |x, y, p| math::acos(x), -one_minus_square(x).rsqrt(), -0.9, 0.9;
         /// Inverse tangent.
         atan: Atan, |x, y, p| math::atan(x), (x.lit(1.0) + x * x).reciprocal(), -3.0, 3.0;
         /// Hyperbolic sine.
@@ -64,9 +64,11 @@ macro_rules! unary_table {
         /// Inverse hyperbolic cosine.
         acosh: Acosh, |x, y, p| math::acosh(x), (x - x.lit(1.0)).rsqrt() * (x + x.lit(1.0)).rsqrt(), 1.2, 4.0;
         /// Inverse hyperbolic tangent.
-        atanh: Atanh, |x, y, p| math::atanh(x), ((x.lit(1.0) - x) * (x.lit(1.0) + x)).reciprocal(), -0.8, 0.8;
-        /// `1 / (1 + e^-x)`. The partial `y * sigmoid(-x)` keeps its accuracy in both tails.
-        sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), y * (-x).sigmoid(), -4.0, 4.0;
+        atanh: Atanh, |x, y, p| math::atanh(x), one_minus_square(x).reciprocal(), -0.8, 0.8;
+        /// `1 / (1 + e^-x)`.
+        sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), x.sigmoid_prime(), -4.0, 4.0;
+        /// The derivative of `sigmoid`. Its own is written with tanh: `sigmoid(-x) - sigmoid(x)` would cancel near 0.
+        sigmoid_prime: SigmoidPrime, |x, y, p| x.sigmoid() * (-x).sigmoid(), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
         /// `log sigmoid(x)`, without overflow at either end.
         logsigmoid: LogSigmoid, |x, y, p| math::log_sigmoid(x), (-x).sigmoid(), -4.0, 4.0;
         /// `x / (1 + |x|)`.
@@ -78,6 +80,12 @@ macro_rules! unary_table {
         /// `x * tanh(softplus(x))`.
         mish: Mish, |x, y, p| bounded_below(x) * math::softplus(x).tanh(),
             (-(-x).logsigmoid()).tanh() + bounded(x) * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
+        /// `x * ndtr(x)`.
+        gelu: Gelu, |x, y, p| bounded_below(x) * x.ndtr(), x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian(), -3.0, 3.0;
+        /// `x * gelu_gate(x)`, the approximation of `gelu` by tanh.
+        gelu_tanh: GeluTanh, |x, y, p| bounded_below(x) * x.gelu_gate(), gelu_tanh_slope(x), -3.0, 3.0;
+        /// `0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, what `gelu_tanh` multiplies `x` by.
+        gelu_gate: GeluGate, |x, y, p| math::gelu_gate(x), gelu_gate_slope(x, y), -3.0, 3.0;
         /// `scale * (x if x > 0 else alpha * (e^x - 1))`; at 0 the partial is that of the branch `x <= 0`.
         selu: Selu, |x, y, p| select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE) * x, x.lit(SELU_SCALE * SELU_ALPHA) * x.expm1()),
             select(x.gt(x.lit(0.0)), x.lit(SELU_SCALE), x.lit(SELU_SCALE * SELU_ALPHA) * x.clamp([f64::NEG_INFINITY, 1.0]).exp()), -3.0, 3.0;
@@ -120,9 +128,9 @@ macro_rules! unary_table {
         /// Modified Bessel function of the first kind, order 1.
         i1: I1, |x, y, p| math::i1(x), x.lit(0.5) * (x.i0() + x.iv([2.0, 0.0])), -3.0, 3.0;
         /// `e^-|x| i0(x)`. The partial at 0, a kink, is 0.
-        i0e: I0e, |x, y, p| math::i0e(x), x.ive_slope([0.0, 0.0]), -3.0, 3.0;
+        i0e: I0e, |x, y, p| math::i0e(x), x.ive_derivative([0.0, 1.0]), -3.0, 3.0;
         /// `e^-|x| i1(x)`.
-        i1e: I1e, |x, y, p| math::i1e(x), x.ive_slope([1.0, 0.0]), -3.0, 3.0;
+        i1e: I1e, |x, y, p| math::i1e(x), x.ive_derivative([1.0, 1.0]), -3.0, 3.0;
     } };
 }
 

@@ -35,6 +35,10 @@ pub(super) fn windows(
         }
     }
     let input = lengths(x, rank);
+    if input.contains(&0) {
+        let rule = "the input has a spatial axis of length 0: windows of nothing but padding";
+        return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
+    }
     let Window { kernel, stride, padding, dilation } = window.fitted(input)?;
     if input[0].checked_mul(input[1]).is_none_or(|plane| plane > i32::MAX as usize) {
         return Err(Refusal::new(ErrorKind::ShapeMismatch, "a plane has 2^31 elements or more"));

@@ -215,6 +215,16 @@ fn what_does_not_fit_is_refused() {
             vec![x],
             InvalidAttribute,
         ),
+        (
+            MaxPool { kernel: axes(&[2, 2]), padding: axes(&[1, 1]), ..MaxPool::default() }.into(),
+            vec![&[1, 2, 0, 4]],
+            ShapeMismatch,
+        ),
+        (
+            AvgPool { kernel: axes(&[2, 2]), padding: axes(&[1, 1]), ..AvgPool::default() }.into(),
+            vec![&[1, 2, 4, 0]],
+            ShapeMismatch,
+        ),
         (MaxPool::default().into(), vec![x], InvalidAttribute),
         (AvgPool { kernel: axes(&[0, 2]), ..AvgPool::default() }.into(), vec![x], InvalidAttribute),
         (AvgPool { kernel: axes(&[2, 2]), ..AvgPool::default() }.into(), vec![&[2, 4, 4]], RankMismatch),

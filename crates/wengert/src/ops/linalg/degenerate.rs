@@ -1,4 +1,4 @@
-//! Equal eigenvalues and singular values: which derivatives exist there, and a refusal for those that do not.
+//! Matrices without full rank, equal eigenvalues and singular values: which derivatives exist there, and a refusal for those that do not.
 //!
 //! Vectors of equal values turn freely within their space, and their derivative divides by the gaps between values. A
 //! loss that does not change as they turn pulls back with those quotients left out; its cotangents show that at the
@@ -85,10 +85,61 @@ impl<T: Functions> Columns<T> {
         left.column(at, i).enumerate().map(|(r, l)| l * product(r)).sum()
     }
 
+    /// How much of a vector lies outside of the space of these columns.
+    fn outside(&self, at: usize, x: &[T]) -> T {
+        let mut left = x.to_vec();
+        for j in 0..self.cols {
+            let along = self.column(at, j).zip(x).map(|(c, &x)| c * x).sum::<T>();
+            self.column(at, j).zip(&mut left).for_each(|(c, left)| *left -= c * along);
+        }
+        left.iter().map(|&x| x * x).sum::<T>().sqrt()
+    }
+
     fn norm(&self, at: usize) -> T {
         let len = self.rows * self.cols;
         self.x[at * len..][..len].iter().map(|&x| x * x).sum::<T>().sqrt()
     }
+}
+
+/// The singular values of each matrix that count as 0, as [`InverseGaps`](crate::op::InverseGaps) of `[s, 0]` counts.
+fn vanished<T: Functions>(s: Term<'_, T>) -> Vec<(usize, usize)> {
+    let (s, n) = (numbers(s), s.shape().last().copied().unwrap_or(0));
+    let rows = s.chunks_exact(n.max(1)).enumerate();
+    let of = |(at, row): (usize, &[T])| {
+        let least = lost_gap(row) * T::of((n + 1) as f64 / n as f64);
+        let gone: Vec<_> = (0..n).filter(|&j| row[j] <= least).map(|j| (at, j)).collect();
+        gone
+    };
+    rows.flat_map(of).collect()
+}
+
+fn vanished_refusal<T: Functions>(s: Term<'_, T>, at: usize, j: usize) -> Refusal {
+    let shape = s.shape();
+    let rule = format!(
+        "{} has singular value number {j} equal to 0, and what is differentiated reads it with vectors, or may: there is \
+         no derivative to be sure of",
+        named(&shape[..shape.len() - 1], at)
+    );
+    Refusal::new(ErrorKind::NotDifferentiable, rule)
+}
+
+/// Where a matrix is not square, vectors of the longer side turn out of their space at the rate of one over their singular
+/// value: those of a value 0 must not be read.
+fn check_vanished<T: Functions>(
+    s: Term<'_, T>,
+    s_bar: Option<&[T]>,
+    long: &(Columns<T>, Columns<T>),
+) -> Result<(), Refusal> {
+    let n = s.shape()[s.ndim() - 1];
+    for (at, j) in vanished(s) {
+        let (x, bar) = long;
+        let column: Vec<T> = bar.column(at, j).collect();
+        let reads_value = s_bar.is_some_and(|s_bar| s_bar[at * n + j] != T::zero());
+        if reads_value || x.outside(at, &column) > rounding::<T>(n) * bar.norm(at) {
+            return Err(vanished_refusal(s, at, j));
+        }
+    }
+    Ok(())
 }
 
 fn refusal<T: Functions>(values: Term<'_, T>, what: &str, pair: &Pair) -> Refusal {
@@ -137,6 +188,44 @@ pub(super) fn check_eigenvectors<T: Functions>(
     Ok(())
 }
 
+/// The columns of `a = q r` that `r` is square for must be independent: of each, more than rounding must be left on the
+/// diagonal of `r`.
+pub(super) fn check_columns<T: Functions>(a: Term<'_, T>, r: Term<'_, T>) -> Result<(), Refusal> {
+    let shape = a.shape();
+    let len = shape[shape.len() - 2].max(shape[shape.len() - 1]);
+    let r = Columns::of(r);
+    for at in 0..r.x.len() / (r.rows * r.cols).max(1) {
+        for j in 0..r.rows {
+            let norm = r.column(at, j).map(|x| x * x).sum::<T>().sqrt();
+            let left = r.column(at, j).nth(j).expect("a row for each column").abs();
+            if left <= T::of(len as f64) * T::epsilon() * norm {
+                let matrix = named(&shape[..shape.len() - 2], at);
+                let rule = format!(
+                    "{matrix} is singular: up to rounding, its column {j} is a sum of those before it"
+                );
+                return Err(Refusal::new(ErrorKind::SingularMatrix, rule));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rank of `a` with pseudoinverse `p`, the trace of `p a`, must be full: next to any other matrix are some of higher rank,
+/// and there `p` has a jump.
+pub(super) fn check_full_rank<T: Functions>(a: Term<'_, T>, p: Term<'_, T>) -> Result<(), Refusal> {
+    let (shape, a, p) = (a.shape(), Columns::of(a), Columns::of_transposed(p));
+    let full = a.rows.min(a.cols);
+    for at in 0..a.x.len() / (a.rows * a.cols).max(1) {
+        let rank: T = (0..a.cols).map(|j| a.product(at, j, &p, j)).sum();
+        if rank < T::of(full as f64 - 0.5) {
+            let matrix = named(&shape[..shape.len() - 2], at);
+            let rule = format!("{matrix} has rank {rank:.0}, not {full}: its pseudoinverse has a jump there");
+            return Err(Refusal::new(ErrorKind::NotDifferentiable, rule));
+        }
+    }
+    Ok(())
+}
+
 /// Along `a_dot`, equal eigenvalues must stay equal or keep their vectors: `v^T a_dot v` is diagonal for them.
 pub(super) fn check_eigenvector_tangents<T: Functions>(
     w: Term<'_, T>,
@@ -164,8 +253,8 @@ pub(super) fn check_singular_vectors<T: Functions>(
     [u, s, vt]: [Term<'_, T>; 3],
     [u_bar, s_bar, vt_bar]: [Option<Term<'_, T>>; 3],
 ) -> Result<(), Refusal> {
-    let (equal, zero) = (lost(s, -1.0), lost(s, 1.0));
-    if (u_bar.is_none() && vt_bar.is_none()) || (equal.is_empty() && zero.is_empty()) {
+    let (equal, zero, gone) = (lost(s, -1.0), lost(s, 1.0), vanished(s));
+    if (u_bar.is_none() && vt_bar.is_none()) || (equal.is_empty() && zero.is_empty() && gone.is_empty()) {
         return Ok(());
     }
     let n = s.shape()[s.ndim() - 1];
@@ -174,6 +263,10 @@ pub(super) fn check_singular_vectors<T: Functions>(
         vt_bar.map(|vt_bar| (Columns::of_transposed(vt), Columns::of_transposed(vt_bar))),
     ];
     let s_bar = s_bar.map(numbers);
+    let square = u.shape()[u.ndim() - 2] == vt.shape()[vt.ndim() - 1];
+    if let (Some(long), false) = (&sides[long_side(u, vt)], square) {
+        check_vanished(s, s_bar.as_deref(), long)?;
+    }
     // Entries (i, j) and (j, i) of `u^T u_bar` and `v^T v_bar`, and what is rounding in them.
     let entries = |&Pair { at, i, j }: &Pair| {
         let of = |side: &Option<(Columns<T>, Columns<T>)>| {
@@ -203,17 +296,32 @@ pub(super) fn check_singular_vectors<T: Functions>(
     Ok(())
 }
 
+/// Which of `u` (0) and `v` (1) has more rows than the other.
+fn long_side<T: Functions>(u: Term<'_, T>, vt: Term<'_, T>) -> usize {
+    usize::from(u.shape()[u.ndim() - 2] < vt.shape()[vt.ndim() - 1])
+}
+
 /// Along `a_dot`, entries (i, j) and (j, i) of `u^T a_dot v` must cancel where singular values are equal, and vanish
 /// where both are 0.
 pub(super) fn check_singular_vector_tangents<T: Functions>(
     [u, s, vt]: [Term<'_, T>; 3],
     a_dot: Term<'_, T>,
 ) -> Result<(), Refusal> {
-    let pairs = [-1.0, 1.0].map(|sign| lost(s, sign));
-    if pairs.iter().all(Vec::is_empty) {
+    let (pairs, gone, side) = ([-1.0, 1.0].map(|sign| lost(s, sign)), vanished(s), long_side(u, vt));
+    if pairs.iter().all(Vec::is_empty) && gone.is_empty() {
         return Ok(());
     }
-    let (u, v, a_dot) = (Columns::of(u), Columns::of_transposed(vt), Columns::of(a_dot));
+    let (u, v) = (Columns::of(u), Columns::of_transposed(vt));
+    // Towards the longer side.
+    let (long, short, moved) =
+        if side == 0 { (&u, &v, Columns::of_transposed(a_dot)) } else { (&v, &u, Columns::of(a_dot)) };
+    for (at, j) in gone.into_iter().filter(|_| u.rows != v.rows) {
+        let column: Vec<T> = (0..long.rows).map(|r| short.product(at, j, &moved, r)).collect();
+        if long.outside(at, &column) > rounding::<T>(v.cols) * moved.norm(at) {
+            return Err(vanished_refusal(s, at, j));
+        }
+    }
+    let a_dot = Columns::of(a_dot);
     for (pairs, sign) in pairs.iter().zip([1.0, -1.0]) {
         for pair in pairs {
             let &Pair { at, i, j } = pair;

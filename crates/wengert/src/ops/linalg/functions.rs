@@ -1,5 +1,6 @@
 //! Functions of matrices that are made of other ops: exponential, powers, pseudoinverse, Kronecker product.
 
+use super::degenerate::check_full_rank;
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, gemm};
 use crate::kernel::linalg::{self, Workspace, room};
@@ -116,6 +117,11 @@ impl<T: Functions> Rule<T> for Pinv {
             }
         });
         Ok(())
+    }
+
+    /// Where `rtol` is given, the rank is what it says; else it must be full.
+    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+        if self.rtol.is_some() { Ok(()) } else { check_full_rank(call.args[0], call.results[0]) }
     }
 
     /// `a_bar = -p^T g p^T + (1 - a p) g^T p p^T + p^T p g^T (1 - p a)` for `p = pinv(a)`, `g = y_bar`, where the rank stays.

@@ -1,6 +1,6 @@
 //! The QR decomposition.
 
-use super::triangular::check_diagonals;
+use super::degenerate::check_columns;
 use super::*;
 use crate::kernel::linalg::{self, Workspace};
 use crate::kernel::scratch::{self, Scratch, dense};
@@ -31,9 +31,7 @@ impl<T: Functions> Rule<T> for Qr {
 
     /// The first columns must be independent.
     fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
-        let r = call.results[1];
-        let r = r.tape().value_of(r.var());
-        check_diagonals(r.iter().copied(), r.shape())
+        check_columns(call.args[0], call.results[1])
     }
 
     /// A wide matrix is `[x y]` with `x = q u` square and `r = [u q^T y]`: `y_bar = q v_bar`, and what `y` adds to `q_bar`

@@ -7,7 +7,7 @@ use super::degenerate::*;
 use super::*;
 use crate::kernel::linalg::{self, Workspace};
 use crate::kernel::scratch::{self, Scratch, dense};
-use crate::op::{DiagonalInto, Eigh, InverseGaps, Svd};
+use crate::op::{Concat, DiagonalInto, Eigh, InverseGaps, Svd};
 
 impl<T: Functions> Rule<T> for Eigh {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
@@ -67,6 +67,15 @@ impl<T: Functions> Rule<T> for Eigh {
 /// `1 / (x_j - x_i)`, or `1 / (x_j + x_i)`.
 fn inverse<'r, T: Functions>(x: Term<'r, T>, sums: bool) -> Term<'r, T> {
     x.apply(InverseGaps { sums }, &[])
+}
+
+/// `1 / x`, 0 where `x` is lost in rounding.
+fn reciprocal<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+    let (axis, shape) = (x.ndim() - 1, x.shape());
+    let n = shape[axis];
+    let zero = x.full(&joined(&shape[..axis], &[1]), 0.0);
+    let sums = inverse(x.apply(Concat { axis: -1 }, &[zero]), true);
+    sums.slice(axis, 0, n).slice(axis + 1, n, n + 1).reshape(&shape)
 }
 
 /// The last axis on the diagonals of matrices.
@@ -180,11 +189,11 @@ impl<T: Functions> Rule<T> for Svd {
         };
         let bar = match (u_bar, vt_bar) {
             (Some(u_bar), _) if m > n => {
-                let outside = u_bar / over_columns(s);
+                let outside = u_bar * over_columns(reciprocal(s));
                 (u.matmul(core) + outside - u.matmul(u.t().matmul(outside))).matmul(vt)
             }
             (_, Some(vt_bar)) if n > m => {
-                let outside = vt_bar / over_rows(s);
+                let outside = vt_bar * over_rows(reciprocal(s));
                 u.matmul(core.matmul(vt) + outside - outside.matmul(vt.t()).matmul(vt))
             }
             _ => u.matmul(core).matmul(vt),

@@ -106,6 +106,7 @@ row("sigmoid", lambda r: real(r, 700), sigmoid, lambda x: sigmoid(x) * sigmoid(-
 row("logsigmoid", lambda r: real(r, 700), lambda x: -log1p(exp(-x)) if x > 0 else x - log1p(exp(x)), lambda x: sigmoid(-x))
 row("softsign", lambda r: real(r, 100) + both(logu(r, 10, 1e150, 20)), lambda x: x / (1 + fabs(x)), lambda x: 1 / (1 + fabs(x)) ** 2)
 row("relu", real, lambda x: max(x, ZERO), lambda x: ONE if x > 0 else ZERO)
+row("sigmoid_prime", lambda r: real(r, 700), lambda x: sigmoid(x) * sigmoid(-x), lambda x: sigmoid(x) * sigmoid(-x) * -tanh(x / 2))
 row("silu", lambda r: real(r, 700), lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
     scales=(None, lambda x: sigmoid(x) * (1 + fabs(x) * sigmoid(-x))))
 
@@ -161,16 +162,24 @@ row("i0", lambda r: real(r, 700), lambda x: bessel(0, x), lambda x: bessel(1, x)
 row("i1", lambda r: real(r, 700), lambda x: bessel(1, x), lambda x: (bessel(0, x) + bessel(2, x)) / 2)
 
 
+def bessel_k(n, k, x):
+    """The k-th derivative of I_n."""
+    return sum(mp.binomial(k, j) * bessel(abs(n - k + 2 * j), x) for j in range(k + 1)) / mpf(2) ** k
+
+
+def scaled_k(n, k, x):
+    """The k-th derivative of e^-|x| I_n."""
+    with mp.workdps(120):
+        return exp(-fabs(x)) * sum(mp.binomial(k, j) * (-sign(x)) ** j * bessel_k(n, k - j, x) for j in range(k + 1))
+
+
 def slope(n, x):
-    """The derivative of e^-|x| I_n(x)."""
-    with mp.workdps(80):
-        return exp(-fabs(x)) * ((bessel(abs(n - 1), x) + bessel(n + 1, x)) / 2 - sign(x) * bessel(n, x))
+    return scaled_k(n, 1, x)
 
 
 scaled = lambda n, x: exp(-fabs(x)) * bessel(n, x)
 row("i0e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(0, x), lambda x: slope(0, x))
-row("i1e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(1, x), lambda x: slope(1, x),
-    scales=(None, lambda x: scaled(1, x) / (1 + fabs(x))))
+row("i1e", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 15)), lambda x: scaled(1, x), lambda x: slope(1, x))
 
 # One argument with attributes.
 row("shift", real, lambda x, p: x + p, lambda x, p: ONE, params=[(1.75,), (-0.3,)])
@@ -183,11 +192,13 @@ row("powf", lambda r: logu(r, 1e-150, 1e150, 40), lambda x, p: x ** p, lambda x,
 row("leaky_relu", real, lambda x, p: x if x > 0 else p * x, lambda x, p: ONE if x > 0 else p, params=[(0.25,)])
 row("elu", lambda r: real(r, 700), lambda x, p: x if x > 0 else p * expm1(x), lambda x, p: ONE if x > 0 else p * exp(x), params=[(1.0,), (0.3,)])
 row("celu", lambda r: real(r, 100), lambda x, p: x if x > 0 else p * expm1(x / p), lambda x, p: ONE if x > 0 else exp(x / p),
-    scales=(None, lambda x, p: exp(min(x, 0) / p) * (1 + fabs(x / p))), params=[(1.0,), (0.5,), (0.3,)])
+    params=[(1.0,), (0.5,), (0.3,), (0.625,)])
+row("exp_over", lambda r: real(r, 100), lambda x, p: exp(x / p), lambda x, p: exp(x / p) / p, params=[(1.0,), (0.3,), (-0.625,)])
 row("softplus", lambda r: real(r, 100), lambda x, b, t: x if b * x > t else log1p(exp(b * x)) / b,
     lambda x, b, t: ONE if b * x > t else sigmoid(b * x),
-    scales=(lambda x, b, t: log1p(exp(b * x)) / b * (1 + max(-b * x, 0)), lambda x, b, t: sigmoid(b * x) * (1 + max(-b * x, 0))),
-    params=[(1.0, 20.0), (2.0, 10.0), (0.3, 20.0)])
+    params=[(1.0, 20.0), (2.0, 10.0), (0.3, 20.0), (0.625, 20.0), (7.3, 20.0)])
+row("sigmoid_scaled", lambda r: real(r, 100), lambda x, p: sigmoid(p * x), lambda x, p: p * sigmoid(p * x) * sigmoid(-p * x),
+    params=[(1.0,), (0.3,), (-0.625,), (6.7,)])
 
 
 def gelu_gate(x):
@@ -205,13 +216,10 @@ def gelu_slope(x, kind, size=lambda v: v):
     return sigmoid(g) * (1 + size(x) * sigmoid(-g) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 
 
-def gate_error(x, kind):
-    """What the rounding of the gate is amplified by in the exponential."""
-    return 1 if kind == 0 else 1 + max(-gelu_gate(x), 0)
-
-
-row("gelu", lambda r: [x for x in real(r, 36)], gelu, gelu_slope, params=[(0.0,), (1.0,)],
-    scales=(lambda x, k: fabs(gelu(x, k)) * gate_error(x, k), lambda x, k: gelu_slope(x, k, fabs) * gate_error(x, k)), diff=False)
+row("gelu", lambda r: [x for x in real(r, 36)], lambda x: gelu(x, 0), lambda x: gelu_slope(x, 0), scales=(None, lambda x: gelu_slope(x, 0, fabs)), diff=False)
+row("gelu_tanh", lambda r: [x for x in real(r, 36)], lambda x: gelu(x, 1), lambda x: gelu_slope(x, 1), scales=(None, lambda x: gelu_slope(x, 1, fabs)), diff=False)
+row("gelu_gate", lambda r: real(r, 20), lambda x: sigmoid(gelu_gate(x)),
+    lambda x: sigmoid(gelu_gate(x)) * sigmoid(-gelu_gate(x)) * 2 * sqrt(2 / pi) * (1 + 3 * mpf(0.044715) * x * x))
 row("clamp", real, lambda x, lo, hi: min(max(x, lo), hi), lambda x, lo, hi: ONE if lo < x < hi else ZERO, params=[(-0.5, 0.75)])
 row("hardshrink", real, lambda x, p: x if fabs(x) > p else ZERO, lambda x, p: ONE if fabs(x) > p else ZERO, params=[(0.5,)])
 row("softshrink", real, lambda x, p: sign(x) * (fabs(x) - p) if fabs(x) > p else ZERO, lambda x, p: ONE if fabs(x) > p else ZERO, params=[(0.5,)])
@@ -225,11 +233,8 @@ row("erfcx_derivative", lambda r: [x for x in some_erfcx(r) if x > -20], lambda 
     params=[(0.0,), (1.0,), (2.0,)])
 row("iv", lambda r: real(r, 700), lambda x, n: bessel(int(n), x), lambda x, n: (bessel(abs(int(n) - 1), x) + bessel(int(n) + 1, x)) / 2,
     params=[(0.0,), (1.0,), (2.0,), (5.0,)])
-row("ive_slope", lambda r: real(r, 700), lambda x, n: slope(int(n), x),
-    lambda x, n: (slope(abs(int(n) - 1), x) + slope(int(n) + 1, x)) / 2 - sign(x) * slope(int(n), x), diff=False,
-    scales=(lambda x, n: scaled(int(n), fabs(x)) / (1 + fabs(x)),
-            lambda x, n: fabs(slope(int(n), x)) + fabs(slope(abs(int(n) - 1), x)) + fabs(slope(int(n) + 1, x))),
-    params=[(0.0,), (1.0,), (2.0,), (5.0,)])
+row("ive_derivative", lambda r: real(r, 700) + both(logu(r, 100, 1e6, 10)), lambda x, n, k: scaled_k(int(n), int(k), x),
+    lambda x, n, k: scaled_k(int(n), int(k) + 1, x), params=[(0.0, 1.0), (1.0, 1.0), (2.0, 1.0), (5.0, 1.0), (0.0, 2.0), (1.0, 2.0)], diff=False)
 
 
 # Two arguments.
@@ -268,11 +273,13 @@ anywhere = lambda r: both(logu(r, 1e-100, 1e100, 20) + logu(r, 1e-3, 1e3, 40))
 row("atan2", pairs(anywhere, anywhere), atan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 row("hypot", pairs(anywhere, anywhere), lambda a, b: sqrt(a * a + b * b), lambda a, b: a / sqrt(a * a + b * b), lambda a, b: b / sqrt(a * a + b * b))
 wide = pairs(lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40), lambda r: uniform(r, -300, 300, 40) + uniform(r, -3, 3, 40))
-apart = lambda c: (lambda a, b: sigmoid(c * (a - b)) * (1 + c * fabs(a - b)), lambda a, b: sigmoid(c * (b - a)) * (1 + c * fabs(a - b)))
-largest = lambda a, b: max(fabs(a), fabs(b))
-row("logaddexp", wide, lambda a, b: log(exp(a) + exp(b)), lambda a, b: sigmoid(a - b), lambda a, b: sigmoid(b - a), scales=(largest, *apart(1)), diff=False)
-row("logaddexp2", wide, lambda a, b: log(mpf(2) ** a + mpf(2) ** b) / ln2, lambda a, b: sigmoid(ln2 * (a - b)),
-    lambda a, b: sigmoid(ln2 * (b - a)), scales=(largest, *apart(ln2)), diff=False)
+weight = lambda a, b: sigmoid(a - b)
+weight2 = lambda a, b: sigmoid(ln2 * (a - b))
+highest = lambda a, b: fabs(max(a, b))
+row("logaddexp", wide, lambda a, b: log(exp(a) + exp(b)), weight, lambda a, b: weight(b, a), scales=(highest,), diff=False)
+row("logaddexp2", wide, lambda a, b: log(mpf(2) ** a + mpf(2) ** b) / ln2, weight2, lambda a, b: weight2(b, a), scales=(highest,), diff=False)
+row("sigmoid_gap", wide, weight, lambda a, b: weight(a, b) * weight(b, a), lambda a, b: -weight(a, b) * weight(b, a), diff=False)
+row("sigmoid2_gap", wide, weight2, lambda a, b: ln2 * weight2(a, b) * weight2(b, a), lambda a, b: -ln2 * weight2(a, b) * weight2(b, a), diff=False)
 row("xlogy", pairs(real, positive), lambda a, b: a * log(b), lambda a, b: log(b), lambda a, b: a / b)
 row("xlog1py", pairs(real, lambda r: [b for b in unit(r)] + logu(r, 1, 1e100, 30)), lambda a, b: a * log1p(b), lambda a, b: log1p(b), lambda a, b: a / (1 + b))
 
@@ -285,15 +292,16 @@ def psi_gap(n, a, b):
 beta_pairs = lambda r: special.pairs(r, 1e-5, 50, 80) + special.pairs(r, 1, 1e12, 40) + special.pairs(r, 1e-60, 1e3, 12)
 row("betaln", beta_pairs, special.beta_log, lambda a, b: -psi_gap(0, a, b), lambda a, b: -psi_gap(0, b, a),
     scales=(special.FUNCTIONS["betaln"][2],), diff=False)
-row("digamma_gap", beta_pairs, lambda a, b: psi_gap(0, a, b), lambda a, b: psi_gap(1, a, b), lambda a, b: psi(1, a + b),
-    scales=(None, lambda a, b: psi(1, a)), diff=False)
+row("digamma_gap", beta_pairs, lambda a, b: psi_gap(0, a, b), lambda a, b: psi_gap(1, a, b), lambda a, b: psi(1, a + b), diff=False)
+row("log_digamma_gap", lambda r: [(a, b) for a, b in special.gamma_points(r) if a > 1e-12], lambda a, b: log(b) - psi(0, a),
+    lambda a, b: -psi(1, a), lambda a, b: 1 / b, scales=(lambda a, b: mpf(1) / 64,), diff=False)
 gamma_pairs = lambda r: [(a, x) for a, x in r.sample(special.gamma_points(r), 160) if 1e-12 < a < 2e3]
 gamma_dx = special.FUNCTIONS["gammainc_dx"][1]
 row("gammainc", gamma_pairs, lambda a, x: special.gamma_p_q(a, x)[0], special.gamma_p_da, gamma_dx, diff=False)
 row("gammaincc", gamma_pairs, lambda a, x: special.gamma_p_q(a, x)[1], lambda a, x: -special.gamma_p_da(a, x),
     lambda a, x: -gamma_dx(a, x), diff=False)
 row("gammainc_dx", gamma_pairs, gamma_dx, lambda a, x: gamma_dx(a, x) * (log(x) - psi(0, a)), lambda a, x: gamma_dx(a, x) * ((a - 1) / x - 1),
-    scales=(None, lambda a, x: gamma_dx(a, x) * (fabs(log(x)) + fabs(psi(0, a))), lambda a, x: gamma_dx(a, x) * (fabs(a - 1) / x + 1)))
+    scales=(None, lambda a, x: gamma_dx(a, x) / 64))
 
 
 def columns(value, scale):

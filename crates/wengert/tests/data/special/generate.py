@@ -257,7 +257,8 @@ reference("betaln", lambda r: pairs(r, 1e-5, 50, 120) + pairs(r, 1e-300, 1e3, 60
           lambda a, b: beta_log(a, b), lambda a, b: mpf(1) if 0.5 < fabs(beta_log(a, b)) * 2 < 1 else mpf(1) / 2)
 reference("gammainc", gamma_points, lambda a, x: gamma_p_q(a, x)[0])
 reference("gammaincc", gamma_points, lambda a, x: gamma_p_q(a, x)[1])
-reference("gammainc_da", lambda r: [(a, x) for a, x in gamma_points(r) if a < 2e3 and a > 1e-12], gamma_p_da)
+reference("gammainc_da", lambda r: [(a, x) for a, x in gamma_points(r) if a < 2e3 and a > 1e-12]
+          + [(a, a * r.uniform(0.7, 1.4)) for a in log_uniform(r, 0.1, 260, 160)], gamma_p_da)
 reference("gammainc_dx", gamma_points, lambda a, x: exp((a - 1) * log(x) - x - loggamma(a)))
 reference("betainc", beta_points, beta_i)
 reference("betainc_dx", beta_points, lambda a, b, x: exp((a - 1) * log(x) + (b - 1) * log1p(-x) - beta_log(a, b)))
@@ -295,6 +296,15 @@ def beta_log(a, b):
     a, b = mpf(a), mpf(b)
     with mp.workdps(700 if max(a, b) > 1e12 or min(a, b) < 1e-12 else 90):
         return (loggamma(a) + loggamma(b) - loggamma(a + b)).real
+
+
+def polygamma_gap(n, a, b):
+    with mp.workdps(400):
+        return psi(n, mpf(a) + b) - psi(n, a)
+
+
+reference("polygamma_gap", lambda r: [(float(r.choice((1, 2, 3, 4))), a, b) for a, b in pairs(r, 1e-5, 50, 200)
+          + pairs(r, 1, 1e12, 100) + pairs(r, 1e-40, 1e3, 60)], lambda n, a, b: polygamma_gap(int(n), a, b))
 
 
 def main(names):
