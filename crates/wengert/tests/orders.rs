@@ -210,3 +210,23 @@ fn sums_over_axes_of_formulas() {
         }
     }
 }
+
+/// Where only flat ops read an input no gradient arrives, in formulas as op by op; above all not what memory held before.
+#[test]
+fn inputs_behind_flat_ops_have_no_gradient() {
+    let mut g = Graph::new();
+    let (x, y, z) = (g.leaf(array![1.5, 2.5, -0.5]), g.leaf(array![3.0, 4.0, 5.0]), g.leaf(2.5));
+    let base = g.mark();
+    for _ in 0..3 {
+        let warm = g.sum((x * y).exp() * z);
+        g.backward(warm).unwrap();
+        g.zero_grad();
+        g.rewind(base);
+        let loss = g.sum(x.floor() * y + z.round());
+        g.backward(loss).unwrap();
+        assert_eq!(g.grad(y).unwrap(), array![1.0, 2.0, -1.0].into_dyn());
+        assert!(g.grad(x).is_none() && g.grad(z).is_none());
+        g.zero_grad();
+        g.rewind(base);
+    }
+}

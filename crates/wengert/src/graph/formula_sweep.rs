@@ -106,14 +106,16 @@ impl<T: Functions> Sweep<T> {
                 Seed::Array { y_bar, y }
             }
         };
-        let sum = tape.run(&formula, &leaves).reverse(&mut self.scratch, seed, &mut into, node.is_pending());
+        let run = tape.run(&formula, &leaves);
+        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, node.is_pending());
         drop((into, leaves));
         for (k, loan) in loans.into_iter().enumerate() {
             let parent = tape.formula_parents(node.a)[k] as usize;
             let node = tape.nodes[parent];
             match loan {
-                Some((loan, _)) => self.store(&node, loan),
-                None if node.is_differentiable() => self.add_one(parent, &node, ones[k]),
+                Some((loan, held)) if held || reached >> k & 1 == 1 => self.store(&node, loan),
+                Some((loan, _)) => self.pool.give_back(loan),
+                None if reached >> k & 1 == 1 => self.add_one(parent, &node, ones[k]),
                 None => {}
             }
         }

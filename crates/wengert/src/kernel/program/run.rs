@@ -92,18 +92,18 @@ impl<T: Functions> Run<'_, T> {
     }
 
     /// Adds the cotangents of the leaves, from that of the result, in one pass; returns the sum of the elements, if
-    /// `total` asks for it.
+    /// `total` asks for it, and which leaves were reached: nothing is written to those that only flat steps read.
     pub fn reverse(
         &self,
         scratch: &mut Scratch<T>,
         seed: Seed<'_, T>,
         into: &mut [Into<'_, T>],
         total: bool,
-    ) -> T {
+    ) -> (T, u64) {
         let Scratch { plans, tiles, partial } = scratch;
         let (wants, given) = (into.iter().map(Into::want).collect(), matches!(seed, Seed::Array { .. }));
         let plan = plans.of(self.steps, self.numbers, Goal::Cotangents { wants, total, given });
-        self.drive(plan, tiles, Some(seed), &mut [], into, partial)
+        (self.drive(plan, tiles, Some(seed), &mut [], into, partial), plan.reached)
     }
 
     /// Runs all blocks; returns the total.

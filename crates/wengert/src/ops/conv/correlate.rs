@@ -113,7 +113,11 @@ impl<T: Functions> Rule<T> for Conv {
         let geometry = self.geometry(&x.shape(), &w.shape()).expect("the arguments have passed `infer`");
         let (transpose, weight) = self.adjoints(&geometry);
         let mut bars = Cotangents::new();
-        bars.push(call.needs[0].then(|| y_bar.apply(transpose, &[w])));
+        // No elements have no transposed convolution either.
+        bars.push(call.needs[0].then(|| match x.shape().contains(&0) {
+            true => x.full(&x.shape(), 0.0),
+            false => y_bar.apply(transpose, &[w]),
+        }));
         bars.push(call.needs[1].then(|| x.apply(weight, &[y_bar])));
         bars.extend(call.needs.get(2).map(|needed| needed.then(|| sum_to_channels(y_bar))));
         bars
