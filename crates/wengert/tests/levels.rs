@@ -81,7 +81,7 @@ fn at(level: &str) -> Option<Vec<(String, Vec<f64>)>> {
 #[test]
 fn levels_agree() {
     let plain = at("plain").expect("every machine has it");
-    assert_eq!(plain.len(), 2 * 11);
+    assert_eq!(plain.len(), 2 * 14);
     for level in ["avx2", "avx512"] {
         for ((dtype, plain), (_, other)) in plain.iter().zip(at(level).unwrap_or_default()) {
             let unit = if dtype == "f64" { f64::EPSILON } else { f64::from(f32::EPSILON) };

@@ -89,6 +89,17 @@ fn output_padding(geometry: &Geometry, rank: usize) -> Axes {
 
 const REAL: [Dtype; 3] = [Dtype::Real; 3];
 
+/// The image of the shape of `x` that the transposed convolution makes of `y`. Where it has no elements there is none.
+pub(super) fn image_of<'r, T: Functions>(
+    x: Term<'r, T>,
+    y: Term<'r, T>,
+    transpose: ConvTranspose,
+    w: Term<'r, T>,
+) -> Term<'r, T> {
+    let shape = x.shape();
+    if shape.contains(&0) { x.full(&shape, 0.0) } else { y.apply(transpose, &[w]) }
+}
+
 impl<T: Functions> Rule<T> for Conv {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &REAL, 2)?;
@@ -113,11 +124,7 @@ impl<T: Functions> Rule<T> for Conv {
         let geometry = self.geometry(&x.shape(), &w.shape()).expect("the arguments have passed `infer`");
         let (transpose, weight) = self.adjoints(&geometry);
         let mut bars = Cotangents::new();
-        // No elements have no transposed convolution either.
-        bars.push(call.needs[0].then(|| match x.shape().contains(&0) {
-            true => x.full(&x.shape(), 0.0),
-            false => y_bar.apply(transpose, &[w]),
-        }));
+        bars.push(call.needs[0].then(|| image_of(x, y_bar, transpose, w)));
         bars.push(call.needs[1].then(|| x.apply(weight, &[y_bar])));
         bars.extend(call.needs.get(2).map(|needed| needed.then(|| sum_to_channels(y_bar))));
         bars

@@ -1,7 +1,7 @@
 //! `conv_weight`: the weight's cotangent of a convolution, as an op; recorded by derivatives only.
 
 use super::bilinear_jvp;
-use super::correlate::{check_groups, geometry};
+use super::correlate::{check_groups, geometry, image_of};
 use super::window::{Window, check_axes, check_rank, joined, lengths};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::conv::{self, Geometry};
@@ -62,7 +62,7 @@ impl<T: Functions> Rule<T> for ConvWeight {
         let geometry = self.geometry(&x.shape(), &y.shape()).expect("the arguments have passed `infer`");
         let conv = self.conv();
         let (transpose, _) = conv.adjoints(&geometry);
-        let x_bar = call.needs[0].then(|| y.apply(transpose, &[u]));
+        let x_bar = call.needs[0].then(|| image_of(x, y, transpose, u));
         let y_bar = call.needs[1].then(|| x.apply(conv, &[u]));
         [x_bar, y_bar].into_iter().collect()
     }
