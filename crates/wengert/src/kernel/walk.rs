@@ -21,6 +21,9 @@ pub struct Operand<'a, A> {
 
 impl Walk {
     pub fn new(shape: &[usize], strides: &[isize]) -> Self {
+        if shape.contains(&0) {
+            return Walk::flat(0);
+        }
         let mut axes: SmallVec<[(usize, isize); 4]> = SmallVec::new();
         for (&n, &s) in shape.iter().zip(strides) {
             if n == 1 {

@@ -101,6 +101,8 @@ impl Tile {
 impl<T: Functions> Rule<T> for Tile {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
+        // Derivatives take times and lengths apart, which must be countable, too.
+        moved(self.pairs(shape).flat_map(|(times, length)| [times, length]).collect(), dtype)?;
         moved(self.pairs(shape).map(|(times, length)| times.saturating_mul(length)).collect(), dtype)
     }
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {

@@ -290,3 +290,22 @@ fn a_leaf_overwritten_behind_a_copy_does_no_harm() {
         assert_eq!(g.grad(x).unwrap(), want);
     }
 }
+
+/// Nothing repeated more often than can be counted is refused, or stays nothing; it does not overflow.
+#[test]
+fn nothing_repeated_very_often() {
+    for reps in [usize::MAX, usize::MAX / 2, usize::MAX / 16, usize::MAX / 64, 1 << 40] {
+        for times in [[1, reps], [reps, 1], [reps, reps], [reps, 0]] {
+            let mut g = Graph::new();
+            let x = g.leaf(ArrayD::<f64>::zeros(IxDyn(&[0, 3])));
+            match g.try_apply(&crate::op::Tile { reps: times.as_slice().into() }.into(), &[x]) {
+                Ok(y) => {
+                    let total = g.sum(y[0]);
+                    g.backward(total).unwrap();
+                    assert_eq!(g.grad(x).unwrap().shape(), [0, 3]);
+                }
+                Err(error) => assert_eq!(error.kind(), crate::error::ErrorKind::InvalidAttribute),
+            }
+        }
+    }
+}
