@@ -12,7 +12,7 @@ pub fn available() -> usize {
 }
 
 /// Elements from which several threads pay.
-const SHARED: usize = 1 << 14;
+const SHARED: usize = 1 << 16;
 /// Elements of a piece of work.
 pub const PIECE: usize = 1 << 13;
 

@@ -15,8 +15,8 @@ const SMALL_COPIED: usize = 40 * 40 * 40;
 const FLAT: usize = 16;
 /// Products with an outer dimension up to this are bound by memory.
 const THIN: usize = 4;
-/// Multiply-adds from which threads pay: at 128 rows a second one still costs.
-const THREADED: usize = 1 << 20;
+/// Multiply-adds from which threads pay.
+const THREADED: usize = 1 << 21;
 /// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
 const ROWS_AT_ONCE: usize = 32;
 

@@ -21,8 +21,10 @@ use check::{at, distinct, inside, place};
 pub use element::Gemm;
 pub(super) use solve::Solve;
 
-/// Parts of a result begin at multiples of this: whole tiles of the crate's kernels. Smaller results are blocked otherwise.
-const PART: usize = 64;
+/// Parts of a result begin at multiples of this.
+const PART: usize = 32;
+/// Rows or columns of a part, at least. Results of so many rows and columns are blocked otherwise.
+const LEAST: usize = 64;
 
 /// One operand as a pointer to element `(0, 0)` and two strides.
 #[derive(Clone, Copy)]
@@ -215,12 +217,12 @@ impl<'a, T: Gemm> Product<'a, T> {
     /// sums by their length alone (but for results of up to 64 by 64), so the bits are those of one thread.
     pub(super) fn shared(self, threads: usize) {
         let (along, across) = (self.m.max(self.n), self.m.min(self.n));
-        let tile = if across > PART { PART } else { 2 * PART };
-        let (tiles, parts) = (along / tile, threads.min(along / tile));
+        let parts = threads.min(along / if across > LEAST { LEAST } else { 2 * LEAST });
         if parts < 2 {
             return self.library();
         }
-        let start = move |part: usize| if part == parts { along } else { part * tiles / parts * tile };
+        let nearest = |at: usize| (at + PART / 2) / PART * PART;
+        let start = move |part: usize| if part == parts { along } else { nearest(part * along / parts) };
         let parts = (0..parts).map(move |part| {
             let (from, len) = (start(part), start(part + 1) - start(part));
             if self.m >= self.n { self.rows(from, len) } else { self.columns(from, len) }
