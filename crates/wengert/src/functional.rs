@@ -6,6 +6,7 @@
 
 mod evaluator;
 mod matrices;
+mod windows;
 
 use ndarray::ArrayD;
 
@@ -16,6 +17,7 @@ use crate::var::Var;
 
 pub use evaluator::Evaluator;
 pub use matrices::{hessian, jacobian, per_sample_gradients};
+pub use windows::truncated_bptt;
 
 /// An array for each input.
 pub type Gradient<T> = Vec<ArrayD<T>>;

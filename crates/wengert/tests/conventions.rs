@@ -166,6 +166,10 @@ fn conventions_are_those_of_the_document() {
     hold!(w, xlog1py(x, x[1]) [0.0] [-1.0] = 0.0, [0.0], [0.0]);
     w.hold("where_", |g, x| g.where_(g.gt(x[0], 0.0), x[0] * 3.0, 0.0), &[&[0.0, 1.0]], 3.0, &[&[0.0, 3.0]]);
     w.hold("where_", |g, x| g.where_(g.gt(x[0], 0.0), x[0].log(), 0.0), &[&[0.0, 1.0]], 0.0, &[&[NAN, 1.0]]);
+    let strong = |g: &Graph, x: &[Var]| {
+        g.where_strong(g.gt(x[0], 0.0), x, |g, x| g.log(x[0]), |g, x| g.eval(2.0 * x[0]))
+    };
+    w.hold("where_strong", strong, &[&[0.0, 1.0, -1.0]], -2.0, &[&[2.0, 1.0, 2.0]]);
     w.hold("masked_fill", |g, x| g.masked_fill(x[0], g.gt(x[0], 1.0), 5.0), &[&[1.0, 2.0]], 6.0, &[&[1.0, 0.0]]);
     hold!(w, prod(x) [2.0, 0.0, 3.0] = 0.0, [0.0, 6.0, 0.0]);
     hold!(w, cumprod(x, 0) [2.0, 0.0, 3.0] = 2.0, [1.0, 8.0, 0.0]);

@@ -169,6 +169,7 @@ fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     call!(w, eval((x.sin() + 1.0) * x)((x.sin() + 1.0) * wide)(x.sin() + f));
     let m = w.g.mask([true, false, true]);
     call!(w, where_(m, x, x * 2.0)(m, x, wide)(x, x, x)(f, x, x));
+    row!(w, where_strong, |g: &Graph| g.where_strong(m, &[x], |g, x| g.log(x[0]), |_, x| x[0]), |g: &Graph| g.where_strong(x, &[x], |_, x| x[0], |_, x| x[0]));
     let wrong = w.g.mask([true, false]);
     call!(w, masked_fill(x, m, 0.0)(x, wrong, 0.0)(f, m, 0.0));
     call!(w, nan_to_num(x, 0.0, 1.0, -1.0)(f, 0.0, 1.0, -1.0));

@@ -1,5 +1,7 @@
 //! Elementwise ops, `eval`, comparisons and selection.
 
+use smallvec::SmallVec;
+
 use crate::error::Result;
 use crate::expr::{Expr, Operand, Recorder, tune, zip};
 use crate::graph::Engine;
@@ -69,6 +71,45 @@ impl<T: Engine> Graph<T> {
         self.enter();
         let args = [mask, self.arg(yes), self.arg(no)];
         self.must(&Where {}.into(), &args)
+    }
+
+    /// As [`Graph::where_`] of two functions of `x`, with zeros stronger than infinities: where a function is not taken, its
+    /// derivatives of every order are an exact 0, whatever they are there. Each is still computed everywhere.
+    ///
+    /// # Panics
+    /// As `where_`.
+    ///
+    /// # Examples
+    /// ```
+    /// use ndarray::array;
+    /// use wengert::prelude::*;
+    /// let mut g = Graph::new();
+    /// let x = g.leaf(array![0.0, 1.0]);
+    /// let y = g.where_strong(g.gt(x, 0.0), &[x], |g, x| g.log(x[0]), |g, x| g.eval(2.0 * x[0]));
+    /// g.backward(g.sum(y))?;
+    /// // With `where_` the logarithm's infinite slope at 0 would make the first entry NaN.
+    /// assert_eq!(g.grad(x).unwrap(), array![2.0, 1.0].into_dyn());
+    /// # Ok::<(), wengert::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn where_strong(
+        &self,
+        mask: Var,
+        x: &[Var],
+        yes: impl FnOnce(&Self, &[Var]) -> Var,
+        no: impl FnOnce(&Self, &[Var]) -> Var,
+    ) -> Var {
+        self.enter();
+        let mut inputs = [SmallVec::<[Var; 4]>::new(), SmallVec::new()];
+        for &x in x {
+            // The value everywhere, the derivative where its side is taken.
+            let cut = self.must(&Detach {}.into(), &[x]);
+            inputs[0].push(self.must(&Where {}.into(), &[mask, x, cut]));
+            inputs[1].push(self.must(&Where {}.into(), &[mask, cut, x]));
+        }
+        let (yes, no) = (yes(self, &inputs[0]), no(self, &inputs[1]));
+        self.enter();
+        self.must(&Where {}.into(), &[mask, yes, no])
     }
 
     /// The value of `x`, cut off from differentiation.
