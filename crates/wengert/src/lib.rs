@@ -26,6 +26,7 @@
 //! returns a [`Result`]; shapes that do not fit panic with the op, the shapes, the rule and the caller's line, and
 //! [`Graph::try_apply`] is the door that never panics.
 
+mod audit;
 mod broadcast;
 pub mod check;
 mod dot;
@@ -43,6 +44,7 @@ mod term;
 mod var;
 mod words;
 
+pub use audit::{Cut, Finding};
 pub use error::{Error, ErrorKind, Result};
 pub use expr::{Expr, Formula};
 pub use graph::{Engine, Graph};

@@ -18,6 +18,7 @@ pub use crate::graph::node::{Kind, Marks, NO_INPUT, Node};
 use crate::graph::programs::Programs;
 use crate::graph::segments::Segments;
 use crate::kernel::functions::Functions;
+use crate::kernel::program::Step;
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::{Lane, Place, Slab, SlabMark};
 use crate::op::{Op, Params};
@@ -284,6 +285,22 @@ impl<T: Functions> Tape<T> {
             Kind::Formula => self.formulas[node.a as usize].total.map_or("formula", Total::name),
             Kind::Projection => self.op_name(node.a as usize),
         }
+    }
+
+    /// The structured op of ours at node `id`, if it is one.
+    pub fn op(&self, id: usize) -> Option<&Op> {
+        let node = self.nodes[id];
+        match &self.calls.get(node.a as usize).filter(|_| matches!(node.kind, Kind::Call))?.op {
+            Operation::Op(op) => Some(op),
+            _ => None,
+        }
+    }
+
+    /// The steps of the formula at node `id`, if it is one.
+    pub fn steps(&self, id: usize) -> Option<&[Step]> {
+        let node = self.nodes[id];
+        let formula = self.formulas.get(node.a as usize).filter(|_| matches!(node.kind, Kind::Formula))?;
+        Some(self.programs.get(formula.program))
     }
 
     pub fn line(&self, id: usize) -> At {

@@ -74,6 +74,22 @@ impl Step {
     }
 }
 
+/// The flat step that keeps cotangents from a leaf, where none comes through.
+pub fn stopped(steps: &[Step], leaf: u16) -> Option<Step> {
+    let (mut live, mut flat) = (0u64, None);
+    for (k, step) in steps.iter().enumerate() {
+        let reads = step.slots().any(|slot| match slot {
+            Slot::Leaf(l) => l == leaf,
+            Slot::Step(j) => live >> j & 1 == 1,
+        });
+        match reads && step.is_flat() {
+            true => flat = flat.or(Some(*step)),
+            false => live |= u64::from(reads) << k,
+        }
+    }
+    flat.filter(|_| live >> (steps.len() - 1) & 1 == 0)
+}
+
 /// The attributes of a tuned step.
 pub fn params(numbers: &[f64], at: u16) -> Params {
     [numbers[at as usize], numbers[at as usize + 1]]
