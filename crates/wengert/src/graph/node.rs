@@ -109,11 +109,10 @@ impl Node {
     pub fn is_plain_number(&self) -> bool {
         self.flags & (LANE | RANK | PENDING) == LANE
     }
-    /// Whether this is an elementwise op whose result is one number, and nobody wants its gradient.
+    /// Whether this is an elementwise op whose result is one number.
     #[inline(always)]
     pub fn is_number_op(&self) -> bool {
-        self.flags & (LANE | RETAINED) == LANE
-            && matches!(self.kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_))
+        self.is_lane() && matches!(self.kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_))
     }
     /// Whether the node has a value of its own (an op of several results has not).
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::Scratch;
-use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, add, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Binary;
 use crate::rule::Dtype;
@@ -189,10 +189,7 @@ impl<T: Functions> Sweep<T> {
         self.low = self.low.min(parent);
         match &mut self.arrays[target.slot as usize] {
             Some(held) => {
-                held.slice_mut::<T>(len)
-                    .iter_mut()
-                    .zip(loan.slice::<T>(len))
-                    .for_each(|(held, g)| *held += *g);
+                add(held.slice_mut::<T>(len), loan.slice(len));
                 self.pool.give_back(loan);
             }
             free => *free = Some(loan),
@@ -320,17 +317,8 @@ impl<T: Functions> Sweep<T> {
             }
             _ => {}
         }
-        if node.is_lane() {
-            let cell = &mut self.lane[node.slot as usize];
-            if cell.is_absent() {
-                return false;
-            }
-            let y_bar = std::mem::replace(cell, T::ABSENT);
-            if node.is_retained() {
-                self.keep(id, Held::One(y_bar));
-            }
-            self.visit_one(tape, memory, node, y_bar);
-        } else if let Some(y_bar) = self.arrays[node.slot as usize].take() {
+        // Ops on numbers have a loop of their own.
+        if let Some(y_bar) = self.arrays[node.slot as usize].take() {
             if node.is_retained() {
                 self.keep_copy(tape.entry(id).len, id, &y_bar);
             }
@@ -490,7 +478,7 @@ fn merge<T: Functions>(pool: &mut Pool, old: &mut Held<T>, new: Held<T>) {
         (Held::One(old), Held::One(new)) => *old += new,
         (Held::Array(old), Held::Array(new)) => {
             let len = new.capacity::<T>();
-            old.slice_mut::<T>(len).iter_mut().zip(new.slice::<T>(len)).for_each(|(o, n)| *o += *n);
+            add(old.slice_mut::<T>(len), new.slice(len));
             pool.give_back(new);
         }
         _ => unreachable!("a node does not change its kind"),

@@ -41,7 +41,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// Ops on single numbers, one behind the other, from `from` down to the first node that is something else, which is
-    /// returned; `None` where the sweep ends before. What the loop needs of the sweep it keeps at hand.
+    /// returned; `None` where the sweep ends before.
     pub(super) fn run_numbers(&mut self, tape: &Tape<T>, memory: &Memory<T>, from: usize) -> Option<usize> {
         let (nodes, floor) = (&tape.nodes[..], self.floor);
         let mut id = from;
@@ -50,30 +50,22 @@ impl<T: Functions> Sweep<T> {
             if id.is_multiple_of(STEP) {
                 self.fetch(tape, memory, id, node);
             }
-            let cells = &mut self.lane[..];
-            let y_bar = cells[node.slot as usize];
-            let mut low = self.low;
+            let y_bar = self.lane[node.slot as usize];
             if node.is_differentiable() && !y_bar.is_absent() {
-                cells[node.slot as usize] = T::ABSENT;
+                if node.is_retained() {
+                    self.keep(id, Held::One(y_bar));
+                }
+                self.lane[node.slot as usize] = T::ABSENT;
                 each_partial(tape, memory, node, |id, parent, partial| {
-                    let cell = &mut cells[parent.slot as usize];
-                    let (value, sum) = (y_bar * partial, *cell + y_bar * partial);
-                    *cell = if cell.is_absent() { value } else { sum };
-                    low = low.min(id);
+                    self.add_one(id, parent, y_bar * partial);
                 });
-                self.low = low;
             }
-            if id <= low.max(floor) {
+            if id <= self.low.max(floor) {
                 return None;
             }
             id -= 1;
         }
         Some(id)
-    }
-
-    #[inline(always)]
-    pub(super) fn visit_one(&mut self, tape: &Tape<T>, memory: &Memory<T>, node: &Node, y_bar: T) {
-        each_partial(tape, memory, node, |id, parent, partial| self.add_one(id, parent, y_bar * partial));
     }
 
     /// The row of a formula of numbers: to each leaf its partial.

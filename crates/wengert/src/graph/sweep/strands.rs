@@ -11,7 +11,7 @@ use super::Sweep;
 use crate::graph::tape::{Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Walk, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Walk, add, pairwise_sum, scatter_add};
 use crate::memory::{Loan, Pool};
 use crate::op::Tuned;
 use crate::rule::Dtype;
@@ -176,7 +176,7 @@ impl<T: Functions> Strands<T> {
         let (mut loan, held) = self.buffer(pool, id, &node, len);
         let out = loan.slice_mut::<T>(self.count * len);
         match held {
-            true => out.iter_mut().zip(bars).for_each(|(out, bar)| *out += *bar),
+            true => add(out, bars),
             false => out.copy_from_slice(bars),
         }
         self.store(&node, loan);
@@ -234,7 +234,7 @@ impl<T: Functions> Strands<T> {
         if !held {
             out.fill(T::zero());
         }
-        out[k * len..][..len].iter_mut().zip(bar).for_each(|(out, bar)| *out += *bar);
+        add(&mut out[k * len..][..len], bar);
         self.store(&node, loan);
     }
 

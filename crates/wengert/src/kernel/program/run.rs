@@ -16,7 +16,7 @@ use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads;
-use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, add, pairwise_sum, scatter_add};
 use crate::memory::prefetch;
 
 /// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
@@ -406,7 +406,7 @@ impl<'c, T: Functions> Cut<'c, T> {
     fn join(&mut self, mut part: &[T]) {
         for (out, _) in self.repeated.iter_mut().flatten() {
             let own = part.split_off(..out.len()).expect("room for every leaf");
-            out.iter_mut().zip(own).for_each(|(out, v)| *out += *v);
+            add(out, own);
         }
     }
 }

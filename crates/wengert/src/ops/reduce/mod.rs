@@ -71,21 +71,20 @@ fn only<'r, T: Functions>(x_bar: Term<'r, T>) -> Cotangents<'r, T> {
     Cotangents::from_elem(Some(x_bar), 1)
 }
 
-/// `x_bar = y_bar / divisor` in place, repeated along the reduced axes.
+/// What a rule says that its cotangent [repeats](Rule::repeats), in place.
 fn repeat_kernel<T: Functions>(
-    named: &Option<Axes>,
-    mean: bool,
+    rule: &impl Rule<T>,
     y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
     let shape = Shape::from_slice(x_bar.array.shape());
-    let over = over(named, shape.len());
-    let divisor = if mean { count(&shape, &over) as f64 } else { 1.0 };
     let accumulate = x_bar.accumulate;
-    match y_bar.as_slice() {
-        Some(y_bar) => reduce::repeat(&shape, &over, y_bar, divisor, x_bar.slice(), accumulate),
-        None => false,
+    match (y_bar.as_slice(), rule.repeats(&shape)) {
+        (Some(y_bar), Some((over, divisor))) => {
+            reduce::repeat(&shape, &over, y_bar, divisor, x_bar.slice(), accumulate)
+        }
+        _ => false,
     }
 }
 
@@ -109,7 +108,7 @@ impl<T: Functions> Rule<T> for Sum {
         y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
-        repeat_kernel(&self.axes, false, y_bar, x_bar)
+        repeat_kernel(self, y_bar, x_bar)
     }
     fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
         Some((over(&self.axes, x.len()), 1.0))
@@ -141,7 +140,7 @@ impl<T: Functions> Rule<T> for Mean {
         y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
-        repeat_kernel(&self.axes, true, y_bar, x_bar)
+        repeat_kernel(self, y_bar, x_bar)
     }
     fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
         let over = over(&self.axes, x.len());
