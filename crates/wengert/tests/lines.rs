@@ -145,7 +145,7 @@ fn every_method_notes_its_line() {
 fn elementwise(w: &mut Walk, x: Var, wide: Var, f: Var) {
     each!(w (x) (f) neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt cbrt square reciprocal sin cos tan asin acos atan);
     each!(w (x) (f) sinh cosh tanh sech asinh acosh atanh sigmoid logsigmoid softsign relu silu mish selu abs sign);
-    each!(w (x) (f) floor ceil round trunc erf erfc gaussian ndtr lgamma digamma softplus gelu gelu_tanh gelu_gate sigmoid_prime);
+    each!(w (x) (f) floor ceil round trunc erf erfc gaussian ndtr lgamma digamma softplus gelu gelu_tanh gelu_gate sigmoid_prime tanh_prime);
     each!(w (x) (f) logit log1mexp entr sinc tanhshrink half_gaussian erfcx erfinv log_ndtr ndtri i0 i1 i0e i1e);
     each!(w (x) (f) relu6 deg2rad rad2deg hardsigmoid hardswish isnan isinf isfinite);
     each!(w (x * 2.0 + x) (x + wide) sin eval);

@@ -68,6 +68,19 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
     }
 }
 
+/// `y = f(x)` and `slope = f'(x)`, where the two share what is dear.
+pub fn map_joint<T: Functions>(op: Map, x: &[T], y: &mut [T], slope: &mut [T]) {
+    assert!(x.len() == y.len() && x.len() == slope.len());
+    if wraps(op, x) {
+        let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
+        return map_joint(op, &x, y, slope);
+    }
+    match op {
+        Map::Unary(op) => run(UnaryJoint { op, x, y, slope }),
+        Map::Tuned(op, p) => run(TunedJoint { op, p, x, y, slope }),
+    }
+}
+
 /// `y = f(a, b)`
 pub fn zip_forward<T: Functions>(op: Binary, a: &[T], b: &[T], y: &mut [T]) {
     assert!(a.len() == y.len() && b.len() == y.len());
@@ -109,6 +122,19 @@ struct TunedForward<'a, T> {
     p: Params,
     x: &'a [T],
     y: &'a mut [T],
+}
+struct UnaryJoint<'a, T> {
+    op: Unary,
+    x: &'a [T],
+    y: &'a mut [T],
+    slope: &'a mut [T],
+}
+struct TunedJoint<'a, T> {
+    op: Tuned,
+    p: Params,
+    x: &'a [T],
+    y: &'a mut [T],
+    slope: &'a mut [T],
 }
 struct BinaryForward<'a, T> {
     op: Binary,
@@ -243,7 +269,45 @@ macro_rules! tuned_vjps {
         }
     };
 }
+macro_rules! unary_joints {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for UnaryJoint<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn call<const MODE: u8>(self) {
+                let results = self.y.iter_mut().zip(self.slope);
+                match self.op { $(Unary::$Variant => for ((y, slope), x) in results.zip(self.x) {
+                    let $x = Number::<T, MODE>(*x);
+                    let $y = UnaryWords::$name($x);
+                    let partial: Number<T, MODE> = $partial;
+                    (*y, *slope) = ($y.0, partial.0);
+                })* }
+            }
+        }
+    };
+}
+macro_rules! tuned_joints {
+    ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
+        impl<T: Functions> Kernel for TunedJoint<'_, T> {
+            type Output = ();
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn call<const MODE: u8>(self) {
+                let results = self.y.iter_mut().zip(self.slope);
+                match self.op { $(Tuned::$Variant => for ((y, slope), x) in results.zip(self.x) {
+                    let ($x, $p) = (Number::<T, MODE>(*x), self.p);
+                    let $y = $x.$name($p);
+                    let partial: Number<T, MODE> = $partial;
+                    (*y, *slope) = ($y.0, partial.0);
+                })* }
+            }
+        }
+    };
+}
 unary_table!(unary_kernels);
+unary_table!(unary_joints);
+tuned_table!(tuned_joints);
 unary_table!(unary_vjps);
 tuned_table!(tuned_kernels);
 tuned_table!(tuned_vjps);

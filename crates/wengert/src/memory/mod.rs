@@ -18,7 +18,7 @@ mod lane;
 mod pool;
 mod slab;
 
-pub use fetch::prefetch;
+pub use fetch::{prefetch, prefetch_soon};
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
 pub use slab::{Fresh, Place, Plain, Slab, SlabMark, span_of};

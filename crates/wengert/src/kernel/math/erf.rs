@@ -1,4 +1,5 @@
-//! The error function and its complement: `erfc a = e^(-a^2) P(q) / (1 + 2 a)`, `q = (a - K) / (a + K)`.
+//! The error function, its complement, and the normal distribution:
+//! `erfc a = e^(-a^2) P(q) / (1 + 2 a)`, `q = (a - K) / (a + K)`.
 //!
 //! M. M. Shepherd and J. G. Laframboise, Mathematics of Computation 36 (1981): (1 + 2 a) e^(a^2) erfc a is smooth and
 //! near 1 on the whole half-line. The polynomials are our own fits.
@@ -8,139 +9,160 @@ use super::format::Format;
 use super::pair::Pair;
 use super::polynomial;
 
-pub trait ErrorFunction: Format {
-    fn erf<const FMA: bool>(self) -> Self;
-    fn erfc<const FMA: bool>(self) -> Self;
-}
+pub trait ErrorFunction: Exponential {
+    /// `erf` of this and more is 1.
+    const ERF_BOUND: f64;
 
-/// From here on `complement`, below it `near`.
-const SEAM: f64 = 0.84;
+    /// `erf(a) / a - 1` as a function of `z = a^2`, up to `SEAM`.
+    fn erf_near<const FMA: bool>(z: Self) -> Self;
 
-/// `erf(a) / a - 1` for |a| up to `SEAM`.
-#[inline(always)]
-fn near<const FMA: bool>(a: f64) -> f64 {
-    let z = a * a;
-    polynomial!(
-        FMA,
-        z,
-        0.12837916709551256,
-        -0.3761263890318331,
-        0.1128379167093085,
-        -0.026866170639917756,
-        0.005223977567990423,
-        -0.000854832332521405,
-        0.0001205518425544955,
-        -1.4921796019935563e-05,
-        1.6397560297904768e-06,
-        -1.5686383279769444e-07,
-        1.064445947989244e-08
-    )
-}
+    /// `(1 + 2 a) e^(a^2) erfc a - 1.125` from `SEAM` on, as a function of `q`.
+    fn erfc_scaled<const FMA: bool>(q: Self) -> Self;
 
-/// `erfc a` for `a >= SEAM`, in parts: a value and 2^n + `ROUND`.
-#[inline(always)]
-fn complement<const FMA: bool>(a: f64) -> (f64, f64) {
-    const K: f64 = 3.5;
-    let a = a.at_most(f64::EXP_NEG_SQUARE_BOUND);
-    let Reduced { n, r } = f64::reduce_neg_square::<FMA>(a);
-    let q = (a - K) / (a + K);
-    let p = polynomial!(
-        FMA,
-        q,
-        0.11734924487115438,
-        -0.1400091801376193,
-        -0.010555596332215828,
-        0.09751909515324111,
-        -0.11508959816034212,
-        0.08798315382548423,
-        -0.04882332582425252,
-        0.019099330932497653,
-        -0.004215019954190898,
-        -0.00030226779115355196,
-        0.0005643847677869517,
-        -0.00012151286916584745,
-        -4.278389926502055e-05,
-        2.4262382460230426e-05,
-        2.3334567484020044e-06,
-        -3.817346371646567e-06,
-        -5.449454034213456e-08,
-        6.038691939049188e-07,
-        4.799495049959018e-09,
-        -9.562802320218706e-08,
-        -8.37459186951727e-09,
-        1.1185793659916975e-08,
-        2.7205510707879823e-09
-    );
-    let top = f64::exp_pair::<FMA>(r).times::<FMA>(Pair::fast_sum(1.125, p));
-    (top.over::<FMA>(Pair::sum(1.0, 2.0 * a)).rounded(), n)
-}
-
-impl ErrorFunction for f64 {
+    /// `e^-s erfc(a) / e^(-a^2)` for `a >= SEAM`, in parts: a value and 2^n + `ROUND`; -s is what `reduced` was made of.
     #[inline(always)]
-    fn erf<const FMA: bool>(self) -> f64 {
-        let a = self.abs();
-        let (rest, n) = complement::<FMA>(a.at_most(6.0));
-        let far = 1.0 - rest * n.power_of_two();
-        let value = if a < SEAM { near::<FMA>(a).fma::<FMA>(a, a) } else { far };
-        value.copysign(self)
+    fn complement<const FMA: bool>(a: Self, reduced: Reduced<Self>) -> (Self, Self) {
+        let q = (a - Self::of(K)) / (a + Self::of(K));
+        let p = Pair::fast_sum(Self::of(1.125), Self::erfc_scaled::<FMA>(q));
+        let top = Self::exp_pair::<FMA>(reduced.r).times::<FMA>(p);
+        (top.over::<FMA>(Pair::sum(Self::of(1.0), a + a)).rounded(), reduced.n)
     }
 
     #[inline(always)]
-    fn erfc<const FMA: bool>(self) -> f64 {
-        let (value, n) = complement::<FMA>(self.abs());
+    fn erf<const FMA: bool>(self) -> Self {
+        let a = self.abs();
+        let bounded = a.at_most(Self::of(Self::ERF_BOUND));
+        let (rest, n) = Self::complement::<FMA>(bounded, Self::reduce_neg_square::<FMA>(bounded));
+        let far = Self::of(1.0) - rest * n.power_of_two();
+        let near = Self::erf_near::<FMA>(a * a).fma::<FMA>(a, a);
+        (if a < Self::of(SEAM) { near } else { far }).copysign(self)
+    }
+
+    #[inline(always)]
+    fn erfc<const FMA: bool>(self) -> Self {
+        let a = self.abs().at_most(Self::EXP_NEG_SQUARE_BOUND);
+        let (value, n) = Self::complement::<FMA>(a, Self::reduce_neg_square::<FMA>(a));
         let (first, second) = n.factors();
         let value = value * first * second;
-        let value = if self < 0.0 { 2.0 - value } else { value };
-        let close = Pair::fast_sum(1.0, -self);
-        let close = close.hi + (-self).fma::<FMA>(near::<FMA>(self), close.lo);
-        if self.abs() < SEAM { close } else { value }
+        let value = if self < Self::of(0.0) { Self::of(2.0) - value } else { value };
+        let close = Pair::fast_sum(Self::of(1.0), -self);
+        let close = close.hi + (-self).fma::<FMA>(Self::erf_near::<FMA>(self * self), close.lo);
+        if self.abs() < Self::of(SEAM) { close } else { value }
+    }
+
+    /// `erfc(-x / sqrt 2) / 2`, the square in the exponent to twice the digits.
+    #[inline(always)]
+    fn ndtr<const FMA: bool>(self) -> Self {
+        let (half, root) = (Self::of(0.5), Self::of(std::f64::consts::FRAC_1_SQRT_2));
+        let x = self.abs().at_most(Self::of(std::f64::consts::SQRT_2) * Self::EXP_NEG_SQUARE_BOUND);
+        let (value, n) = Self::complement::<FMA>(x * root, Self::reduce_neg_product::<FMA>(x, half * x));
+        let (first, second) = n.factors();
+        let value = half * value * first * second;
+        let value = if self > Self::of(0.0) { Self::of(1.0) - value } else { value };
+        let s = self * root;
+        let linear = Pair::product::<FMA>(self, half * root);
+        let low = self.fma::<FMA>(half * Self::FRAC_1_SQRT_2_LOW, linear.lo);
+        let close = Pair::fast_sum(half, linear.hi);
+        let close = close.hi + linear.hi.fma::<FMA>(Self::erf_near::<FMA>(s * s), close.lo + low);
+        if s.abs() < Self::of(SEAM) { close } else { value }
+    }
+
+    /// `sqrt(1/2)` minus its nearest value.
+    const FRAC_1_SQRT_2_LOW: Self;
+}
+
+/// From here on `complement`, below it `erf_near`.
+const SEAM: f64 = 0.84;
+const K: f64 = 3.5;
+
+impl ErrorFunction for f64 {
+    const ERF_BOUND: f64 = 6.0;
+    const FRAC_1_SQRT_2_LOW: f64 = -4.833646656726457e-17;
+
+    #[inline(always)]
+    fn erf_near<const FMA: bool>(z: f64) -> f64 {
+        polynomial!(
+            FMA,
+            z,
+            0.12837916709551256,
+            -0.3761263890318331,
+            0.1128379167093085,
+            -0.026866170639917756,
+            0.005223977567990423,
+            -0.000854832332521405,
+            0.0001205518425544955,
+            -1.4921796019935563e-05,
+            1.6397560297904768e-06,
+            -1.5686383279769444e-07,
+            1.064445947989244e-08
+        )
+    }
+
+    #[inline(always)]
+    fn erfc_scaled<const FMA: bool>(q: f64) -> f64 {
+        polynomial!(
+            FMA,
+            q,
+            0.11734924487115438,
+            -0.1400091801376193,
+            -0.010555596332215828,
+            0.09751909515324111,
+            -0.11508959816034212,
+            0.08798315382548423,
+            -0.04882332582425252,
+            0.019099330932497653,
+            -0.004215019954190898,
+            -0.00030226779115355196,
+            0.0005643847677869517,
+            -0.00012151286916584745,
+            -4.278389926502055e-05,
+            2.4262382460230426e-05,
+            2.3334567484020044e-06,
+            -3.817346371646567e-06,
+            -5.449454034213456e-08,
+            6.038691939049188e-07,
+            4.799495049959018e-09,
+            -9.562802320218706e-08,
+            -8.37459186951727e-09,
+            1.1185793659916975e-08,
+            2.7205510707879823e-09
+        )
     }
 }
 
 impl ErrorFunction for f32 {
-    /// `1 - e^(-a W(a))` in `f64`.
+    const ERF_BOUND: f64 = 4.0;
+    const FRAC_1_SQRT_2_LOW: f32 = 1.2101617485882343e-08;
+
     #[inline(always)]
-    fn erf<const FMA: bool>(self) -> f32 {
-        let a = f64::from(self.abs()).at_most(4.0);
-        let w = polynomial!(
+    fn erf_near<const FMA: bool>(z: f32) -> f32 {
+        polynomial!(
             FMA,
-            a,
-            1.1283791665689498,
-            0.6366198366871124,
-            0.1027712559412624,
-            -0.019117601863544473,
-            -0.00025327374292676946,
-            0.0017996298480529168,
-            -0.0007408955775869825,
-            0.00016757286699612675,
-            -2.137602610029664e-05,
-            1.1953487908751402e-06
-        );
-        let value = -(-a * w).expm1::<FMA>();
-        (value as f32).copysign(self)
+            z,
+            0.128379161,
+            -0.376125748,
+            0.112827491,
+            -0.0268037567,
+            0.00505298519,
+            -0.00063255016
+        )
     }
 
     #[inline(always)]
-    fn erfc<const FMA: bool>(self) -> f32 {
-        const K: f64 = 3.5;
-        let a = f64::from(self.abs()).at_most(10.3);
-        let q = (a - K) / (a + K);
-        let p = polynomial!(
+    fn erfc_scaled<const FMA: bool>(q: f32) -> f32 {
+        polynomial!(
             FMA,
             q,
-            1.12500000000000000 + 0.11734924135204795,
-            -0.14000919973336112,
-            -0.010555168721637056,
-            0.09752007711556095,
-            -0.11509750933415715,
-            0.0879672030247578,
-            -0.04877772610047875,
-            0.01920294742624984,
-            -0.004283958625882199,
-            -0.0005512605991248763,
-            0.000494892398619901
-        );
-        let value = Exponential::exp::<FMA>(-a * a) * p / (1.0 + 2.0 * a);
-        (if self < 0.0 { 2.0 - value } else { value }) as f32
+            0.117349246,
+            -0.140009235,
+            -0.0105558369,
+            0.0975219966,
+            -0.115082796,
+            0.0879416578,
+            -0.0488958906,
+            0.0193224793,
+            -0.00388120771,
+            -0.000732096067
+        )
     }
 }

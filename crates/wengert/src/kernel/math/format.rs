@@ -26,6 +26,8 @@ pub trait Format:
     const HUGE: Self;
     /// Adding this rounds to an integer n, and leaves n + twice the exponent bias in the low bits.
     const ROUND: Self;
+    /// 2^-n is normal for n up to here; past it, 2^-n is lost beside 1.
+    const POWER_BOUND: Self;
     /// ln 2 in two parts; the product of the first with any exponent is exact.
     const LN2: (Self, Self);
     /// 1 / ln 2 in two parts.
@@ -136,6 +138,7 @@ format! {
     f64, u64, fraction: 52, bias: 1023,
     const TINY: f64 = 5.551115123125783e-17; // 2^-54
     const HUGE: f64 = 1152921504606846976.0; // 2^60
+    const POWER_BOUND: f64 = 1000.0;
     const LN2: (f64, f64) = (0.6931471805598903, 5.497923018708371e-14);
     const LOG2_E: (f64, f64) = (std::f64::consts::LOG2_E, 2.0355273740931033e-17);
     const LOG10_E: (f64, f64) = (std::f64::consts::LOG10_E, 1.098319650216765e-17);
@@ -147,6 +150,7 @@ format! {
     f32, u32, fraction: 23, bias: 127,
     const TINY: f32 = 2.98023224e-8; // 2^-25
     const HUGE: f32 = 1073741824.0; // 2^30
+    const POWER_BOUND: f32 = 120.0;
     const LN2: (f32, f32) = (0.693145751953, 1.428606765e-6);
     const LOG2_E: (f32, f32) = (std::f32::consts::LOG2_E, 1.925963034e-8);
     const LOG10_E: (f32, f32) = (std::f32::consts::LOG10_E, -1.010304995e-8);

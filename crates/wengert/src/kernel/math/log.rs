@@ -67,13 +67,10 @@ pub trait Logarithm: Format {
         let (k, m) = u.hi.split();
         let near = k == Self::of(0.0);
         let f = if near { x.hi } else { m - Self::of(1.0) };
-        let scale = (Self::ROUND - k.at_most(Self::EXPONENT_LIMIT)).power_of_two();
+        let scale = (Self::ROUND - k.at_most(Self::POWER_BOUND)).power_of_two();
         let low = if near { x.lo } else { (u.lo + x.lo) * scale };
         join::<Self, FMA>(k + doublings, Self::LN2, Self::log_near_one::<FMA>(f, low))
     }
-
-    /// 2^-k is normal up to here; past it, what `1 + x` loses cannot matter.
-    const EXPONENT_LIMIT: Self;
 
     #[inline(always)]
     fn log1p<const FMA: bool>(self) -> Self {
@@ -92,8 +89,6 @@ fn join<F: Format, const FMA: bool>(k: F, unit: (F, F), m: Pair<F>) -> F {
 }
 
 impl Logarithm for f64 {
-    const EXPONENT_LIMIT: f64 = 1000.0;
-
     #[inline(always)]
     fn log_tail<const FMA: bool>(z: f64) -> f64 {
         polynomial!(
@@ -111,8 +106,6 @@ impl Logarithm for f64 {
 }
 
 impl Logarithm for f32 {
-    const EXPONENT_LIMIT: f32 = 120.0;
-
     #[inline(always)]
     fn log_tail<const FMA: bool>(z: f32) -> f32 {
         polynomial!(FMA, z, 0.666667759, 0.399775892, 0.298705608)

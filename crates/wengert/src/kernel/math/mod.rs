@@ -115,7 +115,9 @@ elementary! {
     /// log(1 + x).
     log1p() = log::Logarithm, 0.8, 0.8;
     /// Hyperbolic tangent.
-    tanh() = hyperbolic::Hyperbolic, 1.4, 1.4;
+    tanh() = hyperbolic::Hyperbolic, 2.0, 2.0;
+    /// The derivative of tanh, 1 / cosh(x)^2.
+    tanh_prime() = hyperbolic::Hyperbolic, 2.0, 2.0;
     /// Hyperbolic sine.
     sinh() = hyperbolic::Hyperbolic, 1.8, 1.6;
     /// Hyperbolic cosine.
@@ -124,8 +126,6 @@ elementary! {
     sech() = hyperbolic::Hyperbolic, 1.4, 1.4;
     /// The logistic function 1 / (1 + e^-x).
     sigmoid() = hyperbolic::Hyperbolic, 1.8, 1.7;
-    /// sigmoid(x) sigmoid(-x).
-    sigmoid_prime() = hyperbolic::Hyperbolic, 1.4, 1.4;
     /// log(1 + e^x).
     softplus() = hyperbolic::Hyperbolic, 1.6, 1.5;
     /// sigmoid(x p), the product to twice the digits.
@@ -163,9 +163,11 @@ elementary! {
     /// The angle of the point (x, self).
     atan2(x) = inverse_trig::InverseTrigonometric, 0.6, 0.8;
     /// Error function.
-    erf() = erf::ErrorFunction, 0.7, 1.0;
+    erf() = erf::ErrorFunction, 1.0, 1.0;
     /// 1 - erf x.
-    erfc() = erf::ErrorFunction, 0.7, 2.0;
+    erfc() = erf::ErrorFunction, 2.0, 2.0;
+    /// Probability that a standard normal variable is below x.
+    ndtr() = erf::ErrorFunction, 2.0, 2.0;
     /// `self` to the power `exponent`.
     pow(exponent) = pow::Power, 0.6, 1.0;
     /// Cube root.

@@ -1,7 +1,8 @@
 //! What a run does with each strip of elements, decided once for all of them.
 //!
 //! Forwards, a tile is free again after the last step that reads it. In reverse, only values that some partial reads are
-//! computed and kept, until the sweep has passed them; a cotangent that a partial of 1 hands on unchanged is not
+//! computed and kept, until the sweep has passed them; a step whose value is computed anyway and whose partial calls a
+//! function computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is not
 //! copied, but has two names.
 
 use super::{Slot, Step};
@@ -31,16 +32,27 @@ pub enum To {
     Leaf(u16),
 }
 
+/// A step's partial to an argument.
+#[derive(Clone, Copy, Debug)]
+pub enum Partial {
+    /// To be evaluated.
+    Of { step: u16, position: u8 },
+    /// Computed with the value.
+    Tile(u16),
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// Computes a step; into the result's memory, if it has no tile.
     Value { step: u16, to: Option<u16> },
+    /// Computes a step and its partial.
+    Joint { step: u16, to: u16, partial: u16 },
     /// Adds the elements of the last step to the total.
     Total,
     /// Copies a cotangent that has a second name, before something is added to it.
     Copy { from: Bar, to: u16 },
-    /// Writes, or adds, what a step's cotangent contributes to its argument at `position`.
-    Pull { step: u16, position: u8, bar: Bar, to: To, add: bool },
+    /// Writes, or adds, what a step's cotangent contributes to an argument.
+    Pull { by: Partial, bar: Bar, to: To, add: bool },
 }
 
 /// What is wanted of a leaf's cotangent.
@@ -70,6 +82,8 @@ pub struct Plan {
     /// How many names the cotangent in a tile has.
     names: Vec<u8>,
     bars: Vec<Option<Bar>>,
+    /// Where the partial of a step lies that was computed with its value.
+    partials: Vec<Option<u16>>,
 }
 
 impl Plan {
@@ -79,6 +93,8 @@ impl Plan {
         self.places.resize(steps, Place::Nowhere);
         self.bars.clear();
         self.bars.resize(steps, None);
+        self.partials.clear();
+        self.partials.resize(steps, None);
         self.free.clear();
         self.names.clear();
         (self.tiles, self.leaves, self.reached) = (0, 0, 0);
@@ -96,11 +112,11 @@ impl Plan {
     pub fn forward(&mut self, steps: &[Step], total: bool) {
         self.clear(steps.len());
         let last = steps.len() - 1;
-        self.values(steps, u64::MAX >> (63 - last), 0, total);
+        self.values(steps, u64::MAX >> (63 - last), 0, 0, total);
     }
 
-    /// Computes the steps in `needed`; those in `kept` stay.
-    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, total: bool) {
+    /// Computes the steps in `needed`, those in `joint` with their partials; those in `kept` stay.
+    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, joint: u64, total: bool) {
         let last = steps.len() - 1;
         let computed = |k: &usize| needed >> k & 1 == 1;
         let mut readers = [0u8; super::LONGEST];
@@ -111,9 +127,20 @@ impl Plan {
             }
         }
         for k in (0..steps.len()).filter(computed) {
-            let to = (k != last || total || kept >> k & 1 == 1).then(|| self.tile());
+            let stays = total && k == last || kept >> k & 1 == 1;
+            let to = (k != last || stays || joint >> k & 1 == 1).then(|| self.tile());
             self.places[k] = to.map_or(Place::Nowhere, Place::Tile);
-            self.acts.push(Act::Value { step: k as u16, to });
+            match to {
+                Some(to) if joint >> k & 1 == 1 => {
+                    let partial = self.tile();
+                    self.partials[k] = Some(partial);
+                    self.acts.push(Act::Joint { step: k as u16, to, partial });
+                }
+                to => self.acts.push(Act::Value { step: k as u16, to }),
+            }
+            if readers[k] == 0 && !stays {
+                self.release(self.places[k]);
+            }
             for slot in steps[k].slots() {
                 if let Slot::Step(j) = slot {
                     readers[j as usize] -= 1;
@@ -142,27 +169,21 @@ impl Plan {
         self.clear(steps.len());
         let last = steps.len() - 1;
         let active = active(steps, wants);
-        let mut kept = 0u64;
-        for (k, position) in pulls(steps, wants, active) {
-            let Reads { a, b, y, .. } = steps[k].reads(position, numbers);
-            let slots = [a.then(|| steps[k].slot(0)), b.then(|| steps[k].slot(1))];
-            for slot in slots.into_iter().flatten().flatten() {
-                match slot {
-                    Slot::Step(j) => kept |= 1 << j,
-                    Slot::Leaf(l) => self.leaves |= 1 << l,
-                }
-            }
-            kept |= u64::from(y) << k;
-        }
-        let mut needed = kept;
-        if given && kept >> last & 1 == 1 {
+        let mut needed = reads(steps, numbers, wants, active, 0).0;
+        if given {
             needed &= !(1 << last);
         }
         needed |= u64::from(total) << last;
         for k in (0..steps.len()).rev() {
             needed |= if needed >> k & 1 == 1 { arguments(steps, k) } else { 0 };
         }
-        self.values(steps, needed, kept, total);
+        let calls = |&(k, position): &(usize, usize)| {
+            steps[k].slot(1).is_none() && steps[k].reads(position, numbers).calls
+        };
+        let joint = pulls(steps, wants, active).filter(calls).fold(0, |all, (k, _)| all | 1 << k) & needed;
+        let (kept, leaves) = reads(steps, numbers, wants, active, joint);
+        self.leaves = leaves;
+        self.values(steps, needed, kept, joint, total);
         if given {
             self.places[last] = Place::Given;
         }
@@ -172,6 +193,7 @@ impl Plan {
                 self.pull(steps, numbers, wants, active, k, bar);
                 self.drop_name(bar);
             }
+            self.free.extend(self.partials[k]);
             if kept >> k & 1 == 1 {
                 self.release(self.places[k]);
             }
@@ -213,7 +235,8 @@ impl Plan {
                     }
                 }
             };
-            self.acts.push(Act::Pull { step: k as u16, position: position as u8, bar, to, add });
+            let by = Partial::Of { step: k as u16, position: position as u8 };
+            self.acts.push(Act::Pull { by: self.partials[k].map_or(by, Partial::Tile), bar, to, add });
         }
     }
 
@@ -274,6 +297,23 @@ fn arguments(steps: &[Step], k: usize) -> u64 {
         Slot::Step(j) => all | 1 << j,
         Slot::Leaf(_) => all,
     })
+}
+
+/// The steps and the leaves that partials read, but for those of the steps in `joint`.
+fn reads(steps: &[Step], numbers: &[f64], wants: &[Want], active: u64, joint: u64) -> (u64, u64) {
+    let (mut kept, mut leaves) = (0u64, 0u64);
+    for (k, position) in pulls(steps, wants, active).filter(|(k, _)| joint >> k & 1 == 0) {
+        let Reads { a, b, y, .. } = steps[k].reads(position, numbers);
+        for slot in [a.then(|| steps[k].slot(0)), b.then(|| steps[k].slot(1))].into_iter().flatten().flatten()
+        {
+            match slot {
+                Slot::Step(j) => kept |= 1 << j,
+                Slot::Leaf(l) => leaves |= 1 << l,
+            }
+        }
+        kept |= u64::from(y) << k;
+    }
+    (kept, leaves)
 }
 
 /// The partials that are evaluated, as step and position.

@@ -9,15 +9,16 @@ use std::slice::ChunksMut;
 
 use smallvec::SmallVec;
 
-use super::plan::{Act, Bar, Place, Plan, To, Want};
+use super::plan::{Act, Bar, Partial, Place, Plan, To, Want};
 use super::plans::Goal;
-use super::tiles::{STRIP, Scratch, Tile, Tiles};
+use super::tiles::{Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
-use crate::kernel::elementwise::{Map, map_forward, map_vjp, zip_forward, zip_vjp};
+use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads;
 use crate::kernel::walk::{Operand, Walk, add, pairwise_sum, scatter_add};
-use crate::memory::prefetch;
+use crate::memory::prefetch_soon;
+use crate::op::Binary;
 
 /// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
@@ -119,7 +120,7 @@ impl<T: Functions> Run<'_, T> {
         let repeated = into.iter().map(Into::repeated);
         let (most, all) = (repeated.clone().max().unwrap_or(0), repeated.sum());
         // So many elements that what repeated leaves cost is small beside them.
-        let step = (STRIPS * STRIP).max((4 * most).next_power_of_two());
+        let step = (STRIPS * Tile::<T>::LEN).max((4 * most).next_power_of_two());
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
             let outs = into.iter_mut().map(Into::whole).collect();
@@ -161,8 +162,9 @@ impl<T: Functions> Run<'_, T> {
             constant.fill(value);
         }
         let mut tally = Tally::default();
-        for from in job.range.clone().step_by(STRIP) {
-            let strip = Strip { from, local: from - job.range.start, n: STRIP.min(job.range.end - from) };
+        for from in job.range.clone().step_by(Tile::<T>::LEN) {
+            let strip =
+                Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(job.range.end - from) };
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let leaves = self.load(plan, &strip, loaded);
             let y_bar = match job.seed {
@@ -182,6 +184,13 @@ impl<T: Functions> Run<'_, T> {
                         self.value(step, |slot| read(slot, plan, &leaves, tiles, y_bar), out);
                         to.into_iter().for_each(|to| tiles[to as usize] = own.take());
                     }
+                    Act::Joint { step, to, partial } => {
+                        let [mut y, mut slope] = [to, partial]
+                            .map(|t| tiles[t as usize].take().expect("no tile is its own argument"));
+                        let find = |slot| read(slot, plan, &leaves, tiles, y_bar);
+                        self.joint(step, find, &mut y.0[..n], &mut slope.0[..n]);
+                        (tiles[to as usize], tiles[partial as usize]) = (Some(y), Some(slope));
+                    }
                     Act::Total => {
                         let last = Slot::Step(self.steps.len() as u16 - 1);
                         tally.add(pairwise_sum(read(last, plan, &leaves, tiles, y_bar)));
@@ -191,7 +200,7 @@ impl<T: Functions> Run<'_, T> {
                         own.0[..n].copy_from_slice(bar(from, tiles, y_bar));
                         tiles[to as usize] = Some(own);
                     }
-                    Act::Pull { step, position, bar: from, to, add } => {
+                    Act::Pull { by, bar: from, to, add } => {
                         let mut own = match to {
                             To::Tile(t) => tiles[t as usize].take(),
                             To::Leaf(l) => leaf_bars[l as usize].take(),
@@ -213,7 +222,14 @@ impl<T: Functions> Run<'_, T> {
                             Slot::Step(k) if plan.places[k as usize] == Place::Given => given,
                             slot => read(slot, plan, &leaves, tiles, g),
                         };
-                        self.pull(step, position, find, g, out, add);
+                        match by {
+                            Partial::Of { step, position } => self.pull(step, position, find, g, out, add),
+                            Partial::Tile(t) => {
+                                let slope =
+                                    &tiles[t as usize].as_ref().expect("computed with the value").0[..n];
+                                zip_vjp(Binary::Mul, 0, [slope, slope], slope, g, out, add);
+                            }
+                        }
                         match to {
                             To::Tile(t) => tiles[t as usize] = own,
                             To::Leaf(l) => leaf_bars[l as usize] = own,
@@ -232,16 +248,16 @@ impl<T: Functions> Run<'_, T> {
 
     /// Asks for the next strip of the `k`-th array, a read or a written one, while this strip is computed.
     fn fetch(&self, k: usize, job: &Job<'_, T>, strip: &Strip) {
-        let next = strip.from + STRIP;
+        let next = strip.from + Tile::<T>::LEN;
         if next >= job.range.end {
             return;
         }
         if let Some(leaf) = self.leaves.get(k) {
             if leaf.walk.is_contiguous() {
-                prefetch(&leaf.data[leaf.first + next..][..STRIP.min(job.range.end - next)]);
+                prefetch_soon(&leaf.data[leaf.first + next..][..Tile::<T>::LEN.min(job.range.end - next)]);
             }
         } else if let Some(Out::Same(out)) = job.outs.get(k - self.leaves.len()) {
-            prefetch(&out[next - job.range.start..][..STRIP.min(job.range.end - next)]);
+            prefetch_soon(&out[next - job.range.start..][..Tile::<T>::LEN.min(job.range.end - next)]);
         }
     }
 
@@ -267,10 +283,16 @@ impl<T: Functions> Run<'_, T> {
     }
 
     fn value<'s>(&self, step: u16, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
-        match self.steps[step as usize] {
-            Step::Unary(op, a) => map_forward(Map::Unary(op), find(a), out),
-            Step::Tuned(op, a, at) => map_forward(Map::Tuned(op, params(self.numbers, at)), find(a), out),
-            Step::Binary(op, a, b) => zip_forward(op, find(a), find(b), out),
+        match self.op(step) {
+            Applied::Map(op, a) => map_forward(op, find(a), out),
+            Applied::Zip(op, a, b) => zip_forward(op, find(a), find(b), out),
+        }
+    }
+
+    fn joint<'s>(&self, step: u16, find: impl Fn(Slot) -> &'s [T], y: &mut [T], slope: &mut [T]) {
+        match self.op(step) {
+            Applied::Map(op, a) => map_joint(op, find(a), y, slope),
+            Applied::Zip(..) => unreachable!("steps of one argument alone are joint"),
         }
     }
 
@@ -284,14 +306,25 @@ impl<T: Functions> Run<'_, T> {
         add: bool,
     ) {
         let y = find(Slot::Step(step));
-        match self.steps[step as usize] {
-            Step::Unary(op, a) => map_vjp(Map::Unary(op), find(a), y, g, out, add),
-            Step::Tuned(op, a, at) => {
-                map_vjp(Map::Tuned(op, params(self.numbers, at)), find(a), y, g, out, add);
-            }
-            Step::Binary(op, a, b) => zip_vjp(op, position as usize, [find(a), find(b)], y, g, out, add),
+        match self.op(step) {
+            Applied::Map(op, a) => map_vjp(op, find(a), y, g, out, add),
+            Applied::Zip(op, a, b) => zip_vjp(op, position as usize, [find(a), find(b)], y, g, out, add),
         }
     }
+
+    /// A step with its attributes.
+    fn op(&self, step: u16) -> Applied {
+        match self.steps[step as usize] {
+            Step::Unary(op, a) => Applied::Map(Map::Unary(op), a),
+            Step::Tuned(op, a, at) => Applied::Map(Map::Tuned(op, params(self.numbers, at)), a),
+            Step::Binary(op, a, b) => Applied::Zip(op, a, b),
+        }
+    }
+}
+
+enum Applied {
+    Map(Map, Slot),
+    Zip(Binary, Slot, Slot),
 }
 
 /// Some elements that are worked on at once.

@@ -3,12 +3,17 @@
 use super::plans::Plans;
 use crate::kernel::functions::Functions;
 
-/// Elements of a tile: a dozen tiles fit the first-level cache.
-pub const STRIP: usize = 512;
+/// Bytes of a tile in use: a dozen tiles fit the first-level cache.
+const BYTES: usize = 4096;
 
 /// Some elements of a value or a cotangent, aligned for the widest vectors.
 #[repr(align(64))]
-pub struct Tile<T>(pub [T; STRIP]);
+pub struct Tile<T>(pub [T; BYTES / size_of::<f32>()]);
+
+impl<T> Tile<T> {
+    /// Elements in use.
+    pub const LEN: usize = BYTES / size_of::<T>();
+}
 
 /// Plans and the tiles to carry them out with.
 #[derive(Default)]
@@ -29,7 +34,7 @@ pub struct Tiles<T> {
 }
 
 fn blank<T: Functions>() -> Box<Tile<T>> {
-    Box::new(Tile([T::zero(); STRIP]))
+    Box::new(Tile([T::zero(); BYTES / size_of::<f32>()]))
 }
 
 impl<T: Functions> Tiles<T> {

@@ -53,8 +53,10 @@ macro_rules! unary_table {
         sinh: Sinh, |x, y, p| math::sinh(x), x.cosh(), -3.0, 3.0;
         /// Hyperbolic cosine.
         cosh: Cosh, |x, y, p| math::cosh(x), x.sinh(), -3.0, 3.0;
-        /// Hyperbolic tangent. The partial is `sech(x)^2`: `1 - y * y` would cancel (1e-8 at x = 10, 0 beyond 19).
-        tanh: Tanh, |x, y, p| math::tanh(x), x.sech().square(), -3.0, 3.0;
+        /// Hyperbolic tangent. The partial is not `1 - y * y`, which would cancel (1e-8 at x = 10, 0 beyond 19).
+        tanh: Tanh, |x, y, p| math::tanh(x), x.tanh_prime(), -3.0, 3.0;
+        /// The derivative of `tanh`, `1 / cosh(x)^2`.
+        tanh_prime: TanhPrime, |x, y, p| math::tanh_prime(x), x.lit(-2.0) * (y * x.tanh()), -3.0, 3.0;
         /// Hyperbolic secant, `1 / cosh(x)`, without overflow.
         sech: Sech, |x, y, p| math::sech(x), -(y * x.tanh()), -3.0, 3.0;
         /// `x - tanh(x)`, accurate near 0.

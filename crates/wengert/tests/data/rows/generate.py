@@ -97,6 +97,7 @@ row("atan", lambda r: real(r, 100) + both(logu(r, 10, 1e150, 20)), atan, lambda 
 row("sinh", lambda r: real(r, 700), sinh, cosh)
 row("cosh", lambda r: real(r, 700), cosh, sinh)
 row("tanh", lambda r: real(r, 350), tanh, lambda x: sech(x) ** 2)
+row("tanh_prime", lambda r: real(r, 350), lambda x: sech(x) ** 2, lambda x: -2 * sech(x) ** 2 * tanh(x))
 row("tanhshrink", lambda r: real(r, 350), lambda x: x - tanh(x), lambda x: tanh(x) ** 2)
 row("sech", lambda r: real(r, 700), sech, lambda x: -sech(x) * tanh(x))
 row("asinh", lambda r: both(positive(r)), asinh, lambda x: 1 / sqrt(1 + x * x))

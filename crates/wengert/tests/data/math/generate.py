@@ -1,12 +1,12 @@
-"""Writes the references of `kernel/math/compensated.rs`: arguments, the exact result cut off after its last place, and the next
+"""Writes references of the functions named below: arguments, the exact result cut off after its last place, and the next
 16 bits, all in hex.
 
-Run: python3 compensated.py
+Run: python3 generate.py
 """
 import random
 import struct
 from pathlib import Path
-from mpmath import mp, mpf, exp, floor, frexp, ldexp, log1p, pi, sqrt
+from mpmath import mp, mpf, erfc, exp, floor, frexp, ldexp, log1p, pi, sech, sqrt
 
 mp.dps = 80
 FORMATS = {"f32": ("f", "I", 24, -149, 104), "f64": ("d", "Q", 53, -1074, 745)}
@@ -26,6 +26,8 @@ FUNCTIONS = {
     "exp_over": lambda x, p: exp(x / p),
     "sigmoid_gap": lambda a, b: sigmoid(a - b),
     "sigmoid2_gap": lambda a, b: sigmoid((a - b) * mp.ln(2)),
+    "tanh_prime": lambda x: sech(x) ** 2,
+    "ndtr": lambda x: erfc(-x / sqrt(2)) / 2,
     "gelu_gate": lambda x: sigmoid(2 * sqrt(2 / pi) * (x + CUBIC * x ** 3)),
 }
 CUBIC = mpf(0.044715)
@@ -34,6 +36,10 @@ CUBIC = mpf(0.044715)
 def arguments(rng, name, far):
     """Exponents to `far` on either side, most of them where every bit of the exponent counts."""
     x = rng.choice([-1, 1]) * rng.choice([rng.uniform(0, far), rng.uniform(0, 4), 10 ** rng.uniform(-12, 0)])
+    if name == "tanh_prime":
+        return (rng.choice([-1, 1]) * rng.choice([rng.uniform(0, far / 2 + 1), rng.uniform(0, 4), 10 ** rng.uniform(-12, 0)]),)
+    if name == "ndtr":
+        return (rng.choice([rng.uniform(-sqrt(2 * far), 9), rng.uniform(-2, 2), 10 ** rng.uniform(-12, 0)]),)
     if name == "gelu_gate":
         return (rng.choice([-1, 1]) * rng.choice([rng.uniform(0, (far / 0.0714) ** (1 / 3)), rng.uniform(0, 3), 10 ** rng.uniform(-12, 0)]),)
     other = rng.choice([-1, 1]) * 10 ** rng.uniform(-2, 2)
