@@ -112,7 +112,7 @@ pub(crate) mod math {
         )* };
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh tanh_prime sech asinh acosh atanh
-        sigmoid sigmoid_prime log_sigmoid softplus gelu_gate erf erfc ndtr gaussian half_gaussian);
+        sigmoid log_sigmoid softplus gelu_gate erf erfc ndtr gaussian half_gaussian);
     special!(log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
     special_of_order!(polygamma sinc_derivative erfcx_derivative iv);
     special2!(betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da);

@@ -7,17 +7,20 @@ use super::pair::Pair;
 pub trait Hyperbolic: Exponential + Logarithm {
     #[inline(always)]
     fn tanh<const FMA: bool>(self) -> Self {
-        let (half, two) = (Self::of(0.5), Self::of(2.0));
-        let a = self.abs().at_most(Self::of(22.0));
-        let quarter = Self::quarter_expm1::<FMA>(a + a).normalised();
-        let divisor = half + quarter.hi;
-        let ratio = quarter.hi / divisor;
-        // What was rounded off above and below, by 1 / divisor = 2 - 2 tanh.
-        let below = (quarter.hi - (divisor - half)) + quarter.lo;
-        let rest = (-ratio).fma::<FMA>(below, quarter.lo);
-        let value = rest.fma::<FMA>(ratio.fma::<FMA>(-two, two), ratio);
-        let value = value.at_most(Self::of(1.0)).copysign(self);
-        if a < Self::TINY { self } else { value }
+        let value = Growth::of::<FMA>(self).ratio::<FMA>().at_most(Self::of(1.0)).copysign(self);
+        if self.abs() < Self::TINY { self } else { value }
+    }
+
+    #[inline(always)]
+    fn tanh_prime<const FMA: bool>(self) -> Self {
+        let growth = Growth::of::<FMA>(self);
+        let sum = Pair::fast_sum(Self::of(1.0), growth.ratio::<FMA>());
+        let inverse = growth.inverse;
+        let rest = (-inverse).fma::<FMA>(growth.cosine.hi, Self::of(1.0));
+        let rest = (-inverse).fma::<FMA>(growth.cosine.lo, rest);
+        let value = inverse.fma::<FMA>(sum.hi, inverse * rest.fma::<FMA>(sum.hi, sum.lo));
+        let (first, second) = (Self::ROUND - (growth.n - Self::ROUND) + Self::of(1.0)).factors();
+        value * first * second
     }
 
     #[inline(always)]
@@ -56,16 +59,6 @@ pub trait Hyperbolic: Exponential + Logarithm {
         let top = if self < Self::of(0.0) { e } else { Self::of(1.0) };
         // top / (1 + e), and the error of the quotient counts little where it is small.
         (-top).fma::<FMA>(ratio, top)
-    }
-
-    #[inline(always)]
-    fn sigmoid_prime<const FMA: bool>(self) -> Self {
-        Decay::of::<FMA>(self).slope::<FMA>(Self::of(0.0))
-    }
-
-    #[inline(always)]
-    fn tanh_prime<const FMA: bool>(self) -> Self {
-        Decay::of::<FMA>(self + self).slope::<FMA>(Self::of(2.0))
     }
 
     #[inline(always)]
@@ -142,17 +135,34 @@ impl<F: Exponential> Decay<F> {
         let (first, second) = n.factors();
         Self { n, mantissa, value: mantissa.rounded() * first * second }
     }
-    /// `2^doublings e^-|x| / (1 + e^-|x|)^2`
+}
+
+/// `2^-n (e^2|x| - 1)` and `2^-n (e^2|x| + 1)`: sinh and cosh, scaled to be near 1 however large `x`.
+struct Growth<F> {
+    n: F,
+    sine: Pair<F>,
+    cosine: Pair<F>,
+    /// `1 / cosine.hi`
+    inverse: F,
+}
+
+impl<F: Exponential> Growth<F> {
     #[inline(always)]
-    fn slope<const FMA: bool>(self, doublings: F) -> F {
-        let sum = Pair::fast_sum(F::of(1.0), self.value);
-        let inverse = F::of(1.0) / sum.hi;
-        let back = Pair::product::<FMA>(inverse, sum.hi);
-        let rest = (-inverse).fma::<FMA>(sum.lo, (F::of(1.0) - back.hi) - back.lo);
-        let square = Pair::product::<FMA>(inverse, inverse);
-        let low = (rest + rest).fma::<FMA>(square.hi, square.lo);
-        let low = self.mantissa.hi.fma::<FMA>(low, self.mantissa.lo * square.hi);
-        let (first, second) = (self.n + doublings).factors();
-        self.mantissa.hi.fma::<FMA>(square.hi, low) * first * second
+    fn of<const FMA: bool>(x: F) -> Self {
+        let a = x.abs();
+        let Reduced { n, r } = F::reduce::<FMA>((a + a).at_most(-F::EXP_RANGE.0), F::of(0.0));
+        let unit = (F::ROUND - (n - F::ROUND).at_most(F::POWER_BOUND)).power_of_two();
+        let sine = Pair::fast_sum(F::of(1.0) - unit, r.hi).plus_small(F::exp_rest::<FMA>(r)).normalised();
+        let cosine = Pair::sum(unit + unit, sine.hi).plus_small(sine.lo);
+        Self { n, sine, cosine, inverse: F::of(1.0) / cosine.hi }
+    }
+
+    /// `tanh |x|`
+    #[inline(always)]
+    fn ratio<const FMA: bool>(&self) -> F {
+        let ratio = self.sine.hi * self.inverse;
+        let rest = (-ratio).fma::<FMA>(self.cosine.hi, self.sine.hi);
+        let rest = (-ratio).fma::<FMA>(self.cosine.lo, rest + self.sine.lo);
+        rest.fma::<FMA>(self.inverse, ratio)
     }
 }

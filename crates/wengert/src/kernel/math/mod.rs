@@ -115,9 +115,9 @@ elementary! {
     /// log(1 + x).
     log1p() = log::Logarithm, 0.8, 0.8;
     /// Hyperbolic tangent.
-    tanh() = hyperbolic::Hyperbolic, 1.4, 1.4;
+    tanh() = hyperbolic::Hyperbolic, 2.0, 2.0;
     /// The derivative of tanh, 1 / cosh(x)^2.
-    tanh_prime() = hyperbolic::Hyperbolic, 1.9, 1.6;
+    tanh_prime() = hyperbolic::Hyperbolic, 2.0, 2.0;
     /// Hyperbolic sine.
     sinh() = hyperbolic::Hyperbolic, 1.8, 1.6;
     /// Hyperbolic cosine.
@@ -126,8 +126,6 @@ elementary! {
     sech() = hyperbolic::Hyperbolic, 1.4, 1.4;
     /// The logistic function 1 / (1 + e^-x).
     sigmoid() = hyperbolic::Hyperbolic, 1.8, 1.7;
-    /// sigmoid(x) sigmoid(-x).
-    sigmoid_prime() = hyperbolic::Hyperbolic, 1.6, 1.6;
     /// log(1 + e^x).
     softplus() = hyperbolic::Hyperbolic, 1.6, 1.5;
     /// sigmoid(x p), the product to twice the digits.

@@ -70,7 +70,7 @@ macro_rules! unary_table {
         /// `1 / (1 + e^-x)`.
         sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), x.sigmoid_prime(), -4.0, 4.0;
         /// The derivative of `sigmoid`. Its own is written with tanh: `sigmoid(-x) - sigmoid(x)` would cancel near 0.
-        sigmoid_prime: SigmoidPrime, |x, y, p| math::sigmoid_prime(x), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
+        sigmoid_prime: SigmoidPrime, |x, y, p| x.sigmoid() * (-x).sigmoid(), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
         /// `log sigmoid(x)`, without overflow at either end.
         logsigmoid: LogSigmoid, |x, y, p| math::log_sigmoid(x), (-x).sigmoid(), -4.0, 4.0;
         /// `x / (1 + |x|)`.
