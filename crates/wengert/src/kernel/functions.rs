@@ -75,8 +75,19 @@ macro_rules! primitives {
                 Self::of(special::betainc_dx(self.as_f64(), b.as_f64(), x.as_f64()))
             }
             /// `self` to the whole power `n`, by squaring; accurate where a chain of products is.
+            #[inline(always)]
             fn powi_whole<const MODE: u8>(self, n: f64) -> Self {
-                num_traits::Float::powi(self, n as i32)
+                let (n, power) = (n as i32, (n as i32).unsigned_abs());
+                if MODE == SCALAR || power > 15 {
+                    return num_traits::Float::powi(self, n);
+                }
+                // The same products in as many steps whatever the power, so that a loop over elements is vector code.
+                let (mut y, mut square) = (Self::one(), self);
+                for bit in 0..4 {
+                    y = if power >> bit & 1 == 1 { y * square } else { y };
+                    square = square * square;
+                }
+                if n < 0 { Self::one() / y } else { y }
             }
             fn round_half_even(self) -> Self;
             /// Value and partial of a row at a single number, compiled here.

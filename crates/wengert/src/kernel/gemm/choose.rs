@@ -61,7 +61,8 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
         let p = if c_step == 1 { p.t() } else { p }; // the library prefers contiguous columns
         return if work < THREADED { p.library() } else { p.shared(threads.0) };
     }
-    let dots = a_col == 1 && b_row == 1;
+    // Sums of one product each are rows times a number.
+    let dots = a_col == 1 && b_row == 1 && k > 1;
     if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {
         p.dots();
     } else if n == 1 && a_row == 1 {
