@@ -10,6 +10,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal};
 use crate::kernel::reduce::scan;
+use crate::kernel::scratch::{self, Scratch};
 use crate::op::{Binary, Concat, CumProd, CumSum, LogCumSumExp, Recurrence};
 use crate::rule::*;
 use crate::shape::axis;
@@ -82,6 +83,24 @@ impl<T: Functions> Rule<T> for CumProd {
         let (x, y_bar) = (call.args[0], y_bar[0].expect("one result"));
         let behind = x.apply(self.recurrence(x, true, 0.0), &[x * y_bar]);
         Cotangents::from_elem(Some(self.before(x) * (y_bar + behind)), 1)
+    }
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
+        let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+            return false;
+        };
+        let size = around(x.shape(), axis(self.axis, x.ndim()).expect("the axis has passed `infer`"));
+        scratch::with(|Scratch { dense: [room, ..], .. }| {
+            scan::product_back([values, y, y_bar], size, x_bar.slice(), accumulate, room);
+        });
+        true
     }
     /// `y_dot_k = p_k x_dot_k + x_k y_dot_{k-1}`
     fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {

@@ -46,6 +46,18 @@ impl<T: Functions> Reduction<T> for Extreme {
     }
 }
 
+/// How many elements are the largest, or the smallest; none where one is NaN.
+#[derive(Clone, Copy)]
+pub struct Ties(pub Extreme);
+
+impl<T: Functions> Reduction<T> for Ties {
+    #[inline(always)]
+    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
+        let best = Reduction::<T>::of::<W, MODE>(self.0, lanes);
+        lanes.sum(best, |x, best| if x == best { T::one() } else { T::zero() })
+    }
+}
+
 /// The larger of two; a NaN on either side stays.
 #[inline(always)]
 fn largest<T: Functions>(best: T, x: T) -> T {

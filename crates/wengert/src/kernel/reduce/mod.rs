@@ -22,9 +22,9 @@ use crate::kernel::threads::{self, PIECE};
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
 use bundle::{Columns, Lane};
-pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Variance};
+pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Ties, Variance};
 pub use position::position;
-pub use spread::{Contribution, Direction, ExpShare, repeat, spread};
+pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spread, spread_others};
 
 /// Lanes that are reduced side by side.
 const WIDTH: usize = 32;

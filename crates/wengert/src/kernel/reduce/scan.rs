@@ -22,6 +22,37 @@ pub fn running<T: Real>(y: &mut [T], n: usize, inner: usize, reverse: bool, join
     }
 }
 
+/// `x_bar_k = y_{k-1} s_k`, or added, with `s_k = y_bar_k + x_{k+1} s_{k+1}`: from a running product `y` of `x` back to `x`.
+/// `s` is room for as many numbers as lie side by side.
+pub fn product_back<T: Real>(
+    [x, y, y_bar]: [&[T]; 3],
+    (n, inner): (usize, usize),
+    x_bar: &mut [T],
+    accumulate: bool,
+    s: &mut Vec<T>,
+) {
+    s.clear();
+    s.resize(inner, T::zero());
+    for start in (0..x.len()).step_by((n * inner).max(1)) {
+        for k in (0..n).rev() {
+            let row = |k: usize| start + k * inner..start + (k + 1) * inner;
+            let (y_bar, x_bar) = (&y_bar[row(k)], &mut x_bar[row(k)]);
+            match k + 1 < n {
+                true => s
+                    .iter_mut()
+                    .zip(y_bar.iter().zip(&x[row(k + 1)]))
+                    .for_each(|(s, (&b, &x))| *s = b + x * *s),
+                false => s.copy_from_slice(y_bar),
+            }
+            let before = (k > 0).then(|| &y[row(k - 1)]);
+            for (c, (to, &s)) in x_bar.iter_mut().zip(&*s).enumerate() {
+                let value = before.map_or(s, |y| y[c] * s);
+                *to = if accumulate { *to + value } else { value };
+            }
+        }
+    }
+}
+
 /// `e_0 = first`, `e_{k+1} = a_k e_k + b_k` (`b` 0 if not given), or from the end.
 pub fn recurrence<T: Real>(
     a: &[T],

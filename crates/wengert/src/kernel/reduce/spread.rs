@@ -70,6 +70,74 @@ impl<T: Functions> Contribution<T> for Direction {
     }
 }
 
+/// `(x - mean) share`: the derivative of a variance by the lane's mean and share.
+pub struct Deviation;
+
+impl<T: Functions> Contribution<T> for Deviation {
+    #[inline(always)]
+    fn at<const MODE: u8>(&self, x: T, mean: T, share: T) -> T {
+        (x - mean) * share
+    }
+}
+
+/// The lane's share where `x` is the lane's result, 0 elsewhere (NaN where that share is infinite).
+pub struct Tied;
+
+impl<T: Functions> Contribution<T> for Tied {
+    #[inline(always)]
+    fn at<const MODE: u8>(&self, x: T, y: T, share: T) -> T {
+        if x == y { share } else { T::zero() * share }
+    }
+}
+
+/// `y_bar y / x`: the derivative of a product that is a normal number, and so has no factor of 0. 0 elsewhere.
+struct Cofactor;
+
+#[inline(always)]
+fn is_normal<T: Functions>(y: T) -> bool {
+    let size = num_traits::Float::abs(y);
+    size >= T::min_positive_value() && size <= T::max_value()
+}
+
+impl<T: Functions> Contribution<T> for Cofactor {
+    #[inline(always)]
+    fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T {
+        let value = y / x * y_bar;
+        if is_normal(y) { value } else { T::zero() }
+    }
+}
+
+/// As [`spread`]: `y_bar` times the product of the other elements. Where the product of all is 0, not finite or has lost
+/// digits, that of those before and of those behind; `before` is room for these.
+pub fn spread_others<T: Functions>(
+    shape: &[usize],
+    over: &[usize],
+    [x, y, y_bar]: [&[T]; 3],
+    x_bar: &mut [T],
+    accumulate: bool,
+    before: &mut Vec<T>,
+) -> bool {
+    let Some((n, inner)) = middle(shape, over) else { return false };
+    spread(shape, over, [x, y, y_bar], x_bar, accumulate, Cofactor);
+    let lost = y.iter().zip(y_bar).enumerate().filter(|(_, (y, _))| !is_normal(**y));
+    for (lane, (_, &y_bar)) in lost {
+        let at = |k: usize| (lane / inner * n + k) * inner + lane % inner;
+        before.clear();
+        before.extend((0..n).scan(T::one(), |product, k| {
+            let before = *product;
+            *product *= x[at(k)];
+            Some(before)
+        }));
+        let mut behind = T::one();
+        for k in (0..n).rev() {
+            // Added to the 0 that stands there.
+            x_bar[at(k)] += before[k] * behind * y_bar;
+            behind *= x[at(k)];
+        }
+    }
+    true
+}
+
 /// Writes (or adds) the contributions to the row-major `x_bar` of `shape`; `false` if the axes `over` do not lie together.
 pub fn spread<T: Functions>(
     shape: &[usize],

@@ -1,10 +1,12 @@
 //! The largest and smallest elements, and where they stand.
 
-use super::spread::lit;
+use ndarray::ArrayViewD;
+
+use super::spread::{lanes_kernel, lit};
 use super::{forward, keep, not_empty, only, reduction};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
-use crate::kernel::reduce::{Extreme, position};
+use crate::kernel::reduce::{Extreme, Tied, Ties, position};
 use crate::op::{ArgMax, ArgMin, Max, Min};
 use crate::rule::*;
 use crate::shape::{Axes, Shape, axes};
@@ -36,6 +38,16 @@ macro_rules! extremes {
                 let y = keep(call.results[0], x, &self.axes);
                 let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
                 only(shares(x, y, &self.axes) * y_bar)
+            }
+            fn vjp_kernel(
+                &self,
+                x: &[Input<'_, T>],
+                y: &[Input<'_, T>],
+                y_bar: &[Option<ArrayViewD<'_, T>>],
+                x_bar: &mut [Option<Cotangent<'_, T>>],
+            ) -> bool {
+                let from = |ties, y, y_bar| [y, T::one() / ties * y_bar];
+                lanes_kernel(&self.axes, x, y, y_bar, x_bar, |_| Ties(Extreme::$Op), from, Tied)
             }
         }
 

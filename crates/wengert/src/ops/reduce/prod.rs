@@ -1,9 +1,12 @@
 //! Products.
 
+use ndarray::ArrayViewD;
+
 use super::{forward, only, over, reduction};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
-use crate::kernel::reduce::Product;
+use crate::kernel::reduce::{Product, spread_others};
+use crate::kernel::scratch::{self, Scratch};
 use crate::op::{Prod, Recurrence};
 use crate::rule::*;
 use crate::shape::Shape;
@@ -50,6 +53,23 @@ impl<T: Functions> Rule<T> for Prod {
         let x = call.args[0];
         let y_bar = super::keep(y_bar[0].expect("one result"), x, &self.axes);
         only(self.others(x) * y_bar)
+    }
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
+        let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+            return false;
+        };
+        scratch::with(|Scratch { dense: [room, ..], .. }| {
+            let over = over(&self.axes, x.ndim());
+            spread_others(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, room)
+        })
     }
     fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
         let x = call.args[0];

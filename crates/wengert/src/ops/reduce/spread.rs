@@ -5,7 +5,8 @@ use ndarray::ArrayViewD;
 use super::{count, forward, keep, only, over, reduction};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
-use crate::kernel::reduce::{self, Contribution};
+use crate::kernel::reduce::{self, Contribution, Deviation, Reduction};
+use crate::kernel::scratch::{self, Scratch};
 use crate::op::{LogSumExp, Mean, Std, Variance};
 use crate::rule::*;
 use crate::shape::Axes;
@@ -28,6 +29,17 @@ fn deviation<'r, T: Functions>(x: Term<'r, T>, named: &Option<Axes>, correction:
     let n = count(&shape, &over(named, shape.len()));
     let centred = x - x.apply(Mean { axes: named.clone(), keepdims: true }, &[]);
     centred / lit(x, divisor(n, correction))
+}
+
+/// How many elements of the one argument are reduced together.
+fn elements<T: Functions>(x: &[Input<'_, T>], named: &Option<Axes>) -> usize {
+    let x = x[0].real();
+    count(x.shape(), &over(named, x.ndim()))
+}
+
+/// The mean of `n` elements.
+fn mean(n: usize) -> reduce::Sum {
+    reduce::Sum { divisor: n as f64 }
 }
 
 fn checked(args: &[Arg], named: &Option<Axes>, keepdims: bool, correction: f64) -> Result<Specs, Refusal> {
@@ -53,6 +65,17 @@ impl<T: Functions> Rule<T> for Variance {
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(lit(x, 2.0) * y_bar * deviation(x, &self.axes, self.correction))
     }
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let divisor = T::of(divisor(elements(x, &self.axes), self.correction));
+        let from = |mean, _, y_bar: T| [mean, T::of(2.0) * y_bar / divisor];
+        lanes_kernel(&self.axes, x, y, y_bar, x_bar, mean, from, Deviation)
+    }
 }
 
 impl<T: Functions> Rule<T> for Std {
@@ -70,6 +93,46 @@ impl<T: Functions> Rule<T> for Std {
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(divide_or_zero(y_bar, y) * deviation(x, &self.axes, self.correction))
     }
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let divisor = T::of(divisor(elements(x, &self.axes), self.correction));
+        let from = |mean, y: T, y_bar: T| [mean, if y == T::zero() { y } else { y_bar / y / divisor }];
+        lanes_kernel(&self.axes, x, y, y_bar, x_bar, mean, from, Deviation)
+    }
+}
+
+/// Contributions of each element in place from two numbers a lane, which `from` makes of what `find` reduces the lane to, its
+/// result and that one's cotangent. `false` where the arrays do not lie row-major.
+pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
+    named: &Option<Axes>,
+    x: &[Input<'_, T>],
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+    find: impl FnOnce(usize) -> R,
+    from: impl Fn(T, T, T) -> [T; 2],
+    value: impl Contribution<T>,
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    let (x, y) = (x[0].real(), y[0].real());
+    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+        return false;
+    };
+    let (accumulate, over) = (x_bar.accumulate, over(named, x.ndim()));
+    scratch::with(|Scratch { dense: [found, shares, ..], .. }| {
+        found.resize(y.len(), T::zero());
+        reduce::reduce(&x, &over, found, find(count(x.shape(), &over)));
+        shares.resize(y.len(), T::zero());
+        for ((found, share), (&y, &y_bar)) in found.iter_mut().zip(&mut *shares).zip(y.iter().zip(y_bar)) {
+            [*found, *share] = from(*found, y, y_bar);
+        }
+        reduce::spread(x.shape(), &over, [values, found, shares], x_bar.slice(), accumulate, value)
+    })
 }
 
 /// `a / b`, and 0 where `b` is 0: no infinity arises there, at no order.
