@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::reflect::{accumulate, reflector, workspace};
-use super::vectors::{add_scaled, carve, dot, power_of_two_below, rotate};
+use super::vectors::{add_scaled, carve, dot, length, power_of_two_below, rotate};
 use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
 use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// An iteration did not converge, or the matrix holds a NaN or an infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ fn tridiagonalise<T: Gemm>(
         }
         let v = &mut store[j * n + first..][..len];
         v.copy_from_slice(&a[j * n + first..][..len]);
-        tau[j] = crate::kernel::level::arch().dispatch(|| reflector(v));
+        tau[j] = reflect(v);
         e[j] = v[0];
         v[0] = T::one();
         if tau[j] == T::zero() {
@@ -101,7 +102,7 @@ fn tridiagonalise<T: Gemm>(
         let w = &mut w[..len];
         let rest = Strided::rows(a, n).at(first, first);
         gemm([len, 1, len], tau[j], rest, Strided::rows(v, 1), T::zero(), StridedMut::rows(w, 1), threads);
-        crate::kernel::level::arch().dispatch(|| add_scaled(w, -T::of(0.5) * tau[j] * dot(w, v), v));
+        balance(w, tau[j], v);
         for i in 0..len {
             (pair[2 * i], pair[2 * i + 1]) = (v[i], w[i]);
         }
@@ -138,22 +139,42 @@ fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) 
                 return Err(NotConverged);
             }
             let low = ql_step(d, e, l, m, turns);
-            crate::kernel::level::arch().dispatch(|| turn_rows(z, n, low, m, turns));
+            turn(z, n, low, m, turns);
         }
     }
     Ok(())
+}
+
+/// [`reflector`] at the level in use.
+fn reflect<T: Real>(v: &mut [T]) -> T {
+    vectorised!(reflector::<T>; T: Real; v: &'a mut [T] => T)
+}
+
+/// `w -= (tau / 2) (w^T v) v` at the level in use.
+fn balance<T: Real>(w: &mut [T], tau: T, v: &[T]) {
+    vectorised!(subtract_half::<T>; T: Real; w: &'a mut [T], tau: T, v: &'a [T]);
+}
+
+#[inline(always)]
+fn subtract_half<T: Real>(w: &mut [T], tau: T, v: &[T]) {
+    add_scaled(w, -T::of(0.5) * tau * dot(w, v), v);
+}
+
+/// [`turn_rows`] at the level in use.
+fn turn<T: Real>(z: &mut [T], n: usize, low: usize, high: usize, turns: &[T]) {
+    vectorised!(turn_rows::<T>; T: Real; z: &'a mut [T], n: usize, low: usize, high: usize, turns: &'a [T]);
 }
 
 /// One implicit step on the block `l ..= m`; rotation of rows `i`, `i + 1` goes to `turns[2 i ..]` for `low <= i < m`.
 fn ql_step<T: Real>(d: &mut [T], e: &mut [T], l: usize, m: usize, turns: &mut [T]) -> usize {
     let two = T::of(2.0);
     let mut g = (d[l + 1] - d[l]) / (two * e[l]);
-    let mut r = g.hypot(T::one());
+    let mut r = length(g, T::one());
     g = d[m] - d[l] + e[l] / (g + r.copysign(g));
     let (mut s, mut c, mut p) = (T::one(), T::one(), T::zero());
     for i in (l..m).rev() {
         let (f, b) = (s * e[i], c * e[i]);
-        r = f.hypot(g);
+        r = length(f, g);
         e[i + 1] = r;
         if r == T::zero() {
             d[i + 1] -= p;

@@ -7,6 +7,7 @@ use crate::kernel::gemm::{
     Gemm, Strided, StridedMut, Threads, Triangle, gemm_within, solve_triangular, solve_within, spot,
 };
 use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// A matrix is exactly singular to working precision: elimination met a zero at `pivot` (from 0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +85,8 @@ fn panel<T: Gemm>(a: &mut [T], n: usize, at: usize, cols: usize, pivots: &mut [u
             copy[j * rows + i] = x;
         }
     }
-    crate::kernel::level::arch().dispatch(|| eliminate_columns(copy, rows, cols, &mut pivots[at..at + cols]));
+    let found = &mut pivots[at..at + cols];
+    vectorised!(eliminate_columns::<T>; T: Real; copy: &'a mut [T], rows: usize, cols: usize, found: &'a mut [usize]);
     for (j, pivot) in pivots[at..at + cols].iter_mut().enumerate() {
         *pivot += at;
         swap_rows(a, n, at + j, *pivot);

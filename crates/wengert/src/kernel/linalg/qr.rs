@@ -4,6 +4,8 @@ use super::reflect::{PANEL, Panel, accumulate, factor_panel, workspace};
 use super::transpose::transpose;
 use super::vectors::carve;
 use crate::kernel::gemm::{Gemm, Threads};
+use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// Reduced factors: `q r = a`, columns of `q` orthonormal, `r` upper triangular (trapezoidal where `m < n`).
 ///
@@ -27,7 +29,7 @@ pub fn qr<T: Gemm>(
     transpose(a, m, n, columns);
     for from in (0..k).step_by(PANEL) {
         let count = PANEL.min(k - from);
-        crate::kernel::level::arch().dispatch(|| factor_panel(columns, m, from, count, tau));
+        factor(columns, m, from, count, tau);
         let next = from + count;
         if next < n {
             // The store and what is changed are rows of one matrix.
@@ -43,4 +45,9 @@ pub fn qr<T: Gemm>(
     }
     accumulate(columns, m, k, 0, tau, qt, k, space, threads);
     transpose(qt, k, m, q);
+}
+
+/// [`factor_panel`] at the level in use.
+fn factor<T: Real>(a: &mut [T], width: usize, from: usize, count: usize, tau: &mut [T]) {
+    vectorised!(factor_panel::<T>; T: Real; a: &'a mut [T], width: usize, from: usize, count: usize, tau: &'a mut [T]);
 }

@@ -9,9 +9,10 @@
 use super::eigen::NotConverged;
 use super::qr::qr;
 use super::transpose::transpose;
-use super::vectors::{add_scaled, carve, dot, norm, power_of_two_below, rotate, two_rows};
+use super::vectors::{add_scaled, carve, dot, length, norm, power_of_two_below, rotate, two_rows};
 use crate::kernel::gemm::{Gemm, Strided, StridedMut, Threads, gemm};
 use crate::kernel::real::Real;
+use crate::kernel::rows::vectorised;
 
 /// Sweeps over all pairs of rows allowed; 5 to 9 are usual.
 const SWEEPS: usize = 60;
@@ -83,7 +84,7 @@ fn tall<T: Gemm>(
     qr(sorted, m, n, q, r, &mut own, threads);
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
-    crate::kernel::level::arch().dispatch(|| jacobi(r, turn, n))?;
+    turn_rows(r, turn, n)?;
     for i in 0..n {
         size[i] = norm(&r[i * n..][..n]);
     }
@@ -115,6 +116,11 @@ fn nothing<T: Real>() -> T {
     T::min_positive_value() / T::epsilon()
 }
 
+/// [`jacobi`] at the level in use.
+fn turn_rows<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConverged> {
+    vectorised!(jacobi::<T>; T: Real; r: &'a mut [T], turn: &'a mut [T], n: usize => Result<(), NotConverged>)
+}
+
 /// Rotates rows of `r` until they are orthogonal to each other, and those of `turn` along.
 #[inline(always)]
 fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConverged> {
@@ -141,15 +147,14 @@ fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConve
                 let (x, y) = two_rows(r, n, p, q);
                 let (pq, qq) = (dot(x, y), dot(y, y));
                 // A square that underflows says nothing; a row of denormals has no direction to turn.
-                let length = if qq < T::min_positive_value() { norm(y) } else { qq.sqrt() };
-                if length < nothing::<T>() || pq.abs() <= tolerance * (pp.sqrt() * length) || pq == T::zero()
-                {
+                let size = if qq < T::min_positive_value() { norm(y) } else { qq.sqrt() };
+                if size < nothing::<T>() || pq.abs() <= tolerance * (pp.sqrt() * size) || pq == T::zero() {
                     continue;
                 }
                 calm = false;
                 let zeta = (qq - pp) / (T::of(2.0) * pq);
-                let t = T::one().copysign(zeta) / (zeta.abs() + zeta.hypot(T::one()));
-                let c = T::one() / t.hypot(T::one());
+                let t = T::one().copysign(zeta) / (zeta.abs() + length(zeta, T::one()));
+                let c = T::one() / (T::one() + t * t).sqrt();
                 rotate(x, y, c, c * t);
                 let (x, y) = two_rows(turn, n, p, q);
                 rotate(x, y, c, c * t);

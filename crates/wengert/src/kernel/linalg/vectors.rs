@@ -65,6 +65,14 @@ pub fn norm<T: Real>(x: &[T]) -> T {
     scale * sum.sqrt()
 }
 
+/// The length of `(x, y)` without overflow or underflow on the way.
+#[inline(always)]
+pub fn length<T: Real>(x: T, y: T) -> T {
+    let square = x * x + y * y;
+    let low = T::min_positive_value() / (T::epsilon() * T::epsilon());
+    if square > low && square.is_finite() { square.sqrt() } else { x.hypot(y) }
+}
+
 /// A power of two near the largest absolute value; 1 where that is 0 or not finite.
 #[inline(always)]
 pub fn power_of_two_below<T: Real>(x: &[T]) -> T {

@@ -22,27 +22,31 @@ const LANES: usize = 16;
 const BLOCK: usize = 1024;
 
 /// Calls a kernel compiled for the instruction set of the running machine:
-/// `vectorised!(kernel::<T, MODE>; T: Bound; x: &'a [T], n: usize)` is `kernel::<T, MODE>(x, n)` with variables `x`, `n`.
+/// `vectorised!(kernel::<T, MODE>; T: Bound; x: &'a [T], n: usize)` is `kernel::<T, MODE>(x, n)` with variables `x`, `n`; a
+/// type behind it, as in `=> T`, is that of the result.
 ///
 /// The kernel has to be an `#[inline(always)]` function. It is named here, not passed as a value: a function passed as a
 /// generic `FnOnce` is called through a shim that is not inlined and so compiled for the baseline instruction set,
 /// silently.
 macro_rules! vectorised {
-    ($kernel:path; $real:ident: $bound:path; $($name:ident: $type:ty),+) => {{
+    ($kernel:path; $real:ident: $bound:path; $($name:ident: $type:ty),+) => {
+        vectorised!($kernel; $real: $bound; $($name: $type),+ => ())
+    };
+    ($kernel:path; $real:ident: $bound:path; $($name:ident: $type:ty),+ => $out:ty) => {{
         struct Call<'a, $real> {
             $($name: $type,)+
         }
         impl<'a, $real: $bound> crate::kernel::level::Kernel for Call<'a, $real> {
-            type Output = ();
+            type Output = $out;
             #[inline(always)]
-            fn call<const MODE: u8>(self) {
+            fn call<const MODE: u8>(self) -> Self::Output {
                 $kernel($(self.$name),+)
             }
         }
         crate::kernel::level::run(Call { $($name),+ })
     }};
 }
-pub(super) use vectorised;
+pub(in crate::kernel) use vectorised;
 
 /// `combine` over `x` and as many `start`s as there are lanes; `combine` has to commute.
 #[inline(always)]
