@@ -7,12 +7,13 @@
 use std::any::Any;
 use std::cell::RefCell;
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::ArrayViewD;
 
 use crate::kernel::conv;
 use crate::kernel::linalg;
 use crate::kernel::pool;
 use crate::kernel::real::Real;
+use crate::kernel::walk::Operand;
 
 /// The reused memory.
 #[derive(Default)]
@@ -53,8 +54,10 @@ pub fn dense<'a, T: Real>(x: ArrayViewD<'a, T>, room: &'a mut Vec<T>) -> &'a [T]
     }
     room.clear();
     room.resize(x.len(), T::zero());
-    let mut copy = ArrayViewMutD::from_shape(x.raw_dim(), room).expect("as many elements as the shape says");
-    copy.assign(&x);
+    match Operand::of(&x) {
+        Some(x) => x.copy_to(room),
+        None => room.iter_mut().zip(&x).for_each(|(to, from)| *to = *from),
+    }
     room
 }
 

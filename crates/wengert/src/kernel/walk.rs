@@ -1,10 +1,13 @@
 //! [`Walk`]: the elements of a strided or broadcast array in row-major order, as runs of equal stride.
 
+use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
 use crate::kernel::level::{Kernel, run};
+use crate::kernel::linalg::transpose::transpose_part;
 use crate::kernel::real::Real;
 use crate::kernel::threads::{self, PIECE};
+use crate::shape::outermost_first;
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
 #[derive(Clone, Debug)]
@@ -91,14 +94,37 @@ impl Walk {
     }
 }
 
+impl<'a, A: Copy> Operand<'a, A> {
+    /// An array without gaps, its axes in whatever order.
+    pub fn of(x: &ArrayViewD<'a, A>) -> Option<Self> {
+        if x.strides().iter().any(|step| *step < 0) {
+            return None;
+        }
+        // Axes in the order of memory make a slice of an array without gaps.
+        let mut order: SmallVec<[usize; 6]> = (0..x.ndim()).collect();
+        outermost_first(&mut order, x.strides());
+        let data = x.clone().permuted_axes(&order[..]).to_slice()?;
+        Some(Operand { data, first: 0, walk: Walk::new(x.shape(), x.strides()) })
+    }
+}
+
 impl<A: Copy> Operand<'_, A> {
     /// The elements `start..start + buffer.len()`: borrowed where they lie one behind the other, else copied.
     pub fn load<'b>(&'b self, start: usize, buffer: &'b mut [A]) -> &'b [A] {
         if self.walk.is_contiguous() {
             return &self.data[self.first + start..][..buffer.len()];
         }
-        let len = buffer.len();
-        self.walk.runs(start, len, |offset, step, range| {
+        match self.walk.axes[..] {
+            [.., (rows, 1), (n, step)] if step > 1 && buffer.len() >= 2 * n => {
+                self.load_turned([rows, n, step as usize], start, buffer);
+            }
+            _ => self.load_runs(start, buffer),
+        }
+        buffer
+    }
+
+    fn load_runs(&self, start: usize, buffer: &mut [A]) {
+        self.walk.runs(start, buffer.len(), |offset, step, range| {
             let from = self.first.wrapping_add_signed(offset);
             let to = &mut buffer[range];
             match step {
@@ -111,7 +137,25 @@ impl<A: Copy> Operand<'_, A> {
                 }
             }
         });
-        buffer
+    }
+
+    /// As [`load`](Self::load), where the last two axes (`rows` of `n` with this step) are a matrix that lies transposed.
+    fn load_turned(&self, [rows, n, step]: [usize; 3], start: usize, buffer: &mut [A]) {
+        let mut done = 0;
+        while done < buffer.len() {
+            let (row, column) = ((start + done) / n, (start + done) % n);
+            let whole = ((buffer.len() - done) / n).min(rows - row % rows);
+            if column > 0 || whole < 2 {
+                let len = (n - column).min(buffer.len() - done);
+                self.load_runs(start + done, &mut buffer[done..][..len]);
+                done += len;
+                continue;
+            }
+            let mut from = self.first;
+            self.walk.runs(start + done, 1, |offset, _, _| from = from.wrapping_add_signed(offset));
+            transpose_part(&self.data[from..], step, n, whole, &mut buffer[done..][..whole * n]);
+            done += whole * n;
+        }
     }
 }
 
@@ -242,6 +286,14 @@ mod tests {
         assert_eq!(transposed.load(1, &mut buffer), [3.0, 1.0, 4.0, 2.0]);
         let row = Operand { data: &data, first: 3, walk: Walk::new(&[2, 3], &[0, 1]) };
         assert_eq!(row.load(2, &mut buffer), [5.0, 3.0, 4.0, 5.0]);
+        let data: Vec<f64> = (0..2 * 30 * 20).map(f64::from).collect();
+        let stack = Operand { data: &data, first: 0, walk: Walk::new(&[2, 20, 30], &[600, 1, 20]) };
+        for (start, len) in [(0, 1200), (7, 500), (30, 61), (570, 90), (0, 60)] {
+            let mut buffer = vec![0.0; len];
+            let at = |k: usize| (600 * (k / 600) + k % 600 / 30 + 20 * (k % 30)) as f64;
+            assert!(stack.load(start, &mut buffer).iter().enumerate().all(|(k, x)| *x == at(start + k)));
+        }
+        let data: Vec<f64> = (0..6).map(f64::from).collect();
         let flipped = Operand { data: &data, first: 5, walk: Walk::new(&[6], &[-1]) };
         assert_eq!(flipped.load(1, &mut buffer), [4.0, 3.0, 2.0, 1.0]);
     }

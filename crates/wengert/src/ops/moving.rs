@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::walk::Operand;
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
@@ -45,7 +45,7 @@ pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_,
         let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).collect();
         outermost_first(&mut order, to.strides());
         (to, from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
-        if let (Some(to), Some(from)) = (to.as_slice_mut(), operand(&from)) {
+        if let (Some(to), Some(from)) = (to.as_slice_mut(), Operand::of(&from)) {
             return if accumulate { from.add_to(to) } else { from.copy_to(to) };
         }
     }
@@ -60,12 +60,6 @@ fn gapless(shape: &[usize], strides: &[isize]) -> bool {
     let last = |(&n, &step): (&usize, &isize)| if n > 1 { (n as isize - 1) * step } else { 0 };
     let span: isize = shape.iter().zip(strides).map(last).sum();
     strides.iter().all(|step| *step >= 0) && span + 1 == shape.iter().product::<usize>() as isize
-}
-
-/// An array without gaps, its axes in whatever order, as kernels walk it.
-fn operand<'a, A: Copy>(x: &'a ArrayViewD<'_, A>) -> Option<Operand<'a, A>> {
-    let data = x.as_slice_memory_order().filter(|_| gapless(x.shape(), x.strides()))?;
-    Some(Operand { data, first: 0, walk: Walk::new(x.shape(), x.strides()) })
 }
 
 /// The vjp kernel of a view: `part` finds in the argument's cotangent the elements that the result shows, in the
@@ -87,7 +81,7 @@ pub fn pour_back<T: Functions>(
 /// Copies `x` in row-major order into `y` of another shape.
 pub fn refill<A: Copy + Send + Sync>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
     let mut y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
-    match (y.as_slice_mut(), operand(&x)) {
+    match (y.as_slice_mut(), Operand::of(&x)) {
         (Some(y), Some(x)) => x.copy_to(y),
         _ => x.assign_to(y),
     }

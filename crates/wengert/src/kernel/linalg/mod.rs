@@ -21,7 +21,7 @@ mod svd;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod transpose;
+pub mod transpose;
 mod triangular;
 mod vectors;
 
