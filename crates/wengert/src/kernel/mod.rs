@@ -20,6 +20,7 @@ pub mod real;
 pub mod reduce;
 pub mod rows;
 pub mod scratch;
+pub mod select;
 pub mod special;
 pub mod threads;
 pub mod walk;

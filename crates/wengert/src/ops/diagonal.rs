@@ -1,9 +1,10 @@
 //! The diagonal of two axes as a view, and its adjoint: what a repeated index of an einsum means.
 
-use ndarray::Axis;
+use ndarray::{ArrayViewD, Axis};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::walk::{Walk, scatter_add};
 use crate::op::{Diagonal, DiagonalInto};
 use crate::rule::*;
 use crate::shape::{Layout, Shape};
@@ -45,6 +46,22 @@ impl<T: Functions> Rule<T> for Diagonal {
     fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
         let adjoint = DiagonalInto { axis0: self.axis0, axis1: self.axis1 };
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
+    }
+    fn vjp_kernel(
+        &self,
+        _x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let shown = Rule::<T>::view(self, &Layout::contiguous(x_bar.array.shape()));
+        let (Some(y_bar), Some((shown, _))) = (y_bar.as_slice(), shown) else { return false };
+        if !x_bar.accumulate {
+            x_bar.array.fill(T::zero());
+        }
+        scatter_add(x_bar.slice(), &Walk::new(&shown.shape, &shown.strides), 0, y_bar);
+        true
     }
     fn is_linear(&self) -> bool {
         true

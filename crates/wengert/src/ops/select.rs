@@ -1,13 +1,23 @@
 //! Comparisons, functions of masks, selection by a mask, and the cut `detach`.
 
-use ndarray::Zip;
+use ndarray::{ArrayViewD, Zip};
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
+use crate::kernel::select;
+use crate::kernel::walk::{Operand, Walk};
+use crate::memory::{Plain, span_of};
 use crate::op::{Compare, Detach, Logical, LogicalKind, Where};
 use crate::rule::*;
-use crate::shape::{Layout, broadcast};
+use crate::shape::{Layout, Shape, broadcast};
 use crate::term::Term;
+
+/// `x` broadcast to `shape`, as kernels walk it.
+fn operand<'a, A: Plain>(x: &'a ArrayViewD<'_, A>, shape: &[usize]) -> Operand<'a, A> {
+    let x = x.broadcast(shape).expect("the shape is that of all arguments broadcast");
+    let (data, first) = span_of(&x);
+    Operand { data, first, walk: Walk::new(x.shape(), x.strides()) }
+}
 
 impl<T: Functions> Rule<T> for Compare {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
@@ -17,15 +27,8 @@ impl<T: Functions> Rule<T> for Compare {
 
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].mask());
-        let holds: fn(&T, &T) -> bool = match self {
-            Compare::Eq => T::eq,
-            Compare::Ne => T::ne,
-            Compare::Lt => T::lt,
-            Compare::Le => T::le,
-            Compare::Gt => T::gt,
-            Compare::Ge => T::ge,
-        };
-        Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, a, b| *y = holds(a, b));
+        let (a, b) = (operand(&a, y.shape()), operand(&b, y.shape()));
+        select::compare(*self, &a, &b, y.as_slice_mut().expect("results lie row-major without gaps"));
         Ok(())
     }
 
@@ -68,9 +71,10 @@ impl<T: Functions> Rule<T> for Where {
     }
 
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (mask, yes, no, mut y) = (x[0].mask(), x[1].real(), x[2].real(), y[0].real());
-        let zip = Zip::from(&mut y).and_broadcast(&mask).and_broadcast(&yes).and_broadcast(&no);
-        zip.for_each(|y, mask, yes, no| *y = if *mask { *yes } else { *no });
+        let (mask, yes, no) = (x[0].mask(), x[1].real(), x[2].real());
+        let shape = Shape::from_slice(y[0].real().shape());
+        let (yes, no) = (operand(&yes, &shape), operand(&no, &shape));
+        select::select(&operand(&mask, &shape), &yes, &no, y[0].slice());
         Ok(())
     }
 
@@ -80,6 +84,29 @@ impl<T: Functions> Rule<T> for Where {
         let zero = y_bar.full(&[], 0.0);
         let side = |k: usize, yes, no| call.needs[k].then(|| mask.apply(Where {}, &[yes, no]));
         [None, side(1, y_bar, zero), side(2, zero, y_bar)].into_iter().collect()
+    }
+
+    fn vjp_kernel(
+        &self,
+        x: &[Input<'_, T>],
+        _y: &[Input<'_, T>],
+        y_bar: &[Option<ArrayViewD<'_, T>>],
+        x_bar: &mut [Option<Cotangent<'_, T>>],
+    ) -> bool {
+        let Some(y_bar) = &y_bar[0] else { return false };
+        let broadcast = |bar: &Cotangent<'_, T>| bar.array.shape() != y_bar.shape();
+        let (Some(elements), false) = (y_bar.as_slice(), x_bar.iter().flatten().any(broadcast)) else {
+            return false;
+        };
+        let mask = x[0].mask();
+        let mask = operand(&mask, y_bar.shape());
+        for (k, bar) in x_bar.iter_mut().enumerate() {
+            if let Some(bar) = bar {
+                let accumulate = bar.accumulate;
+                select::pass(&mask, k == 1, elements, bar.slice(), accumulate);
+            }
+        }
+        true
     }
 
     fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {

@@ -57,6 +57,9 @@ impl<T: Functions> Order<T> for Sort {
     }
 }
 
+/// Values that are kept in order while a lane is read; more are selected first and sorted then.
+const FEW: usize = 32;
+
 impl<T: Functions> Order<T> for TopK {
     fn axis(&self) -> isize {
         self.axis
@@ -69,8 +72,21 @@ impl<T: Functions> Order<T> for TopK {
         Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
     }
     fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
-        all_positions(lane.len(), order);
         let ranked = ranked(lane, self.largest);
+        if (1..=FEW).contains(&self.k) {
+            order.clear();
+            for at in 0..lane.len() as i64 {
+                let last = order.last().filter(|_| order.len() == self.k);
+                if last.is_some_and(|last| ranked(last, &at).is_lt()) {
+                    continue;
+                }
+                order.truncate(self.k - 1);
+                let place = order.partition_point(|other| ranked(other, &at).is_lt());
+                order.insert(place, at);
+            }
+            return picks.copy_from_slice(order);
+        }
+        all_positions(lane.len(), order);
         if (1..lane.len()).contains(&self.k) {
             order.select_nth_unstable_by(self.k - 1, &ranked);
         }
