@@ -32,7 +32,7 @@ impl<T: Engine> Graph<T> {
             if self.sweep.is_next(tape, id, argument)
                 && let Some((axes, divisor)) = rule.repeats(tape.shape(argument))
             {
-                self.sweep.visit_reduced_formula(tape, &self.memory, id, &axes, divisor);
+                self.sweep.visit_reduced(tape, &self.memory, id, &axes, divisor);
                 return Ok(());
             }
         }

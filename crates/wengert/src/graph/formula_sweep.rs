@@ -2,31 +2,41 @@
 
 use smallvec::SmallVec;
 
+use crate::broadcast::TILE;
 use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Into, Seed};
+use crate::kernel::threads::{self, PIECE};
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::Loan;
 use crate::shape::{Layout, reduced};
 
 impl<T: Functions> Sweep<T> {
-    /// Whether `argument` is a formula of arrays that node `id`, recorded right behind it, is the last to contribute to, and
-    /// the first.
+    /// Whether `argument` is a formula of arrays, or an op on arrays that lie alike, that node `id`, recorded right behind
+    /// it, is the last to contribute to, and the first.
     pub fn is_next(&self, tape: &Tape<T>, id: usize, argument: usize) -> bool {
         let node = tape.nodes[argument];
         argument + 1 == id
             && argument >= self.floor
-            && matches!(node.kind, Kind::Formula)
             && !node.is_lane()
             && !node.is_retained()
+            && match node.kind {
+                Kind::Formula => true,
+                Kind::Unary(_) | Kind::Tuned(_) => tape.alike(&tape.nodes[node.a as usize], &node).is_some(),
+                Kind::Binary(_) => {
+                    [node.a, node.b].iter().all(|&p| tape.alike(&tape.nodes[p as usize], &node).is_some())
+                }
+                _ => false,
+            }
             && !self.is_present(&node)
     }
 
-    /// The sweep through a sum or mean over axes and the formula before it at once: the formula reads the cotangent
-    /// repeated, which is written nowhere.
-    pub fn visit_reduced_formula(
+    /// The sweep through a sum or mean over axes and the node before it at once: that one reads the cotangent repeated,
+    /// which is written nowhere.
+    pub fn visit_reduced(
         &mut self,
         tape: &mut Tape<T>,
         memory: &Memory<T>,
@@ -47,8 +57,43 @@ impl<T: Functions> Sweep<T> {
         let shape = tape.shape(id - 1);
         let kept = Layout::contiguous(&reduced(shape, over, true));
         let walk = Walk::new(shape, &kept.broadcast_strides(shape));
-        self.run_formula(tape, memory, id - 1, &Operand { data, first: 0, walk });
+        let repeated = Operand { data, first: 0, walk };
+        match tape.nodes[id - 1].kind {
+            Kind::Formula => self.run_formula(tape, memory, id - 1, &repeated),
+            _ => self.run_op(tape, memory, id - 1, &repeated),
+        }
         self.pool.give_back(y_bar);
+    }
+
+    /// The cotangents of an elementwise op's arguments, which lie as its result does.
+    fn run_op(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
+        let (node, len) = (tape.nodes[id], tape.entry(id).len);
+        let values = |id: usize| memory.slab.slice::<T>(tape.arrays[tape.nodes[id].slot as usize].place, len);
+        let (a, y) = (values(node.a as usize), values(id));
+        let op = match node.kind {
+            Kind::Unary(op) => Ok(Map::Unary(op)),
+            Kind::Tuned(op) => Ok(Map::Tuned(op, tape.params[node.b as usize])),
+            Kind::Binary(op) => Err((op, values(node.b as usize))),
+            _ => unreachable!("`is_next` lets elementwise ops through"),
+        };
+        let parents = [node.a as usize, node.b as usize];
+        for (k, &parent) in parents[..if op.is_ok() { 1 } else { 2 }].iter().enumerate() {
+            let node = tape.nodes[parent];
+            if !node.is_differentiable() {
+                continue;
+            }
+            let (mut loan, held) = self.buffer(parent, &node, len);
+            in_tiles(loan.slice_mut::<T>(len), |start, out| {
+                let (range, mut room) = (start..start + out.len(), [T::zero(); TILE]);
+                let (a, y) = (&a[range.clone()], &y[range.clone()]);
+                let y_bar = y_bar.load(start, &mut room[..out.len()]);
+                match op {
+                    Ok(op) => map_vjp(op, a, y, y_bar, out, held),
+                    Err((op, b)) => zip_vjp(op, k, [a, &b[range]], y, y_bar, out, held),
+                }
+            });
+            self.store(&node, loan);
+        }
     }
 
     /// The sweep through a formula that has a cotangent.
@@ -122,5 +167,16 @@ impl<T: Functions> Sweep<T> {
         if node.is_pending() {
             tape.put_total(memory, id, sum);
         }
+    }
+}
+
+/// Calls `f` with each tile of `out` and where it starts, on several threads where that pays.
+fn in_tiles<T: Functions>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+    let tiles = |start: usize, out: &mut [T]| {
+        out.chunks_mut(TILE).enumerate().for_each(|(k, out)| f(start + k * TILE, out));
+    };
+    match threads::pays(out.len()) {
+        true => threads::each(out.chunks_mut(PIECE).enumerate(), |(k, out)| tiles(k * PIECE, out)),
+        false => tiles(0, out),
     }
 }
