@@ -1,4 +1,5 @@
-//! Memory that kernels reuse from call to call: one set a thread and element type.
+//! Memory that kernels reuse from call to call: one set a thread and element type, and one more for each call within a
+//! call.
 //!
 //! It grows to what the largest call so far needed (a prepared image, a packed weight, a copy of an operand that does not
 //! lie row-major) and is never given back, so that steady-state training allocates nothing here. It holds no state: what
@@ -26,22 +27,25 @@ pub struct Scratch<T> {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<(Scratch<f32>, Scratch<f64>)> = RefCell::default();
+    static SCRATCH: RefCell<(Sets<f32>, Sets<f64>)> = RefCell::default();
 }
 
-/// Runs `f` with the memory of this thread; a call within `f` finds fresh, empty memory.
+/// What is not in use; the set of the outermost call lies on top.
+type Sets<T> = Vec<Scratch<T>>;
+
+/// Runs `f` with the memory of this thread; a call within `f` has memory of its own.
 pub fn with<T: Real, R>(f: impl FnOnce(&mut Scratch<T>) -> R) -> R {
     SCRATCH.with(|cell| {
-        let mut scratch = std::mem::take(of::<T>(&mut cell.borrow_mut()));
+        let mut scratch = of::<T>(&mut cell.borrow_mut()).pop().unwrap_or_default();
         let result = f(&mut scratch);
-        *of::<T>(&mut cell.borrow_mut()) = scratch;
+        of::<T>(&mut cell.borrow_mut()).push(scratch);
         result
     })
 }
 
-fn of<T: Real>((narrow, wide): &mut (Scratch<f32>, Scratch<f64>)) -> &mut Scratch<T> {
-    let found = match (narrow as &mut dyn Any).downcast_mut::<Scratch<T>>() {
-        Some(scratch) => Some(scratch),
+fn of<T: Real>((narrow, wide): &mut (Sets<f32>, Sets<f64>)) -> &mut Sets<T> {
+    let found = match (narrow as &mut dyn Any).downcast_mut::<Sets<T>>() {
+        Some(sets) => Some(sets),
         None => (wide as &mut dyn Any).downcast_mut(),
     };
     found.expect("elements are f32 or f64")
@@ -69,10 +73,16 @@ mod tests {
     fn memory_stays_and_calls_may_nest() {
         with(|outer: &mut Scratch<f32>| {
             outer.dense[0].resize(100, 1.0);
-            with(|inner: &mut Scratch<f32>| assert!(inner.dense[0].is_empty()));
+            with(|inner: &mut Scratch<f32>| {
+                assert!(inner.dense[0].is_empty());
+                inner.dense[0].resize(10, 2.0);
+            });
             with(|other: &mut Scratch<f64>| assert!(other.dense[0].is_empty()));
         });
-        with(|again: &mut Scratch<f32>| assert_eq!(again.dense[0].len(), 100));
+        with(|again: &mut Scratch<f32>| {
+            assert_eq!(again.dense[0].len(), 100);
+            with(|inner: &mut Scratch<f32>| assert_eq!(inner.dense[0].len(), 10));
+        });
     }
 
     #[test]

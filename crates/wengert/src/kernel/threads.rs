@@ -25,17 +25,21 @@ pub fn pays(elements: usize) -> bool {
 /// Runs all jobs, side by side where there are several threads. The calling thread works too: it is not kept waiting for
 /// a sleeping one to take over.
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    workers(jobs, |jobs| jobs.for_each(&work));
+}
+
+/// As [`each`], for work that prepares something once a thread: every worker takes jobs until none is left.
+pub fn workers<J: Send>(
+    mut jobs: impl Iterator<Item = J> + Send,
+    work: impl Fn(&mut dyn Iterator<Item = J>) + Sync,
+) {
     #[cfg(feature = "rayon")]
     if available() > 1 {
         use std::sync::{Mutex, PoisonError};
         let (jobs, panic) = (Mutex::new(jobs), Mutex::new(None));
         let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
         crate::kernel::crew::together(available() - 1, &|| {
-            let drain = std::panic::AssertUnwindSafe(|| {
-                while let Some(job) = next() {
-                    work(job);
-                }
-            });
+            let drain = std::panic::AssertUnwindSafe(|| work(&mut std::iter::from_fn(next)));
             if let Err(payload) = std::panic::catch_unwind(drain) {
                 *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
             }
@@ -45,7 +49,7 @@ pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sy
         }
         return;
     }
-    jobs.for_each(work);
+    work(&mut jobs);
 }
 
 #[cfg(all(test, feature = "rayon"))]

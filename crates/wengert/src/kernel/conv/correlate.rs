@@ -6,9 +6,12 @@
 
 use std::ops::Range;
 
+use super::cut::{Cut, PIECE, Part};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::{Correlate, Shape, Target, WIDTH, arch, height};
+use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::threads;
 
 /// Bytes of prepared images, and of results in registers' order, in a block.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -16,12 +19,26 @@ const BLOCK_BYTES: usize = 128 << 10;
 /// Memory that the convolution kernels reuse from call to call; it grows with the largest image and kernel seen.
 #[derive(Debug, Default)]
 pub struct Workspace<T> {
-    pub(super) weights: Vec<T>,
-    pub(super) offsets: Vec<usize>,
-    pub(super) passes: Vec<Pass>,
-    pub(super) starts: Vec<usize>,
-    pub(super) image: Vec<T>,
-    pub(super) wide: Vec<T>,
+    pub(super) plan: Prepared<T>,
+    pub(super) room: Room<T>,
+    /// Cotangents of the weight, one for each part of the batch.
+    pub(super) sums: Vec<T>,
+}
+
+/// What all threads read.
+#[derive(Debug, Default)]
+pub struct Prepared<T> {
+    pub weights: Vec<T>,
+    pub offsets: Vec<usize>,
+    pub passes: Vec<Pass>,
+}
+
+/// What each thread has to itself.
+#[derive(Debug, Default)]
+pub struct Room<T> {
+    pub starts: Vec<usize>,
+    pub image: Vec<T>,
+    pub wide: Vec<T>,
 }
 
 /// One grid of results and the terms that it sums.
@@ -49,40 +66,61 @@ pub struct Plan {
     pub plane: usize,
 }
 
-impl<T: Lanes> Workspace<T> {
+impl<T: Lanes> Prepared<T> {
     /// Forgets the last plan, keeps the memory.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.weights.clear();
         self.offsets.clear();
         self.passes.clear();
     }
 
     /// Appends a group's weights of a pass, tile after tile: `weight(row, term)`.
-    pub(super) fn pack(
+    pub fn pack(
         &mut self,
-        rows: usize,
-        terms: usize,
+        [rows, terms]: [usize; 2],
         tallest: usize,
-        weight: impl Fn(usize, usize) -> T,
+        weight: impl Fn(usize, usize) -> T + Sync,
     ) {
-        let mut row = 0;
-        while row < rows {
-            let height = height(rows - row, tallest);
-            for term in 0..terms {
-                self.weights.extend((row..row + height).map(|row| weight(row, term)));
+        let start = self.weights.len();
+        self.weights.resize(start + rows * terms, T::zero());
+        if terms == 0 {
+            return;
+        }
+        let tiles = |(k, mut out): (usize, &mut [T])| {
+            let mut row = k * tallest;
+            while !out.is_empty() {
+                let height = height(out.len() / terms, tallest);
+                let tile = out.split_off_mut(..height * terms).expect("a tile is left");
+                for (term, column) in tile.chunks_exact_mut(height).enumerate() {
+                    column.iter_mut().zip(row..).for_each(|(out, row)| *out = weight(row, term));
+                }
+                row += height;
             }
-            row += height;
+        };
+        let parts = self.weights[start..].chunks_mut(tallest * terms).enumerate();
+        match threads::pays(rows * terms) {
+            true => threads::each(parts, tiles),
+            false => parts.for_each(tiles),
         }
     }
+}
 
-    /// Places images `block` of the source.
-    pub(super) fn place(&mut self, layout: &Layout, channels: usize, source: &[T]) {
-        let len = layout.len();
-        let plane = layout.size[0] * layout.size[1];
-        debug_assert_eq!(source.len() % (channels * plane).max(1), 0);
-        let targets = self.image.chunks_exact_mut(len.max(1));
-        for (target, source) in targets.zip(source.chunks_exact(plane.max(1))) {
-            layout.place(source, target);
+impl<T: Lanes> Room<T> {
+    /// Room for images of `len` elements, all of them zero.
+    pub fn clear(&mut self, len: usize) {
+        self.image.clear();
+        self.image.resize(len, T::zero());
+    }
+
+    /// Places the groups of `part`, of `channels[0]` channels each, of its images; an image of the source has `channels[1]`.
+    pub fn place(&mut self, layout: &Layout, channels: [usize; 2], part: &Part, source: &[T]) {
+        let (len, plane) = (layout.len().max(1), (layout.size[0] * layout.size[1]).max(1));
+        let planes = part.groups.len() * channels[0];
+        for (n, image) in part.images.clone().enumerate() {
+            let targets = self.image[n * planes * layout.len()..].chunks_exact_mut(len).take(planes);
+            let first = image * channels[1] + part.groups.start * channels[0];
+            let source = source[first * layout.size[0] * layout.size[1]..].chunks_exact(plane);
+            targets.zip(source).for_each(|(target, source)| layout.place(source, target));
         }
     }
 }
@@ -93,7 +131,8 @@ pub fn block(batch: usize, bytes_each: usize, limit: usize) -> usize {
 }
 
 impl Plan {
-    /// Runs the passes in the workspace over all images.
+    /// Runs the passes in the workspace over all images. Every result is a sum of its own, in the order of the terms: how
+    /// the work is cut does not show.
     pub fn run<T: Lanes>(
         &self,
         work: &mut Workspace<T>,
@@ -103,82 +142,124 @@ impl Plan {
         out: &mut [T],
     ) {
         let (lanes, tallest) = Shape::of::<T>();
-        let [from, to] = self.channels;
-        let size = size_of::<T>();
-        let image_len = from * self.layout.len();
-        let width = work.passes.iter().map(|pass| pass.cover.width()).max().unwrap_or(0);
-        let images = block(self.batch, (image_len.max(width * tallest)) * size, BLOCK_BYTES);
+        let Workspace { plan, room, .. } = work;
+        let [from, to] = self.channels.map(|channels| channels / self.groups);
+        let products =
+            plan.passes.iter().map(|pass| pass.grid.size[0] * pass.grid.size[1] * pass.offsets.len());
+        let products = products.sum::<usize>().saturating_mul(self.batch * self.channels[1]);
+        let pieces = if threads::available() > 1 { products / PIECE } else { 1 };
+        let cut = Cut::new([self.batch, self.groups, to], pieces.max(1), tallest);
 
+        let image_len = cut.groups * from * self.layout.len();
+        let width = plan.passes.iter().map(|pass| pass.cover.width()).max().unwrap_or(0);
+        let images = block(cut.images, (image_len.max(width * tallest)) * size_of::<T>(), BLOCK_BYTES);
         let reach = |pass: &Pass| {
             let last = pass.cover.start(pass.cover.registers.max(1) - 1) + pass.origin + lanes;
-            last + work.offsets[pass.offsets.clone()].iter().max().unwrap_or(&0)
+            last + plan.offsets[pass.offsets.clone()].iter().max().unwrap_or(&0)
         };
-        let reach = work.passes.iter().map(reach).max().unwrap_or(0);
-        work.image.clear();
-        work.image.resize(images * image_len + reach, T::zero());
+        let reach = plan.passes.iter().map(reach).max().unwrap_or(0);
+        let run = Runner {
+            plan: self,
+            prepared: plan,
+            source,
+            bias,
+            accumulate,
+            images,
+            lanes,
+            tallest,
+            arch: arch(),
+        };
+        let parts = cut.parts([self.groups, to, self.plane], out);
+        let worker = |room: &mut Room<T>, parts: &mut dyn Iterator<Item = (Part, &mut [T])>| {
+            room.clear(images * image_len + reach);
+            let mut placed = None;
+            parts.for_each(|(part, out)| run.part(room, &mut placed, part, out));
+        };
+        match pieces > 1 {
+            true => threads::workers(parts, |parts| {
+                scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, parts));
+            }),
+            false => worker(room, &mut { parts }),
+        }
+    }
+}
 
-        let source_len = from * self.layout.size[0] * self.layout.size[1];
-        for first in (0..self.batch).step_by(images) {
-            let images = images.min(self.batch - first);
-            work.place(&self.layout, from, &source[first * source_len..][..images * source_len]);
-            for pass in 0..work.passes.len() {
-                let out = &mut out[first * to * self.plane..][..images * to * self.plane];
-                self.run_pass(work, pass, images, [lanes, tallest], bias, accumulate, out);
+/// A plan being run.
+struct Runner<'a, T> {
+    plan: &'a Plan,
+    prepared: &'a Prepared<T>,
+    source: &'a [T],
+    bias: Option<&'a [T]>,
+    accumulate: bool,
+    /// Images of a block.
+    images: usize,
+    lanes: usize,
+    tallest: usize,
+    arch: pulp::Arch,
+}
+
+impl<T: Lanes> Runner<'_, T> {
+    /// Yields the results of a part; `placed` says which images, and groups of them, lie in the room.
+    fn part(
+        &self,
+        room: &mut Room<T>,
+        placed: &mut Option<(Range<usize>, Range<usize>)>,
+        part: Part,
+        out: &mut [T],
+    ) {
+        let Plan { groups, channels, layout, plane, .. } = self.plan;
+        let each = part.channels_each() * plane;
+        for (first, out) in part.images.clone().step_by(self.images).zip(out.chunks_mut(self.images * each)) {
+            let part = Part { images: first..first + out.len() / each, ..part.clone() };
+            let here = Some((part.images.clone(), part.groups.clone()));
+            if *placed != here {
+                room.place(layout, [channels[0] / groups, channels[0]], &part, self.source);
+                *placed = here;
             }
+            self.prepared.passes.iter().for_each(|pass| self.pass(room, pass, &part, out));
         }
     }
 
-    fn run_pass<T: Lanes>(
-        &self,
-        work: &mut Workspace<T>,
-        pass: usize,
-        images: usize,
-        [lanes, tallest]: [usize; 2],
-        bias: Option<&[T]>,
-        accumulate: bool,
-        out: &mut [T],
-    ) {
-        let pass = &work.passes[pass];
-        let (from, to) = (self.channels[0] / self.groups, self.channels[1] / self.groups);
-        let image_len = self.channels[0] * self.layout.len();
-        fill_starts(&mut work.starts, pass, images, image_len, WIDTH);
-        let row = work.starts.len() * lanes;
+    fn pass(&self, room: &mut Room<T>, pass: &Pass, part: &Part, out: &mut [T]) {
+        let &Plan { groups, channels, layout, plane, .. } = self.plan;
+        let (from, to) = (channels[0] / groups, channels[1] / groups);
+        let images = part.images.len();
+        fill_starts(&mut room.starts, pass, images, part.groups.len() * from * layout.len(), WIDTH);
+        let row = room.starts.len() * self.lanes;
         if row == 0 {
             return;
         }
-        if work.wide.len() < tallest * row {
-            work.wide.resize(tallest * row, T::zero());
+        if room.wide.len() < self.tallest * row {
+            room.wide.resize(self.tallest * row, T::zero());
         }
 
         let terms = pass.offsets.len();
-        let mut weights = pass.weights;
-        for group in 0..self.groups {
-            let mut channel = 0;
-            while channel < to {
-                let height = height(to - channel, tallest);
-                let tile = Correlate {
+        for (g, group) in part.groups.clone().enumerate() {
+            let mut channel = part.channels.start;
+            while channel < part.channels.end {
+                let height = height(part.channels.end - channel, self.tallest);
+                let at = group * to + channel;
+                self.arch.dispatch(Correlate {
                     height,
-                    weights: &work.weights[weights..][..height * terms],
-                    offsets: &work.offsets[pass.offsets.clone()],
-                    image: &work.image[group * from * self.layout.len()..],
-                    starts: &work.starts,
-                    bias: bias.map(|bias| &bias[group * to + channel..][..height]),
-                    wide: &mut work.wide[..height * row],
+                    weights: &self.prepared.weights[pass.weights + at * terms..][..height * terms],
+                    offsets: &self.prepared.offsets[pass.offsets.clone()],
+                    image: &room.image[g * from * layout.len()..],
+                    starts: &room.starts,
+                    bias: self.bias.map(|bias| &bias[at..][..height]),
+                    wide: &mut room.wide[..height * row],
                     target: Target {
                         out: &mut *out,
-                        channel: group * to + channel,
+                        channel: g * part.channels.len() + channel - part.channels.start,
                         images,
-                        channels: self.channels[1],
-                        plane: self.plane,
+                        channels: part.channels_each(),
+                        plane,
                         grid: pass.grid,
                         width: pass.cover.width(),
                         row_step: pass.cover.row_step(),
-                        accumulate,
+                        accumulate: self.accumulate,
                     },
-                };
-                arch().dispatch(tile);
+                });
                 channel += height;
-                weights += height * terms;
             }
         }
     }

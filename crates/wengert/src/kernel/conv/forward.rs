@@ -1,7 +1,7 @@
 //! The convolution itself.
 
 use super::Geometry;
-use super::correlate::{Pass, Plan, Workspace};
+use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
@@ -31,12 +31,12 @@ pub fn forward<T: Lanes>(
     let (rows, terms) = (geometry.out_channels / groups, geometry.terms());
     let (_, tallest) = Shape::of::<T>();
 
-    let (layout, pass) = plan::<T>(geometry, work);
+    let (layout, pass) = plan::<T>(geometry, &mut work.plan);
     for group in 0..groups {
         let w = &w[group * rows * terms..][..rows * terms];
-        work.pack(rows, terms, tallest, |row, term| w[row * terms + term]);
+        work.plan.pack([rows, terms], tallest, |row, term| w[row * terms + term]);
     }
-    work.passes.push(pass);
+    work.plan.passes.push(pass);
 
     let channels = [geometry.in_channels, geometry.out_channels];
     let [height, width] = geometry.output();
@@ -44,8 +44,8 @@ pub fn forward<T: Lanes>(
     plan.run(work, x, bias, accumulate, y);
 }
 
-/// The layout of x, and the one pass over it, its offsets (term after term as in w) put into the workspace.
-pub fn plan<T: Lanes>(geometry: &Geometry, work: &mut Workspace<T>) -> (Layout, Pass) {
+/// The layout of x, and the one pass over it, its offsets (term after term as in w) put into `work`.
+pub fn plan<T: Lanes>(geometry: &Geometry, work: &mut Prepared<T>) -> (Layout, Pass) {
     let &Geometry { input, kernel, stride, padding, dilation, .. } = geometry;
     let output = geometry.output();
     let (lanes, _) = Shape::of::<T>();

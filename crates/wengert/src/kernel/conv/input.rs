@@ -1,6 +1,8 @@
 //! The cotangent of a convolution's input, which is the transposed convolution.
 
-use super::correlate::{Pass, Plan, Workspace};
+use smallvec::SmallVec;
+
+use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
@@ -39,10 +41,10 @@ pub fn input_cotangent<T: Lanes>(
         rows: axes[0].before + 1 + axes[0].extent,
         pitch: axes[1].before.max(axes[1].extent - axes[1].size) + axes[1].size,
     };
-    work.clear();
+    work.plan.clear();
     for i in 0..geometry.stride[0] {
         for j in 0..geometry.stride[1] {
-            add_pass(geometry, &axes, &layout, [i, j], w, work);
+            add_pass(geometry, &axes, &layout, [i, j], w, &mut work.plan);
         }
     }
     let [height, width] = geometry.input;
@@ -90,7 +92,7 @@ fn add_pass<T: Lanes>(
     layout: &Layout,
     phase: [usize; 2],
     w: &[T],
-    work: &mut Workspace<T>,
+    work: &mut Prepared<T>,
 ) {
     let &Geometry { groups, kernel, stride, padding, dilation, .. } = geometry;
     let (lanes, tallest) = Shape::of::<T>();
@@ -113,9 +115,13 @@ fn add_pass<T: Lanes>(
     let offsets = start..work.offsets.len();
     let weights = work.weights.len();
     let area = kernel[0] * kernel[1];
+    let positions: SmallVec<[usize; 16]> = positions().map(|(i, j)| i * kernel[1] + j).collect();
     for group in 0..groups {
         let w = &w[group * from * to * area..][..from * to * area];
-        pack_transposed(work, to, tallest, w, area, || positions().map(|(i, j)| i * kernel[1] + j));
+        work.pack([to, from * positions.len()], tallest, |row, term| {
+            let (channel, k) = (term / positions.len(), term % positions.len());
+            w[(channel * to + row) * area + positions[k]]
+        });
     }
 
     // `reach` rows and columns before the first result's own position.
@@ -134,25 +140,4 @@ fn add_pass<T: Lanes>(
         offsets,
         weights,
     });
-}
-
-/// Appends `w[channel of y][row][position]` with `row` as the tile's row.
-fn pack_transposed<T: Lanes, I: Iterator<Item = usize>>(
-    work: &mut Workspace<T>,
-    rows: usize,
-    tallest: usize,
-    w: &[T],
-    area: usize,
-    positions: impl Fn() -> I,
-) {
-    let mut row = 0;
-    while row < rows {
-        let height = super::tile::height(rows - row, tallest);
-        for w in w.chunks_exact((rows * area).max(1)) {
-            for position in positions() {
-                work.weights.extend((row..row + height).map(|row| w[row * area + position]));
-            }
-        }
-        row += height;
-    }
 }

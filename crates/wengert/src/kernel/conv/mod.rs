@@ -3,7 +3,8 @@
 //! There is no im2col: each image is copied once into a padded [`layout`], in which every kernel tap of a run of
 //! results is a contiguous run as well, and the register [`tile`]s read the runs in place. A 3 x 3 kernel thus moves
 //! a ninth of what im2col moves; the price is a few discarded results where a run crosses the end of a row.
-//! Memory is a [`Workspace`] of a size that depends on one image's shape, never on the batch.
+//! Memory is a [`Workspace`] of a size that depends on one image's shape, never on the batch. Threads share images, or groups
+//! and channels of one ([`cut`]).
 //!
 //! All three are cross-correlations in the sense of the field: the kernel is not flipped. A padded zero takes part in
 //! products as in PyTorch, so that a weight that is not finite shows in every result whose window reaches the padding.
@@ -11,6 +12,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod correlate;
+mod cut;
 mod forward;
 mod input;
 mod lanes;
@@ -75,8 +77,13 @@ impl Geometry {
 
     /// Elements of y.
     pub fn y_len(&self) -> usize {
+        self.batch * self.out_channels * self.plane()
+    }
+
+    /// Elements of a plane of y.
+    fn plane(&self) -> usize {
         let [height, width] = self.output();
-        self.batch * self.out_channels * height * width
+        height * width
     }
 
     /// Products summed for one result: `Ci / groups * Kh * Kw`.

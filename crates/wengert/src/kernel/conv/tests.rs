@@ -222,7 +222,10 @@ fn the_workspace_does_not_grow_with_the_batch() {
         forward(&g, &x, &w, None, false, &mut work, &mut y);
         input_cotangent(&g, &y, &w, None, false, &mut work, &mut x_bar);
         weight_cotangent(&g, &x, &y, false, &mut work, &mut w_bar);
-        let elements = work.image.capacity() + work.wide.capacity() + work.weights.capacity();
-        assert!(elements * 4 + work.starts.capacity() * 8 < 2 << 20, "{elements} elements at batch {batch}");
+        let elements = work.room.image.capacity() + work.room.wide.capacity() + work.plan.weights.capacity();
+        assert!(
+            elements * 4 + work.room.starts.capacity() * 8 < 2 << 20,
+            "{elements} elements at batch {batch}"
+        );
     }
 }

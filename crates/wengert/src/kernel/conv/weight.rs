@@ -1,12 +1,16 @@
 //! The cotangents of a convolution's weight and bias.
 
-use super::correlate::{Pass, Workspace, block, fill_starts};
+use super::correlate::{Pass, Room, Workspace, block, fill_starts};
+use super::cut::{Cut, PIECE, Part};
 use super::forward::plan;
 use super::lanes::Lanes;
 use super::layout::Layout;
 use super::tile::{Contract, Shape, arch, height};
 use super::{Geometry, plain};
 use crate::kernel::rows::{sum_slice, vectorised};
+use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::threads;
+use crate::kernel::walk::add;
 
 /// Bytes of prepared x and y_bar in a block; large, so that the sums over lanes at its end count for little.
 const BLOCK_BYTES: usize = 512 << 10;
@@ -14,10 +18,18 @@ const BLOCK_BYTES: usize = 512 << 10;
 /// Registers of a row of y_bar that are contracted at a time: eight such rows stay in the first-level cache.
 const CHUNK: usize = 64;
 
+/// Most pieces that a cotangent is cut into.
+const MOST_PIECES: usize = 16;
+/// Elements of a weight up to which parts of the batch have cotangents of their own; a larger one is cut by its channels.
+const FEW: usize = 1 << 16;
+/// Positions of a part of the batch beside which adding its cotangent counts for little.
+const LONG: usize = 512;
+
 /// Cotangent of the weight: `w_bar[o, c, tap] = sum over images and positions of y_bar[o, p] x[c, p stride + tap dilation]`.
 ///
 /// x `[N, Ci, H, W]`, y_bar `[N, Co, Ho, Wo]` `->` w_bar `[Co, Ci / groups, Kh, Kw]`; with `accumulate` it is added to
-/// `w_bar`. Sums run over lanes and blocks of images, so their error grows with the square root of the batch at most.
+/// `w_bar`. Sums run over lanes, blocks of images and parts of the batch, so their error grows with the square root of the batch at
+/// most. Which parts there are depends on sizes alone.
 ///
 /// # Panics
 /// If a slice has not the length that the geometry says.
@@ -36,82 +48,140 @@ pub fn weight_cotangent<T: Lanes>(
     if !accumulate {
         w_bar.fill(T::zero());
     }
-    if y_bar.is_empty() {
+    if y_bar.is_empty() || w_bar.is_empty() {
         return;
     }
-    let (lanes, _) = Shape::of::<T>();
-    let (layout, pass) = plan::<T>(geometry, work);
-    let width = pass.cover.width();
-    let image_len = geometry.in_channels * layout.len();
-    let bytes = (image_len + geometry.out_channels * width) * size_of::<T>();
-    let images = block(geometry.batch, bytes, BLOCK_BYTES);
-
-    let reach = pass.cover.start(pass.cover.registers - 1) + lanes + work.offsets.iter().max().unwrap_or(&0);
-    work.image.clear();
-    work.image.resize(images * image_len + reach, T::zero());
-
-    let x_len = geometry.in_channels * geometry.input[0] * geometry.input[1];
-    let y_len = y_bar.len() / geometry.batch;
-    let mut prepared = 0;
-    for first in (0..geometry.batch).step_by(images) {
-        let images = images.min(geometry.batch - first);
-        work.place(&layout, geometry.in_channels, &x[first * x_len..][..images * x_len]);
-        if images != prepared {
-            fill_starts(&mut work.starts, &pass, images, image_len, 1);
-            work.wide.clear();
-            work.wide.resize(geometry.out_channels * images * width, T::zero());
-            prepared = images;
-        }
-        spread(
-            &pass,
-            &y_bar[first * y_len..][..images * y_len],
-            geometry.out_channels,
-            images,
-            &mut work.wide,
-        );
-        contract(geometry, &layout, work, w_bar);
-    }
-}
-
-/// Lays y_bar out as `[Co][images][registers]`, leaving the gaps zero.
-fn spread<T: Lanes>(pass: &Pass, y_bar: &[T], channels: usize, images: usize, wide: &mut [T]) {
-    let [rows, columns] = pass.grid.size;
-    let (width, row_step) = (pass.cover.width(), pass.cover.row_step());
-    for (i, plane) in y_bar.chunks_exact(rows * columns).enumerate() {
-        let (image, channel) = (i / channels, i % channels);
-        let wide = &mut wide[(channel * images + image) * width..][..width];
-        if row_step == columns {
-            wide[..rows * columns].copy_from_slice(plane);
-            continue;
-        }
-        for (wide, row) in wide.chunks_mut(row_step).zip(plane.chunks_exact(columns)) {
-            wide[..columns].copy_from_slice(row);
-        }
-    }
-}
-
-/// Adds a block's products to w_bar: chunk by chunk of positions, tile by tile.
-fn contract<T: Lanes>(geometry: &Geometry, layout: &Layout, work: &Workspace<T>, w_bar: &mut [T]) {
     let (lanes, tallest) = Shape::of::<T>();
-    let groups = geometry.groups;
-    let (from, to, terms) = (geometry.in_channels / groups, geometry.out_channels / groups, geometry.terms());
-    let row = work.starts.len();
-    let chunk = row.div_ceil(row.div_ceil(CHUNK));
-    for (i, starts) in work.starts.chunks(chunk).enumerate() {
-        for group in 0..groups {
-            let mut channel = group * to;
-            while channel < (group + 1) * to {
-                let height = height((group + 1) * to - channel, tallest);
-                arch().dispatch(Contract {
-                    height,
-                    y: &work.wide[(channel * row + i * chunk) * lanes..],
-                    row,
-                    offsets: &work.offsets,
-                    image: &work.image[group * from * layout.len()..],
-                    starts,
-                    out: &mut w_bar[channel * terms..][..height * terms],
-                });
-                channel += height;
+    let Workspace { plan: prepared, room, sums } = work;
+    let (layout, pass) = plan::<T>(geometry, prepared);
+    let offsets = &prepared.offsets[..];
+    let reach = pass.cover.start(pass.cover.registers - 1) + lanes + offsets.iter().max().unwrap_or(&0);
+    let run = Runner { geometry, layout, pass, offsets, reach, lanes, tallest, arch: arch(), x, y_bar };
+
+    let (to, terms, plane) = (geometry.out_channels / geometry.groups, geometry.terms(), geometry.plane());
+    let pieces = (y_bar.len().saturating_mul(terms) / PIECE).clamp(1, MOST_PIECES);
+    let share = pieces > 1 && threads::available() > 1;
+    let apart =
+        if w_bar.len() <= FEW { pieces.min(geometry.batch).min(geometry.batch * plane / LONG) } else { 1 };
+    if apart <= 1 {
+        let cut = Cut::new([1, geometry.groups, to], if share { pieces } else { 1 }, tallest);
+        let all = |(part, out)| (Part { images: 0..geometry.batch, ..part }, out);
+        return run.all(cut.parts([geometry.groups, to, terms], w_bar).map(all), share, room);
+    }
+    let images = geometry.batch.div_ceil(apart);
+    let len = w_bar.len();
+    sums.clear();
+    sums.resize(geometry.batch.div_ceil(images) * len, T::zero());
+    let parts = sums.chunks_mut(len).enumerate().map(|(k, out)| {
+        let images = k * images..geometry.batch.min((k + 1) * images);
+        (Part { images, groups: 0..geometry.groups, channels: 0..to }, out)
+    });
+    run.all(parts, share, room);
+    sums.chunks(len).for_each(|sums| add(w_bar, sums));
+}
+
+/// A weight's cotangent being computed.
+struct Runner<'a, T> {
+    geometry: &'a Geometry,
+    layout: Layout,
+    pass: Pass,
+    offsets: &'a [usize],
+    /// Elements that are read behind the images.
+    reach: usize,
+    lanes: usize,
+    tallest: usize,
+    arch: pulp::Arch,
+    x: &'a [T],
+    y_bar: &'a [T],
+}
+
+/// A part of the result, or of the batch, and where its sums are added.
+type Target<'o, T> = (Part, &'o mut [T]);
+
+impl<T: Lanes> Runner<'_, T> {
+    fn all<'o>(&self, parts: impl Iterator<Item = Target<'o, T>> + Send, share: bool, room: &mut Room<T>) {
+        let worker = |room: &mut Room<T>, parts: &mut dyn Iterator<Item = Target<'o, T>>| {
+            room.clear(0);
+            parts.for_each(|(part, out)| self.part(room, &part, out));
+        };
+        match share {
+            true => threads::workers(parts, |parts| {
+                scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, parts));
+            }),
+            false => worker(room, &mut { parts }),
+        }
+    }
+
+    fn part(&self, room: &mut Room<T>, part: &Part, out: &mut [T]) {
+        let &Geometry { groups, in_channels, .. } = self.geometry;
+        let from = in_channels / groups;
+        let image_len = part.groups.len() * from * self.layout.len();
+        let width = self.pass.cover.width();
+        let bytes = (image_len + part.channels_each() * width) * size_of::<T>();
+        let images = block(part.images.len(), bytes, BLOCK_BYTES);
+        let len = images * image_len + self.reach;
+        if room.image.len() != len {
+            room.clear(len);
+        }
+        let mut prepared = 0;
+        for first in part.images.clone().step_by(images) {
+            let part = Part { images: first..part.images.end.min(first + images), ..part.clone() };
+            room.place(&self.layout, [from, in_channels], &part, self.x);
+            if part.images.len() != prepared {
+                prepared = part.images.len();
+                fill_starts(&mut room.starts, &self.pass, prepared, image_len, 1);
+                room.wide.clear();
+                room.wide.resize(part.channels_each() * prepared * width, T::zero());
+            }
+            self.spread(&part, &mut room.wide);
+            self.contract(&part, room, out);
+        }
+    }
+
+    /// Lays y_bar out as `[channels][images][registers]`, leaving the gaps zero.
+    fn spread(&self, part: &Part, wide: &mut [T]) {
+        let &Geometry { groups, out_channels, .. } = self.geometry;
+        let [rows, columns] = self.pass.grid.size;
+        let (width, row_step) = (self.pass.cover.width(), self.pass.cover.row_step());
+        let (images, channels) = (part.images.len(), part.channels_each());
+        let first = part.groups.start * (out_channels / groups) + part.channels.start;
+        for (n, image) in part.images.clone().enumerate() {
+            let planes =
+                self.y_bar[(image * out_channels + first) * rows * columns..].chunks_exact(rows * columns);
+            for (channel, plane) in planes.take(channels).enumerate() {
+                let wide = &mut wide[(channel * images + n) * width..][..width];
+                if row_step == columns {
+                    wide[..rows * columns].copy_from_slice(plane);
+                    continue;
+                }
+                for (wide, row) in wide.chunks_mut(row_step).zip(plane.chunks_exact(columns)) {
+                    wide[..columns].copy_from_slice(row);
+                }
+            }
+        }
+    }
+
+    /// Adds a block's products to `out`: chunk by chunk of positions, tile by tile.
+    fn contract(&self, part: &Part, room: &Room<T>, out: &mut [T]) {
+        let (from, terms) = (self.geometry.in_channels / self.geometry.groups, self.geometry.terms());
+        let row = room.starts.len();
+        let chunk = row.div_ceil(row.div_ceil(CHUNK));
+        for (i, starts) in room.starts.chunks(chunk).enumerate() {
+            for group in 0..part.groups.len() {
+                let (mut channel, end) = (group * part.channels.len(), (group + 1) * part.channels.len());
+                while channel < end {
+                    let height = height(end - channel, self.tallest);
+                    self.arch.dispatch(Contract {
+                        height,
+                        y: &room.wide[(channel * row + i * chunk) * self.lanes..],
+                        row,
+                        offsets: self.offsets,
+                        image: &room.image[group * from * self.layout.len()..],
+                        starts,
+                        out: &mut out[channel * terms..][..height * terms],
+                    });
+                    channel += height;
+                }
             }
         }
     }
