@@ -5,6 +5,7 @@
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{Kernel, run};
+use crate::kernel::threads;
 
 /// Lengths of an array with a class axis in the middle. A *row* is all classes of one position.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +34,18 @@ const LANES: usize = 16;
 pub fn log_sums<T: Functions>(x: &[T], dims: Dims, largest: &mut [T], log_sum: &mut [T]) {
     assert_eq!(x.len(), dims.rows() * dims.classes);
     assert!(largest.len() == dims.rows() && log_sum.len() == dims.rows());
-    if dims.classes > 0 {
-        run(LogSums { x, dims, largest, log_sum });
-    } else {
+    if dims.classes == 0 {
         largest.fill(T::zero());
-        log_sum.fill(T::neg_infinity());
+        return log_sum.fill(T::neg_infinity());
     }
+    let Dims { outer, classes, inner } = dims;
+    let Some(count) = threads::units(outer, classes * inner) else {
+        return run(LogSums { x, dims, largest, log_sum });
+    };
+    let sums = largest.chunks_mut(count * inner).zip(log_sum.chunks_mut(count * inner));
+    threads::each(x.chunks(count * classes * inner).zip(sums), |(x, (largest, log_sum))| {
+        run(LogSums { x, dims, largest, log_sum });
+    });
 }
 
 struct LogSums<'a, T> {
@@ -105,22 +112,33 @@ pub fn slopes<T: Functions>(
     x: (&[T], Dims),
     sums: [&[T]; 2],
     w: Option<&[T]>,
-    ab: impl Fn(usize) -> Option<(T, T)>,
+    ab: impl Fn(usize) -> Option<(T, T)> + Sync,
     out: &mut [T],
     accumulate: bool,
 ) {
     let (x, dims) = x;
     assert!(x.len() == out.len() && w.is_none_or(|w| w.len() == dims.classes));
     assert!(x.len() == dims.rows() * dims.classes && sums.iter().all(|s| s.len() == dims.rows()));
-    run(Slopes { x, dims, sums, w, ab, out, accumulate });
+    let Dims { outer, classes, inner } = dims;
+    let Some(count) = threads::units(outer, classes * inner) else {
+        return run(Slopes { x, dims, first: 0, sums, w, ab: &ab, out, accumulate });
+    };
+    let len = count * classes * inner;
+    threads::each(x.chunks(len).zip(out.chunks_mut(len)).enumerate(), |(k, (x, out))| {
+        let outer = x.len() / (classes * inner);
+        let (dims, first) = (Dims { outer, ..dims }, k * count * inner);
+        run(Slopes { x, dims, first, sums, w, ab: &ab, out, accumulate });
+    });
 }
 
 struct Slopes<'a, T, F> {
     x: &'a [T],
     dims: Dims,
+    /// The first row of `x`, counted as `sums` and `ab` do.
+    first: usize,
     sums: [&'a [T]; 2],
     w: Option<&'a [T]>,
-    ab: F,
+    ab: &'a F,
     out: &'a mut [T],
     accumulate: bool,
 }
@@ -135,7 +153,7 @@ impl<T: Functions, F: Fn(usize) -> Option<(T, T)>> Kernel for Slopes<'_, T, F> {
         }
         if inner == 1 {
             let rows = self.x.chunks_exact(classes).zip(self.out.chunks_exact_mut(classes));
-            for (r, (x, out)) in rows.enumerate() {
+            for (r, (x, out)) in (self.first..).zip(rows) {
                 let ab = (self.ab)(r);
                 slope_row::<T, MODE>(x, [self.sums[0][r], self.sums[1][r]], self.w, ab, out, self.accumulate);
             }
@@ -144,7 +162,7 @@ impl<T: Functions, F: Fn(usize) -> Option<(T, T)>> Kernel for Slopes<'_, T, F> {
         for o in 0..outer {
             for first in (0..inner).step_by(COLUMNS) {
                 let n = COLUMNS.min(inner - first);
-                let r = o * inner + first;
+                let r = self.first + o * inner + first;
                 let (m, s) = (&self.sums[0][r..][..n], &self.sums[1][r..][..n]);
                 let mut rows = [None; COLUMNS];
                 (0..n).for_each(|j| rows[j] = (self.ab)(r + j));

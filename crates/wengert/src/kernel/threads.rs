@@ -22,6 +22,11 @@ pub fn pays(elements: usize) -> bool {
     elements >= SHARED && available() > 1
 }
 
+/// How many units of `each` elements make a piece of work, where `count` of them are worth sharing.
+pub fn units(count: usize, each: usize) -> Option<usize> {
+    (count > 1 && pays(count.saturating_mul(each))).then(|| (PIECE / each.max(1)).max(1))
+}
+
 /// Runs all jobs, side by side where there are several threads. The calling thread works too: it is not kept waiting for
 /// a sleeping one to take over.
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {

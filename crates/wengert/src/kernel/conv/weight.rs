@@ -197,14 +197,25 @@ pub fn bias_cotangent<T: Lanes>(y_bar: &[T], plane: usize, accumulate: bool, bia
     if plane == 0 || bias_bar.is_empty() {
         return;
     }
-    vectorised!(bias_cotangent_kernel::<T>; T: Lanes; y_bar: &'a [T], plane: usize, bias_bar: &'a mut [T]);
+    let channels = bias_bar.len();
+    match threads::units(channels, y_bar.len() / channels) {
+        Some(_) => threads::each(bias_bar.chunks_mut(1).enumerate(), |(first, bias_bar)| {
+            channel_sums(y_bar, plane, channels, first, bias_bar);
+        }),
+        None => channel_sums(y_bar, plane, channels, 0, bias_bar),
+    }
+}
+
+/// Adds the sums of the channels `first..` of `channels`.
+fn channel_sums<T: Lanes>(y_bar: &[T], plane: usize, channels: usize, first: usize, sums: &mut [T]) {
+    vectorised!(channel_sums_kernel::<T>; T: Lanes; y_bar: &'a [T], plane: usize, channels: usize, first: usize, sums: &'a mut [T]);
 }
 
 #[inline(always)]
-fn bias_cotangent_kernel<T: Lanes>(y_bar: &[T], plane: usize, bias_bar: &mut [T]) {
-    for image in y_bar.chunks_exact(plane * bias_bar.len()) {
-        for (bias_bar, y_bar) in bias_bar.iter_mut().zip(image.chunks_exact(plane)) {
-            *bias_bar += sum_slice(y_bar);
+fn channel_sums_kernel<T: Lanes>(y_bar: &[T], plane: usize, channels: usize, first: usize, sums: &mut [T]) {
+    for image in y_bar.chunks_exact(plane * channels) {
+        for (sum, y_bar) in sums.iter_mut().zip(image[first * plane..].chunks_exact(plane)) {
+            *sum += sum_slice(y_bar);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Windows;
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
+use crate::kernel::threads::{each, units};
 
 /// Mean over each window.
 ///
@@ -12,10 +13,19 @@ use crate::kernel::rows::vectorised;
 /// # Panics
 /// If a slice has not the length that the geometry says.
 pub fn average_pool<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
-    let (_, out) = windows.check(x, y);
+    let (plane, out) = windows.check(x, y);
     if out == 0 {
         return;
     }
+    match units(windows.planes, plane) {
+        Some(count) => each(x.chunks(count * plane).zip(y.chunks_mut(count * out)), |(x, y)| {
+            average_planes(windows, count_padding, x, y);
+        }),
+        None => average_planes(windows, count_padding, x, y),
+    }
+}
+
+fn average_planes<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
     vectorised!(average_pool_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, x: &'a [T], y: &'a mut [T]);
 }
 
@@ -51,12 +61,24 @@ pub fn average_pool_cotangent<T: Real>(
     x_bar: &mut [T],
 ) {
     let (plane, out) = windows.check(x_bar, y_bar);
-    if !accumulate {
-        x_bar.fill(T::zero());
-    }
     if out == 0 || plane == 0 {
-        return;
+        return if !accumulate { x_bar.fill(T::zero()) };
     }
+    let planes = |y_bar: &[T], x_bar: &mut [T]| {
+        if !accumulate {
+            x_bar.fill(T::zero());
+        }
+        share_planes(windows, count_padding, y_bar, x_bar);
+    };
+    match units(windows.planes, plane) {
+        Some(count) => each(y_bar.chunks(count * out).zip(x_bar.chunks_mut(count * plane)), |(y_bar, x_bar)| {
+            planes(y_bar, x_bar);
+        }),
+        None => planes(y_bar, x_bar),
+    }
+}
+
+fn share_planes<T: Real>(windows: &Windows, count_padding: bool, y_bar: &[T], x_bar: &mut [T]) {
     vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], x_bar: &'a mut [T]);
 }
 

@@ -4,6 +4,8 @@ use super::Windows;
 use crate::kernel::conv::layout::Layout;
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
+use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::threads::{each, units, workers};
 
 /// Results computed at a time; those beyond a row's end are overwritten by the next row's.
 const CHUNK: usize = 16;
@@ -33,7 +35,7 @@ pub fn max_pool<T: Real>(
     y: &mut [T],
     positions: &mut [i64],
 ) {
-    let (plane, _) = windows.check(x, y);
+    let (plane, out) = windows.check(x, y);
     assert_eq!(positions.len(), y.len());
     assert!(i32::try_from(plane).is_ok());
     if y.is_empty() {
@@ -43,23 +45,40 @@ pub fn max_pool<T: Real>(
         && windows.stride == [2, 2]
         && windows.padding == [0, 0]
         && windows.dilation == [1, 1];
-    if halves {
-        vectorised!(pool_halves::<T>; T: Real; windows: &'a Windows, x: &'a [T], y: &'a mut [T], positions: &'a mut [i64]);
-    } else {
-        vectorised!(pool_windows::<T>; T: Real; windows: &'a Windows, x: &'a [T], work: &'a mut Workspace<T>, y: &'a mut [T], positions: &'a mut [i64]);
-    }
+    let prepare = |work: &mut Workspace<T>| (!halves).then(|| work.prepare(windows));
+    let planes = |layout: &Option<Layout>, work: &mut Workspace<T>, x: &[T], y: &mut [T], positions: &mut [i64]| {
+        let windows = &Windows { planes: x.len() / plane, ..*windows };
+        match layout {
+            None => {
+                vectorised!(pool_halves::<T>; T: Real; windows: &'a Windows, x: &'a [T], y: &'a mut [T], positions: &'a mut [i64]);
+            }
+            Some(layout) => {
+                vectorised!(pool_windows::<T>; T: Real; windows: &'a Windows, layout: &'a Layout, x: &'a [T], work: &'a mut Workspace<T>, y: &'a mut [T], positions: &'a mut [i64]);
+            }
+        }
+    };
+    let Some(count) = units(windows.planes, plane) else {
+        return planes(&prepare(work), work, x, y, positions);
+    };
+    let results = y.chunks_mut(count * out).zip(positions.chunks_mut(count * out));
+    workers(x.chunks(count * plane).zip(results), |pieces| {
+        scratch::with(|Scratch { pool: work, .. }| {
+            let layout = prepare(work);
+            pieces.for_each(|(x, (y, positions))| planes(&layout, work, x, y, positions));
+        });
+    });
 }
 
 #[inline(always)]
 fn pool_windows<T: Real>(
     windows: &Windows,
+    layout: &Layout,
     x: &[T],
     work: &mut Workspace<T>,
     y: &mut [T],
     positions: &mut [i64],
 ) {
     let (plane, [rows, columns]) = (windows.input[0] * windows.input[1], windows.output());
-    let layout = work.prepare(windows);
     let results = y.chunks_exact_mut(rows * columns).zip(positions.chunks_exact_mut(rows * columns));
     for (i, (y, positions)) in results.enumerate() {
         let x = &x[i * plane..][..plane];
@@ -231,18 +250,27 @@ pub fn max_pool_cotangent<T: Real>(
     accumulate: bool,
     x_bar: &mut [T],
 ) {
-    if !accumulate {
-        x_bar.fill(T::zero());
-    }
-    let Some((plane, out)) = lengths(planes, x_bar, y_bar, positions) else { return };
-    let cotangents = y_bar.chunks_exact(out).zip(positions.chunks_exact(out));
-    for (x_bar, (y_bar, positions)) in x_bar.chunks_exact_mut(plane).zip(cotangents) {
-        for (&y_bar, &position) in y_bar.iter().zip(positions) {
-            if position >= 0 {
-                x_bar[position as usize] += y_bar;
+    let Some((plane, out)) = lengths(planes, x_bar, y_bar, positions) else {
+        return if !accumulate { x_bar.fill(T::zero()) };
+    };
+    let scatter = |x_bar: &mut [T], y_bar: &[T], positions: &[i64]| {
+        if !accumulate {
+            x_bar.fill(T::zero());
+        }
+        let cotangents = y_bar.chunks_exact(out).zip(positions.chunks_exact(out));
+        for (x_bar, (y_bar, positions)) in x_bar.chunks_exact_mut(plane).zip(cotangents) {
+            for (&y_bar, &position) in y_bar.iter().zip(positions) {
+                if position >= 0 {
+                    x_bar[position as usize] += y_bar;
+                }
             }
         }
-    }
+    };
+    let Some(count) = units(planes, plane) else { return scatter(x_bar, y_bar, positions) };
+    let cotangents = y_bar.chunks(count * out).zip(positions.chunks(count * out));
+    each(x_bar.chunks_mut(count * plane).zip(cotangents), |(x_bar, (y_bar, positions))| {
+        scatter(x_bar, y_bar, positions);
+    });
 }
 
 /// The elements of x at positions as [`max_pool`] finds them; 0 for a position of -1.
@@ -252,16 +280,18 @@ pub fn max_pool_cotangent<T: Real>(
 /// # Panics
 /// If a slice has not the length that the others say, or a position lies outside its plane.
 pub fn gather_positions<T: Real>(planes: usize, x: &[T], positions: &[i64], y: &mut [T]) {
-    y.fill(T::zero());
-    let Some((plane, out)) = lengths(planes, x, y, positions) else { return };
-    let results = y.chunks_exact_mut(out).zip(positions.chunks_exact(out));
-    for (x, (y, positions)) in x.chunks_exact(plane).zip(results) {
-        for (y, &position) in y.iter_mut().zip(positions) {
-            if position >= 0 {
-                *y = x[position as usize];
+    let Some((plane, out)) = lengths(planes, x, y, positions) else { return y.fill(T::zero()) };
+    let gather = |x: &[T], y: &mut [T], positions: &[i64]| {
+        let results = y.chunks_exact_mut(out).zip(positions.chunks_exact(out));
+        for (x, (y, positions)) in x.chunks_exact(plane).zip(results) {
+            for (y, &position) in y.iter_mut().zip(positions) {
+                *y = if position >= 0 { x[position as usize] } else { T::zero() };
             }
         }
-    }
+    };
+    let Some(count) = units(planes, out) else { return gather(x, y, positions) };
+    let results = y.chunks_mut(count * out).zip(positions.chunks(count * out));
+    each(x.chunks(count * plane).zip(results), |(x, (y, positions))| gather(x, y, positions));
 }
 
 /// Elements of a plane of x and of y, if there are any.

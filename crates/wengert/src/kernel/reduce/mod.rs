@@ -21,13 +21,15 @@ use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads::{self, PIECE};
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
-use bundle::{Columns, Lane};
+use bundle::{Columns, LONG, Lane};
 pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Ties, Variance};
 pub use position::position;
 pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spread, spread_others};
 
 /// Lanes that are reduced side by side.
 const WIDTH: usize = 32;
+/// So many pieces suffice to share work among threads.
+const MANY: usize = 8;
 /// Elements of a lane with gaps that are gathered on the stack.
 const GATHERED: usize = 1024;
 
@@ -53,13 +55,7 @@ fn in_blocks<T: Functions>(
     let mut over = Shape::from_slice(over);
     outermost_first(&mut over, x.strides());
     if let Some(block) = Block::of(x, &over) {
-        let Block { x, n, inner } = block;
-        if n > 0 && out.len() > inner && inner > 0 && threads::pays(x.len()) {
-            let rows = (PIECE / (n * inner)).max(1);
-            let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
-            return threads::each(pieces, |(x, out)| blocks(Block { x, n, inner }, out));
-        }
-        return blocks(block, out);
+        return in_pieces(block, out, blocks);
     }
     let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
     let mut out = out.iter_mut();
@@ -67,8 +63,34 @@ fn in_blocks<T: Functions>(
         lanes.clear();
         lanes.extend(lane.iter().copied());
         let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
-        blocks(Block { x: &lanes, n: lanes.len(), inner: 1 }, out);
+        blocks(Block::whole(&lanes, lanes.len(), 1), out);
     });
+}
+
+/// Shares lanes among threads: blocks where there are several, else columns; what is left are long lanes ([`bundle`]).
+fn in_pieces<T: Functions>(
+    block: Block<'_, T>,
+    out: &mut [T],
+    blocks: &(dyn Fn(Block<'_, T>, &mut [T]) + Sync),
+) {
+    let Block { x, n, inner, .. } = block;
+    if x.is_empty() || out.is_empty() || !threads::pays(x.len()) {
+        return blocks(block, out);
+    }
+    let outer = out.len() / inner;
+    if outer >= MANY || (outer > 1 && n * inner < LONG) {
+        let rows = (PIECE / (n * inner)).max(1);
+        let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
+        return threads::each(pieces, |(x, out)| blocks(Block::whole(x, n, inner), out));
+    }
+    if outer == 1 && inner >= MANY * WIDTH {
+        let width = (PIECE / n).max(2 * WIDTH).next_multiple_of(WIDTH);
+        return threads::each(out.chunks_mut(width).enumerate(), |(k, out)| {
+            let columns = k * width..k * width + out.len();
+            blocks(Block { columns: (columns.start, columns.end), ..block }, out);
+        });
+    }
+    blocks(block, out);
 }
 
 /// Reduces a block at the level in use; a function of its own, so that it is compiled once.
@@ -83,9 +105,15 @@ pub(super) struct Block<'a, T> {
     pub x: &'a [T],
     pub n: usize,
     pub inner: usize,
+    /// First and end of those among the `inner` that are reduced.
+    columns: (usize, usize),
 }
 
 impl<'a, T> Block<'a, T> {
+    fn whole(x: &'a [T], n: usize, inner: usize) -> Self {
+        Block { x, n, inner, columns: (0, inner) }
+    }
+
     /// `x` as such a block, if the axes `over` can be its middle while the others keep their order.
     pub fn of(x: &ArrayViewD<'a, T>, over: &[usize]) -> Option<Self> {
         let kept: Shape = (0..x.ndim()).filter(|k| !over.contains(k)).collect();
@@ -93,7 +121,7 @@ impl<'a, T> Block<'a, T> {
         (0..=kept.len()).rev().find_map(|outer| {
             let order: Shape = kept[..outer].iter().chain(over).chain(&kept[outer..]).copied().collect();
             let slice = x.clone().permuted_axes(&order[..]).to_slice()?;
-            Some(Block { x: slice, n: len(over), inner: len(&kept[outer..]) })
+            Some(Block::whole(slice, len(over), len(&kept[outer..])))
         })
     }
 }
@@ -122,17 +150,17 @@ impl<T: Functions, R: Reduction<T>> Kernel for Blocks<'_, T, R> {
 
     #[inline(always)]
     fn call<const MODE: u8>(self) {
-        let Block { x, n, inner } = self.block;
+        let Block { x, n, inner, columns: (start, end) } = self.block;
         if inner == 1 {
             for (k, out) in self.out.iter_mut().enumerate() {
                 *out = self.how.of::<1, MODE>(&Lane(&x[k * n..][..n]))[0];
             }
             return;
         }
-        for (o, out) in self.out.chunks_exact_mut(inner.max(1)).enumerate() {
+        for (o, out) in self.out.chunks_exact_mut((end - start).max(1)).enumerate() {
             let x = &x[o * n * inner..][..n * inner];
             for (c, out) in out.chunks_mut(WIDTH).enumerate() {
-                let columns = Columns { x, n, inner, first: c * WIDTH, width: out.len() };
+                let columns = Columns { x, n, inner, first: start + c * WIDTH, width: out.len() };
                 let results: [T; WIDTH] = self.how.of::<WIDTH, MODE>(&columns);
                 out.copy_from_slice(&results[..out.len()]);
             }

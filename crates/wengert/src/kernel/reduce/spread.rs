@@ -2,12 +2,28 @@
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::threads::{self, PIECE};
 
 /// The sizes `(n, inner)` of row-major `[outer, n, inner]` when `over` (ascending) is reduced, if it is the middle.
 fn middle(shape: &[usize], over: &[usize]) -> Option<(usize, usize)> {
     let (Some(&low), Some(&high)) = (over.first(), over.last()) else { return Some((1, 1)) };
     let gap = (low..high).any(|k| shape[k] != 1 && !over.contains(&k));
     (!gap).then(|| (shape[low..=high].iter().product(), shape[high + 1..].iter().product()))
+}
+
+/// Cuts a row-major `[outer, n, inner]` of as many elements as `x_bar`, if that is worth it: `f` is called for each piece
+/// with the place of its first element, its own `n`, and its part of `x_bar`. A piece is some blocks, or rows of one.
+fn in_pieces<T: Functions>(n: usize, inner: usize, x_bar: &mut [T], f: &(dyn Fn(usize, usize, &mut [T]) + Sync)) {
+    if !threads::pays(x_bar.len()) {
+        return f(0, n, x_bar);
+    }
+    let blocks = (PIECE / (n * inner)).max(1);
+    let rows = if blocks > 1 { blocks * n } else { (PIECE / inner).clamp(1, n) };
+    let len = blocks * n * inner;
+    let pieces = x_bar.chunks_mut(len).enumerate().flat_map(|(k, x_bar)| {
+        x_bar.chunks_mut(rows * inner).enumerate().map(move |(i, x_bar)| (k * len + i * rows * inner, x_bar))
+    });
+    threads::each(pieces, |(start, x_bar)| f(start, n.min(x_bar.len() / inner), x_bar));
 }
 
 /// `x_bar = scale * y_bar`, repeated along the axes `over` of `shape`, or added; `false` if those axes do not lie together.
@@ -24,6 +40,19 @@ pub fn repeat<T: Functions>(
     if n * inner == 0 {
         return true;
     }
+    in_pieces(n, inner, x_bar, &|start, rows, x_bar| {
+        repeat_rows([rows, inner], &y_bar[start / (n * inner) * inner..], divisor, x_bar, accumulate);
+    });
+    true
+}
+
+fn repeat_rows<T: Functions>(
+    [n, inner]: [usize; 2],
+    y_bar: &[T],
+    divisor: T,
+    x_bar: &mut [T],
+    accumulate: bool,
+) {
     if inner == 1 {
         for (lane, y_bar) in x_bar.chunks_exact_mut(n).zip(y_bar) {
             let value = *y_bar / divisor;
@@ -32,7 +61,7 @@ pub fn repeat<T: Functions>(
                 false => lane.fill(value),
             }
         }
-        return true;
+        return;
     }
     for (block, y_bar) in x_bar.chunks_exact_mut(n * inner).zip(y_bar.chunks_exact(inner)) {
         for row in block.chunks_exact_mut(inner) {
@@ -42,15 +71,15 @@ pub fn repeat<T: Functions>(
             }
         }
     }
-    true
 }
 
 /// What an element contributes, from itself, its lane's result and that one's cotangent; must be `#[inline(always)]`.
-pub trait Contribution<T> {
+pub trait Contribution<T>: Copy + Sync {
     fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T;
 }
 
 /// `y_bar e^(x - y)`: the derivative of `log sum e^x`.
+#[derive(Clone, Copy)]
 pub struct ExpShare;
 
 impl<T: Functions> Contribution<T> for ExpShare {
@@ -61,6 +90,7 @@ impl<T: Functions> Contribution<T> for ExpShare {
 }
 
 /// `y_bar x / y`, and 0 where `y` is 0: the derivative of the Euclidean norm.
+#[derive(Clone, Copy)]
 pub struct Direction;
 
 impl<T: Functions> Contribution<T> for Direction {
@@ -149,7 +179,11 @@ pub fn spread<T: Functions>(
 ) -> bool {
     let Some((n, inner)) = middle(shape, over) else { return false };
     if n * inner > 0 {
-        level::run(Spread { n, inner, x, y, y_bar, x_bar, accumulate, value });
+        in_pieces(n, inner, x_bar, &|start, rows, x_bar| {
+            let (x, from) = (&x[start..][..x_bar.len()], start / (n * inner) * inner);
+            let (y, y_bar) = (&y[from..], &y_bar[from..]);
+            level::run(Spread { n: rows, inner, x, y, y_bar, x_bar, accumulate, value });
+        });
     }
     true
 }

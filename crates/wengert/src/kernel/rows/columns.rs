@@ -3,18 +3,29 @@
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::threads;
 
 /// Columns that are worked on at a time.
 const WIDTH: usize = 32;
 
 /// Softmax of each column, in place.
 pub fn softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
-    level::run(Forward { n, inner, y, log: false });
+    forward(n, inner, y, false);
 }
 
 /// Logarithm of softmax of each column, in place.
 pub fn log_softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
-    level::run(Forward { n, inner, y, log: true });
+    forward(n, inner, y, true);
+}
+
+fn forward<T: Functions>(n: usize, inner: usize, y: &mut [T], log: bool) {
+    let len = (n * inner).max(1);
+    match threads::units(y.len() / len, len) {
+        Some(count) => {
+            threads::each(y.chunks_mut(count * len), |y| level::run(Forward { n, inner, y, log }));
+        }
+        None => level::run(Forward { n, inner, y, log }),
+    }
 }
 
 struct Forward<'a, T> {
@@ -60,24 +71,44 @@ impl<T: Functions> Kernel for Forward<'_, T> {
 
 /// Cotangent of [`softmax`] from its result: `x_bar = y (y_bar - sum y_bar y)`; with `accumulate` added to `x_bar`.
 pub fn softmax_cotangent<T: Functions>(
-    [y, y_bar]: [&[T]; 2],
+    values: [&[T]; 2],
     n: usize,
     inner: usize,
     accumulate: bool,
     x_bar: &mut [T],
 ) {
-    level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log: false });
+    backward(values, n, inner, accumulate, x_bar, false);
 }
 
 /// Cotangent of [`log_softmax`] from its result: `x_bar = y_bar - e^y sum y_bar`; with `accumulate` added to `x_bar`.
 pub fn log_softmax_cotangent<T: Functions>(
-    [y, y_bar]: [&[T]; 2],
+    values: [&[T]; 2],
     n: usize,
     inner: usize,
     accumulate: bool,
     x_bar: &mut [T],
 ) {
-    level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log: true });
+    backward(values, n, inner, accumulate, x_bar, true);
+}
+
+fn backward<T: Functions>(
+    [y, y_bar]: [&[T]; 2],
+    n: usize,
+    inner: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+    log: bool,
+) {
+    let len = (n * inner).max(1);
+    match threads::units(y.len() / len, len) {
+        Some(count) => {
+            let read = y.chunks(count * len).zip(y_bar.chunks(count * len));
+            threads::each(read.zip(x_bar.chunks_mut(count * len)), |((y, y_bar), x_bar)| {
+                level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log });
+            });
+        }
+        None => level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log }),
+    }
 }
 
 struct Backward<'a, T> {

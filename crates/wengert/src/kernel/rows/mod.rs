@@ -14,7 +14,7 @@ pub mod strided;
 mod tests;
 
 use crate::kernel::real::Real;
-use crate::kernel::threads::{self, PIECE};
+use crate::kernel::threads;
 
 /// Partial results of a reduction.
 const LANES: usize = 16;
@@ -150,7 +150,7 @@ fn sum_rows_kernel<T: Real>(x: &[T], n: usize, accumulate: bool, out: &mut [T]) 
 
 /// Elements of the rows of a piece of work, if `[rows, n]` arrays of this length are worth sharing among threads.
 fn piece(len: usize, n: usize) -> Option<usize> {
-    (n > 0 && len > n && threads::pays(len)).then(|| (PIECE / n).max(1) * n)
+    threads::units(len / n.max(1), n).map(|rows| rows * n)
 }
 
 /// Panics unless `x` and `y` are `[rows, n]` of the same length.

@@ -90,6 +90,16 @@ pub fn log_softmax_cotangent<T: Functions>(
 ) {
     check(n, y, y_bar);
     check(n, y, x_bar);
+    if let Some(piece) = piece(y.len(), n) {
+        let pieces = y.chunks(piece).zip(y_bar.chunks(piece)).zip(x_bar.chunks_mut(piece));
+        return threads::each(pieces, |((y, y_bar), x_bar)| {
+            log_softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
+        });
+    }
+    log_softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
+}
+
+fn log_softmax_cotangent_rows<T: Functions>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     vectorised!(log_softmax_cotangent_kernel::<T, MODE>; T: Functions; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 
