@@ -7,7 +7,7 @@ use crate::words::Words;
 
 /// A loss of a prediction `a` and a target `b` with weight `w` (1 where there is none), in words: one definition serves
 /// the kernels here and the recorded derivatives. Both functions must be `#[inline(always)]`.
-pub trait Pointwise: Copy {
+pub trait Pointwise: Copy + Sync {
     /// The loss.
     fn primal<N: Words>(self, a: N, b: N, w: N) -> N;
     /// Its derivative by argument `k`: `a`, `b` or `w`.

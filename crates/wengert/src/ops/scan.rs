@@ -34,7 +34,7 @@ fn forward<T: Functions>(
     y: &mut [Output<'_, T>],
     along: isize,
     reverse: bool,
-    join: impl Fn(T, T) -> T,
+    join: impl Fn(T, T) -> T + Copy + Sync,
 ) -> Result<(), Refusal> {
     let x = x[0].real();
     let (n, inner) = around(x.shape(), axis(along, x.ndim())?);

@@ -62,7 +62,9 @@ pub fn average_pool_cotangent<T: Real>(
 ) {
     let (plane, out) = windows.check(x_bar, y_bar);
     if out == 0 || plane == 0 {
-        return if !accumulate { x_bar.fill(T::zero()) };
+        return if !accumulate {
+            x_bar.fill(T::zero())
+        };
     }
     let planes = |y_bar: &[T], x_bar: &mut [T]| {
         if !accumulate {
@@ -71,9 +73,11 @@ pub fn average_pool_cotangent<T: Real>(
         share_planes(windows, count_padding, y_bar, x_bar);
     };
     match units(windows.planes, plane) {
-        Some(count) => each(y_bar.chunks(count * out).zip(x_bar.chunks_mut(count * plane)), |(y_bar, x_bar)| {
-            planes(y_bar, x_bar);
-        }),
+        Some(count) => {
+            each(y_bar.chunks(count * out).zip(x_bar.chunks_mut(count * plane)), |(y_bar, x_bar)| {
+                planes(y_bar, x_bar);
+            })
+        }
         None => planes(y_bar, x_bar),
     }
 }

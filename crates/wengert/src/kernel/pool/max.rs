@@ -46,7 +46,11 @@ pub fn max_pool<T: Real>(
         && windows.padding == [0, 0]
         && windows.dilation == [1, 1];
     let prepare = |work: &mut Workspace<T>| (!halves).then(|| work.prepare(windows));
-    let planes = |layout: &Option<Layout>, work: &mut Workspace<T>, x: &[T], y: &mut [T], positions: &mut [i64]| {
+    let planes = |layout: &Option<Layout>,
+                  work: &mut Workspace<T>,
+                  x: &[T],
+                  y: &mut [T],
+                  positions: &mut [i64]| {
         let windows = &Windows { planes: x.len() / plane, ..*windows };
         match layout {
             None => {
@@ -251,7 +255,9 @@ pub fn max_pool_cotangent<T: Real>(
     x_bar: &mut [T],
 ) {
     let Some((plane, out)) = lengths(planes, x_bar, y_bar, positions) else {
-        return if !accumulate { x_bar.fill(T::zero()) };
+        return if !accumulate {
+            x_bar.fill(T::zero())
+        };
     };
     let scatter = |x_bar: &mut [T], y_bar: &[T], positions: &[i64]| {
         if !accumulate {

@@ -24,7 +24,12 @@ fn part(n: usize, width: usize, block: usize) -> usize {
 
 /// What `of` makes of each part of `rows` of `n` rows: side by side where there are several.
 #[inline(never)]
-fn parts<R: Copy + Send>(n: usize, rows: usize, start: R, of: &(dyn Fn(Range<usize>) -> R + Sync)) -> [R; MOST] {
+fn parts<R: Copy + Send>(
+    n: usize,
+    rows: usize,
+    start: R,
+    of: &(dyn Fn(Range<usize>) -> R + Sync),
+) -> [R; MOST] {
     let mut results = [start; MOST];
     let ranges = (0..n).step_by(rows).map(|from| from..n.min(from + rows));
     let jobs = ranges.zip(&mut results);
@@ -190,7 +195,9 @@ impl<T: Real, F: Fn(T, T) -> T + Copy> Kernel for Sum<Lane<'_, T>, T, F> {
     }
 }
 
-impl<T: Real, F: Fn(T, T) -> T + Copy, const W: usize> Kernel for Sum<(&Columns<'_, T>, Range<usize>), [T; W], F> {
+impl<T: Real, F: Fn(T, T) -> T + Copy, const W: usize> Kernel
+    for Sum<(&Columns<'_, T>, Range<usize>), [T; W], F>
+{
     type Output = [Total<T>; W];
     #[inline(always)]
     fn call<const MODE: u8>(self) -> [Total<T>; W] {

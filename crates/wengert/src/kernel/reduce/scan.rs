@@ -1,12 +1,27 @@
 //! Scans along the middle of row-major `[outer, n, inner]`.
 
 use crate::kernel::real::Real;
+use crate::kernel::threads;
 
 /// In place: `y_k = join(y_{k-1}, y_k)`, or from the end.
-pub fn running<T: Real>(y: &mut [T], n: usize, inner: usize, reverse: bool, join: impl Fn(T, T) -> T) {
+pub fn running<T: Real>(
+    y: &mut [T],
+    n: usize,
+    inner: usize,
+    reverse: bool,
+    join: impl Fn(T, T) -> T + Copy + Sync,
+) {
     if y.is_empty() {
         return;
     }
+    let len = n * inner;
+    match threads::units(y.len() / len, len) {
+        Some(count) => threads::each(y.chunks_mut(count * len), |y| run(y, n, inner, reverse, join)),
+        None => run(y, n, inner, reverse, join),
+    }
+}
+
+fn run<T: Real>(y: &mut [T], n: usize, inner: usize, reverse: bool, join: impl Fn(T, T) -> T) {
     for block in y.chunks_exact_mut(n * inner) {
         for k in 1..n {
             let (from, to) = if reverse { (n - k, n - k - 1) } else { (k - 1, k) };
@@ -66,6 +81,17 @@ pub fn recurrence<T: Real>(
     if e.is_empty() {
         return;
     }
+    let len = n * inner;
+    if let Some(count) = threads::units(e.len() / len, len) {
+        return threads::each(e.chunks_mut(count * len).enumerate(), |(k, e)| {
+            let [a, b] = [Some(a), b].map(|x| x.map(|x| &x[k * count * len..][..e.len()]));
+            recur(a.expect("given"), b, n, inner, reverse, first, e);
+        });
+    }
+    recur(a, b, n, inner, reverse, first, e);
+}
+
+fn recur<T: Real>(a: &[T], b: Option<&[T]>, n: usize, inner: usize, reverse: bool, first: T, e: &mut [T]) {
     for start in (0..e.len()).step_by(n * inner) {
         for step in 0..n {
             let row = |step: usize| start + inner * if reverse { n - 1 - step } else { step };

@@ -13,7 +13,12 @@ fn middle(shape: &[usize], over: &[usize]) -> Option<(usize, usize)> {
 
 /// Cuts a row-major `[outer, n, inner]` of as many elements as `x_bar`, if that is worth it: `f` is called for each piece
 /// with the place of its first element, its own `n`, and its part of `x_bar`. A piece is some blocks, or rows of one.
-fn in_pieces<T: Functions>(n: usize, inner: usize, x_bar: &mut [T], f: &(dyn Fn(usize, usize, &mut [T]) + Sync)) {
+fn in_pieces<T: Functions>(
+    n: usize,
+    inner: usize,
+    x_bar: &mut [T],
+    f: &(dyn Fn(usize, usize, &mut [T]) + Sync),
+) {
     if !threads::pays(x_bar.len()) {
         return f(0, n, x_bar);
     }

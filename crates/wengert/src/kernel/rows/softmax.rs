@@ -99,7 +99,13 @@ pub fn log_softmax_cotangent<T: Functions>(
     log_softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
 }
 
-fn log_softmax_cotangent_rows<T: Functions>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
+fn log_softmax_cotangent_rows<T: Functions>(
+    y: &[T],
+    y_bar: &[T],
+    n: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
     vectorised!(log_softmax_cotangent_kernel::<T, MODE>; T: Functions; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 

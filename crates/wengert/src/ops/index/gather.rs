@@ -5,6 +5,7 @@ use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData, Slice 
 use super::check;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::threads;
 use crate::op::{Gather, ScatterAdd};
 use crate::ops::moving::{moved, pour};
 use crate::rule::*;
@@ -45,6 +46,31 @@ pub(super) fn pick<T: Functions>(
     accumulate: bool,
 ) {
     let table = beside(table, index.shape(), along);
+    match blocks(index, along) {
+        Some(count) => {
+            let read = index.axis_chunks_iter(Axis(0), count).zip(table.axis_chunks_iter(Axis(0), count));
+            let picks = picks.axis_chunks_iter_mut(Axis(0), count);
+            threads::each(picks.zip(read), |(picks, (index, table))| {
+                pick_lanes(table, index, along, picks, accumulate);
+            });
+        }
+        None => pick_lanes(table, index.view(), along, picks, accumulate),
+    }
+}
+
+/// How many blocks of axis 0 make a piece of work, where lanes do not run along it and there are enough of them.
+fn blocks(index: &ArrayViewD<'_, i64>, along: usize) -> Option<usize> {
+    let n = if along == 0 { 1 } else { index.len_of(Axis(0)) };
+    threads::units(n, index.len() / n.max(1))
+}
+
+fn pick_lanes<T: Functions>(
+    table: ArrayViewD<'_, T>,
+    index: ArrayViewD<'_, i64>,
+    along: usize,
+    mut picks: ArrayViewMutD<'_, T>,
+    accumulate: bool,
+) {
     let lanes = Zip::from(picks.lanes_mut(Axis(along)));
     lanes.and(index.lanes(Axis(along))).and(table.lanes(Axis(along))).for_each(|picks, index, table| {
         let each = Zip::from(picks).and(index);
@@ -63,6 +89,22 @@ pub(super) fn put<T: Functions>(
     table: ArrayViewMutD<'_, T>,
 ) {
     let mut table = beside(table, index.shape(), along);
+    match blocks(index, along) {
+        Some(count) => {
+            let read = index.axis_chunks_iter(Axis(0), count).zip(picks.axis_chunks_iter(Axis(0), count));
+            let tables = table.axis_chunks_iter_mut(Axis(0), count);
+            threads::each(tables.zip(read), |(table, (index, picks))| put_lanes(picks, index, along, table));
+        }
+        None => put_lanes(picks, index.view(), along, table),
+    }
+}
+
+fn put_lanes<T: Functions>(
+    picks: ArrayViewD<'_, T>,
+    index: ArrayViewD<'_, i64>,
+    along: usize,
+    mut table: ArrayViewMutD<'_, T>,
+) {
     let lanes = Zip::from(table.lanes_mut(Axis(along)));
     lanes.and(index.lanes(Axis(along))).and(picks.lanes(Axis(along))).for_each(|mut table, index, picks| {
         Zip::from(picks).and(index).for_each(|pick, &i| table[i as usize] += *pick);

@@ -5,11 +5,12 @@
 
 use std::cmp::Ordering;
 
-use ndarray::{ArrayViewD, Axis};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use super::gather::{pick, put};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::threads;
 use crate::op::{CumMax, CumMin, Gather, OrderStatistics, ScatterAdd, Sort, TopK};
 use crate::rule::*;
 use crate::shape::{Shape, axis};
@@ -164,11 +165,45 @@ fn infer<T>(op: &impl Order<T>, args: &[Arg]) -> Result<Specs, Refusal> {
     Ok([Spec::real(shape.clone()), Spec::index(shape)].into_iter().collect())
 }
 
-fn forward<T: Functions>(op: &impl Order<T>, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+fn forward<T: Functions>(op: &(impl Order<T> + Sync), x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
     let [values, positions] = y else { unreachable!("two results") };
     let (x, along) = (x[0].real(), along(op, x[0].real().ndim()));
-    let (mut lane, mut order, mut picks) = (Vec::new(), Vec::new(), Vec::new());
     let mut positions = positions.index();
+    if let Some((n, m)) = rows(&x, &positions, along) {
+        let (x, out) = (x.as_slice().expect("rows"), positions.as_slice_mut().expect("rows"));
+        let count = threads::units(x.len() / n, n * COMPARISONS).unwrap_or(x.len() / n);
+        threads::workers(x.chunks(count * n).zip(out.chunks_mut(count * m)), |pieces| {
+            let mut order = Vec::new();
+            for (x, out) in pieces.flat_map(|(x, out)| x.chunks_exact(n).zip(out.chunks_exact_mut(m))) {
+                op.positions(x, &mut order, out);
+            }
+        });
+    } else {
+        each_lane(op, &x, along, positions.view_mut());
+    }
+    pick(x, &positions.view(), along, values.real(), false);
+}
+
+/// About as many comparisons are made for each element.
+const COMPARISONS: usize = 8;
+
+/// The lengths of the lanes of both arrays, where those lie one behind the other.
+fn rows<T>(
+    x: &ArrayViewD<'_, T>,
+    positions: &ArrayViewMutD<'_, i64>,
+    along: usize,
+) -> Option<(usize, usize)> {
+    let rows = along + 1 == x.ndim() && x.is_standard_layout() && !x.is_empty() && !positions.is_empty();
+    rows.then(|| (x.len_of(Axis(along)), positions.len_of(Axis(along))))
+}
+
+fn each_lane<T: Functions>(
+    op: &impl Order<T>,
+    x: &ArrayViewD<'_, T>,
+    along: usize,
+    mut positions: ArrayViewMutD<'_, i64>,
+) {
+    let (mut lane, mut order, mut picks) = (Vec::new(), Vec::new(), Vec::new());
     for (x, mut out) in x.lanes(Axis(along)).into_iter().zip(positions.lanes_mut(Axis(along))) {
         lane.clear();
         lane.extend(x);
@@ -176,7 +211,6 @@ fn forward<T: Functions>(op: &impl Order<T>, x: &[Input<'_, T>], y: &mut [Output
         op.positions(&lane, &mut order, &mut picks);
         out.iter_mut().zip(&picks).for_each(|(out, pick)| *out = *pick);
     }
-    pick(x, &positions.view(), along, values.real(), false);
 }
 
 /// What was picked several times gets the sum.

@@ -5,6 +5,7 @@ use ndarray::{ArrayView1, ArrayViewD, ArrayViewMutD, Axis};
 use super::check;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::threads;
 use crate::op::{Embedding, IndexAdd, IndexSelect};
 use crate::ops::moving::moved;
 use crate::rule::*;
@@ -45,17 +46,24 @@ fn pick<T: Functions>(
         }
         return;
     }
-    for o in 0..outer {
-        for (k, &i) in index.iter().enumerate() {
-            let from = &table[(o * count + i as usize) * width..][..width];
-            let to = &mut picks[(o * rows + k) * width..][..width];
+    let some = |first: usize, picks: &mut [T]| {
+        for (k, to) in (first..).zip(picks.chunks_exact_mut(width)) {
+            let from = &table[(k / rows * count + index[k % rows] as usize) * width..][..width];
             match accumulate {
                 true => to.iter_mut().zip(from).for_each(|(to, from)| *to += *from),
                 false => to.copy_from_slice(from),
             }
         }
+    };
+    match threads::units(outer * rows, width) {
+        Some(n) => threads::each(picks.chunks_mut(n * width).enumerate(), |(k, picks)| some(k * n, picks)),
+        None if width > 0 => some(0, picks),
+        None => {}
     }
 }
+
+/// Parts of a table whose rows are added to by several threads. Each reads all indices.
+const PARTS: usize = 8;
 
 /// Adds slice `k` of `picks` to slice `index[k]` of the row-major array `table` of `shape`. The indices are in range.
 fn put<T: Functions>(
@@ -64,7 +72,7 @@ fn put<T: Functions>(
     axis: usize,
     mut table: ArrayViewMutD<'_, T>,
 ) {
-    let Blocks { outer, count, width } = Blocks::along(table.shape(), axis);
+    let Blocks { count, width, .. } = Blocks::along(table.shape(), axis);
     let picks = picks.as_standard_layout();
     let picks = picks.as_slice().expect("standard layout");
     let table = table.as_slice_mut().expect("results and cotangents lie row-major without gaps");
@@ -75,12 +83,26 @@ fn put<T: Functions>(
         }
         return;
     }
-    for o in 0..outer {
-        for (k, &i) in index.iter().enumerate() {
-            let to = &mut table[(o * count + i as usize) * width..][..width];
+    if picks.is_empty() || table.is_empty() {
+        return;
+    }
+    let some = |o: usize, first: usize, table: &mut [T]| {
+        let own = first as i64..(first + table.len() / width) as i64;
+        for (k, &i) in index.iter().enumerate().filter(|(_, i)| own.contains(i)) {
+            let to = &mut table[(i as usize - first) * width..][..width];
             let from = &picks[(o * rows + k) * width..][..width];
             to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
         }
+    };
+    let shared = width >= PARTS && threads::pays(picks.len());
+    let each = if shared { count.div_ceil(PARTS) } else { count };
+    let tables = table.chunks_mut(count * width).enumerate();
+    let parts = tables.flat_map(|(o, table)| {
+        table.chunks_mut(each * width).enumerate().map(move |(k, table)| (o, k * each, table))
+    });
+    match shared {
+        true => threads::each(parts, |(o, first, table)| some(o, first, table)),
+        false => { parts }.for_each(|(o, first, table)| some(o, first, table)),
     }
 }
 

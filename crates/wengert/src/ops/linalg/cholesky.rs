@@ -14,19 +14,18 @@ fn factor<T: Functions>(x: &Input<'_, T>, out: &mut [T]) -> Result<(), Refusal> 
     let shape = Shape::from_slice(x.shape());
     let (batch, n) = known_square(&shape);
     scratch::with(|Scratch { dense: [copy, ..], .. }| {
-        let stack = dense(x, copy);
-        for i in 0..count(batch) {
-            let at = i * n * n..(i + 1) * n * n;
-            linalg::cholesky(&stack[at.clone()], n, &mut out[at], threads(n)).map_err(|failed| {
+        let size = (n * n).max(1);
+        let pairs = dense(x, copy).chunks_exact(size).zip(out.chunks_exact_mut(size));
+        each_matrix([count(batch), n], pairs, |i, (a, l), _: &mut linalg::Workspace<T>| {
+            linalg::cholesky(a, n, l, threads(n)).map_err(|failed| {
                 let rule = format!(
                     "{} is not positive definite: pivot {} is not positive",
                     named(batch, i),
                     failed.pivot
                 );
                 Refusal::new(ErrorKind::NotPositiveDefinite, rule)
-            })?;
-        }
-        Ok(())
+            })
+        })
     })
 }
 
@@ -77,20 +76,20 @@ impl<T: Functions> Rule<T> for Cholesky {
         let (l, Some(l_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(l.shape()).1;
         let (l, l_bar, accumulate) = (elements(&l), elements(l_bar), x_bar.accumulate);
-        scratch::with(|Scratch { linalg: work, .. }| {
-            let size = (n * n).max(1);
-            let stacks = l.chunks_exact(size).zip(l_bar.chunks_exact(size));
-            for ((l, l_bar), out) in stacks.zip(x_bar.slice().chunks_exact_mut(size)) {
-                if !accumulate {
-                    linalg::cholesky_adjoint(l, l_bar, n, out, threads(n));
-                    continue;
-                }
-                let whole = room(&mut work.matrices[0], n * n);
-                linalg::cholesky_adjoint(l, l_bar, n, whole, threads(n));
-                put(out, whole, true);
+        let size = (n * n).max(1);
+        let stacks = l.chunks_exact(size).zip(l_bar.chunks_exact(size));
+        let stacks = stacks.zip(x_bar.slice().chunks_exact_mut(size));
+        each_matrix([l.len() / size, n], stacks, |_, ((l, l_bar), out), work| {
+            if !accumulate {
+                linalg::cholesky_adjoint(l, l_bar, n, out, threads(n));
+                return Ok(());
             }
-        });
-        true
+            let whole = room(&mut work.matrices[0], n * n);
+            linalg::cholesky_adjoint(l, l_bar, n, whole, threads(n));
+            put(out, whole, true);
+            Ok(())
+        })
+        .is_ok()
     }
 }
 
@@ -135,16 +134,16 @@ impl<T: Functions> Rule<T> for LogDetSpd {
         let (l, Some(y_bar), Some(x_bar)) = (y[1].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(l.shape()).1;
         let beta = if x_bar.accumulate { T::one() } else { T::zero() };
-        scratch::with(|Scratch { linalg: work, .. }| {
-            let stacks = elements(&l).chunks_exact((n * n).max(1)).zip(elements(y_bar));
-            for ((l, &y_bar), out) in stacks.zip(x_bar.slice().chunks_exact_mut((n * n).max(1))) {
-                let inverse = room(&mut work.matrices[0], n * n);
-                linalg::triangular_inverse(Strided::rows(l, n), n, Triangle::LOWER, inverse, threads(n));
-                let inverse = Strided::rows(inverse, n);
-                gemm([n; 3], y_bar, inverse.t(), inverse, beta, StridedMut::rows(out, n), threads(n));
-            }
-        });
-        true
+        let (l, size) = (elements(&l), (n * n).max(1));
+        let stacks = l.chunks_exact(size).zip(elements(y_bar)).zip(x_bar.slice().chunks_exact_mut(size));
+        each_matrix([l.len() / size, n], stacks, |_, ((l, &y_bar), out), work| {
+            let inverse = room(&mut work.matrices[0], n * n);
+            linalg::triangular_inverse(Strided::rows(l, n), n, Triangle::LOWER, inverse, threads(n));
+            let inverse = Strided::rows(inverse, n);
+            gemm([n; 3], y_bar, inverse.t(), inverse, beta, StridedMut::rows(out, n), threads(n));
+            Ok(())
+        })
+        .is_ok()
     }
 }
 

@@ -12,18 +12,18 @@ fn invert<T: Functions>(x: &Input<'_, T>, out: &mut [T], strict: bool) -> Result
     let x = x.real();
     let shape = Shape::from_slice(x.shape());
     let (batch, n) = known_square(&shape);
-    scratch::with(|Scratch { linalg: Workspace { matrices, work, pivots }, dense: [copy, ..], .. }| {
-        let stack = dense(x, copy);
-        for i in 0..count(batch) {
-            let at = i * n * n..(i + 1) * n * n;
+    scratch::with(|Scratch { dense: [copy, ..], .. }| {
+        let size = (n * n).max(1);
+        let pairs = dense(x, copy).chunks_exact(size).zip(out.chunks_exact_mut(size));
+        each_matrix([count(batch), n], pairs, |i, (a, out), Workspace { matrices, work, pivots }| {
             let (factors, pivots) = (room(&mut matrices[0], n * n), room(pivots, n));
-            factors.copy_from_slice(&stack[at.clone()]);
+            factors.copy_from_slice(a);
             if let (Err(failed), true) = (linalg::lu(factors, n, pivots, work, threads(n)), strict) {
                 return Err(singular(batch, i, failed.pivot));
             }
-            linalg::inverse(factors, n, pivots, &mut out[at], threads(n));
-        }
-        Ok(())
+            linalg::inverse(factors, n, pivots, out, threads(n));
+            Ok(())
+        })
     })
 }
 
@@ -59,15 +59,15 @@ impl<T: Functions> Rule<T> for Inverse {
         let (y, Some(y_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(y.shape()).1;
         let (y, y_bar, accumulate) = (elements(&y), elements(y_bar), x_bar.accumulate);
-        scratch::with(|Scratch { linalg: work, .. }| {
-            let size = (n * n).max(1);
-            let stacks = y.chunks_exact(size).zip(y_bar.chunks_exact(size));
-            for ((y, y_bar), out) in stacks.zip(x_bar.slice().chunks_exact_mut(size)) {
-                let between = room(&mut work.matrices[0], n * n);
-                linalg::inverse_adjoint(y, y_bar, n, out, accumulate, between, threads(n));
-            }
-        });
-        true
+        let size = (n * n).max(1);
+        let stacks = y.chunks_exact(size).zip(y_bar.chunks_exact(size));
+        let stacks = stacks.zip(x_bar.slice().chunks_exact_mut(size));
+        each_matrix([y.len() / size, n], stacks, |_, ((y, y_bar), out), work| {
+            let between = room(&mut work.matrices[0], n * n);
+            linalg::inverse_adjoint(y, y_bar, n, out, accumulate, between, threads(n));
+            Ok(())
+        })
+        .is_ok()
     }
 }
 

@@ -14,11 +14,13 @@ mod inverse;
 mod qr;
 mod solve;
 mod spectral;
+mod stacks;
 #[cfg(test)]
 mod tests;
 mod triangular;
 
 use smallvec::SmallVec;
+use stacks::each_matrix;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;

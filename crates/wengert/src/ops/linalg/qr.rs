@@ -19,14 +19,16 @@ impl<T: Functions> Rule<T> for Qr {
         let shape = Shape::from_slice(x.shape());
         let (batch, [m, n]) = matrices(&shape)?;
         let k = m.min(n);
-        scratch::with(|Scratch { linalg: Workspace { work, .. }, dense: [copy, ..], .. }| {
-            let stack = dense(x, copy);
-            for i in 0..count(batch) {
-                let (q, r) = (&mut q.slice()[i * m * k..][..m * k], &mut r.slice()[i * k * n..][..k * n]);
-                linalg::qr(&stack[i * m * n..][..m * n], m, n, q, r, work, threads(m.max(n)));
-            }
-        });
-        Ok(())
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let chunks = |len: usize| len.max(1);
+            let results =
+                q.slice().chunks_exact_mut(chunks(m * k)).zip(r.slice().chunks_exact_mut(chunks(k * n)));
+            let stacks = dense(x, copy).chunks_exact(chunks(m * n)).zip(results);
+            each_matrix([count(batch), m.max(n)], stacks, |_, (a, (q, r)), Workspace { work, .. }| {
+                linalg::qr(a, m, n, q, r, work, threads(m.max(n)));
+                Ok(())
+            })
+        })
     }
 
     /// The first columns must be independent.

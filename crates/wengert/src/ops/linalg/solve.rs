@@ -1,5 +1,7 @@
 //! General systems by LU, and the transposed ones of their derivatives.
 
+use std::slice::ChunksExactMut;
+
 use ndarray::ArrayViewD;
 
 use super::triangular::difference;
@@ -36,16 +38,14 @@ pub(super) fn factor<T: Functions>(
     let shape = Shape::from_slice(x.shape());
     let (batch, n) = known_square(&shape);
     factors.iter_mut().zip(x.iter()).for_each(|(to, from)| *to = *from);
-    scratch::with(|Scratch { linalg: work, .. }| {
-        for i in 0..count(batch) {
-            let exchanged = room(&mut work.pivots, n);
-            let done =
-                linalg::lu(&mut factors[i * n * n..][..n * n], n, exchanged, &mut work.work, threads(n));
-            if let (Err(failed), true) = (done, strict) {
-                return Err(singular(batch, i, failed.pivot));
-            }
-            pivots[i * n..][..n].iter_mut().zip(exchanged).for_each(|(to, from)| *to = *from as i64);
+    let stacks = factors.chunks_exact_mut((n * n).max(1)).zip(pivots.chunks_exact_mut(n.max(1)));
+    each_matrix([count(batch), n], stacks, |i, (factors, pivots), work| {
+        let exchanged = room(&mut work.pivots, n);
+        let done = linalg::lu(factors, n, exchanged, &mut work.work, threads(n));
+        if let (Err(failed), true) = (done, strict) {
+            return Err(singular(batch, i, failed.pivot));
         }
+        pivots.iter_mut().zip(exchanged).for_each(|(to, from)| *to = *from as i64);
         Ok(())
     })
 }
@@ -66,15 +66,16 @@ fn forward<T: Functions>(
     scratch::with(|Scratch { linalg: work, dense: [copy, ..], .. }| {
         let b = dense(b, copy);
         let pivots = exchanges(&pivots.view(), &mut work.pivots);
-        for (i, out) in solution.slice().chunks_exact_mut(len.max(1)).enumerate() {
+        let factors = &*factors.slice();
+        let outs = solution.slice().chunks_exact_mut(len.max(1));
+        each_matrix([count(&system.batch), n], outs, |i, out, _: &mut linalg::Workspace<T>| {
             let at = source(&system.batch, &a.shape()[..a.ndim() - 2], i);
             out.copy_from_slice(&b[source(&system.batch, lead, i) * len..][..len]);
-            let factors = &factors.slice()[at * n * n..][..n * n];
-            let pivots = &pivots[at * n..][..n];
+            let (factors, pivots) = (&factors[at * n * n..][..n * n], &pivots[at * n..][..n]);
             linalg::solve_factored(factors, n, pivots, transposed, out, system.cols, threads(n));
-        }
-    });
-    Ok(())
+            Ok(())
+        })
+    })
 }
 
 /// `b_bar` solves the transposed system for `x_bar`; `a_bar = -b_bar x^T`, or its transpose for a transposed system.
@@ -124,28 +125,38 @@ fn vjp_kernel<T: Functions>(
     let (Some(y_bar), true) = (&y_bar[0], own && len > 0) else { return false };
     let (solution, factors, pivots) = (y[0].real(), y[1].real(), y[2].index());
     let (solution, factors, y_bar) = (elements(&solution), elements(&factors), elements(y_bar));
-    scratch::with(|Scratch { linalg: work, .. }| {
+    scratch::with(|Scratch { linalg: work, .. }: &mut Scratch<T>| {
         let pivots = exchanges(&pivots, &mut work.pivots);
-        for i in 0..count(&system.batch) {
+        let [a_bar, b_out] = x_bar else { unreachable!("a system has two arguments") };
+        let mut a_bars =
+            a_bar.as_mut().map(|bar| (bar.accumulate, bar.slice().chunks_exact_mut((n * n).max(1))));
+        let mut b_bars = b_out.as_mut().map(|bar| (bar.accumulate, bar.slice().chunks_exact_mut(len)));
+        let stacks = (0..count(&system.batch)).map(|_| (next(&mut a_bars), next(&mut b_bars)));
+        each_matrix([count(&system.batch), n], stacks, |i, (a_bar, b_out), work| {
             let b_bar = room(&mut work.matrices[0], len);
             b_bar.copy_from_slice(&y_bar[i * len..][..len]);
             let (factors, pivots) = (&factors[i * n * n..][..n * n], &pivots[i * n..][..n]);
             linalg::solve_factored(factors, n, pivots, !transposed, b_bar, system.cols, threads(n));
-            if let Some(bar) = &mut x_bar[0] {
-                let beta = if bar.accumulate { T::one() } else { T::zero() };
-                let out = StridedMut::rows(&mut bar.slice()[i * n * n..][..n * n], n);
+            if let Some((accumulate, out)) = a_bar {
+                let beta = if accumulate { T::one() } else { T::zero() };
+                let out = StridedMut::rows(out, n);
                 let x = &solution[i * len..][..len];
                 let (left, right) = if transposed { (x, &*b_bar) } else { (&*b_bar, x) };
                 let (left, right) = (Strided::rows(left, system.cols), Strided::rows(right, system.cols).t());
                 gemm([n, n, system.cols], -T::one(), left, right, beta, out, threads(n));
             }
-            if let Some(bar) = &mut x_bar[1] {
-                let accumulate = bar.accumulate;
-                put(&mut bar.slice()[i * len..][..len], b_bar, accumulate);
+            if let Some((accumulate, out)) = b_out {
+                put(out, b_bar, accumulate);
             }
-        }
-    });
-    true
+            Ok(())
+        })
+        .is_ok()
+    })
+}
+
+/// Whether to add, and a cotangent's next matrix.
+fn next<'a, T>(bar: &mut Option<(bool, ChunksExactMut<'a, T>)>) -> Option<(bool, &'a mut [T])> {
+    bar.as_mut().map(|(accumulate, matrices)| (*accumulate, matrices.next().expect("one a system")))
 }
 
 macro_rules! systems {

@@ -20,15 +20,14 @@ impl<T: Functions> Rule<T> for Eigh {
         let x = x[0].real();
         let shape = Shape::from_slice(x.shape());
         let (batch, n) = known_square(&shape);
-        scratch::with(|Scratch { linalg: Workspace { work, .. }, dense: [copy, ..], .. }| {
-            let stack = dense(x, copy);
-            for i in 0..count(batch) {
-                let at = i * n * n..(i + 1) * n * n;
-                let values = &mut values.slice()[i * n..][..n];
-                linalg::eigh(&stack[at.clone()], n, values, &mut vectors.slice()[at], work, threads(n))
-                    .map_err(|_| not_converged(batch, i))?;
-            }
-            Ok(())
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let size = (n * n).max(1);
+            let results =
+                values.slice().chunks_exact_mut(n.max(1)).zip(vectors.slice().chunks_exact_mut(size));
+            let stacks = dense(x, copy).chunks_exact(size).zip(results);
+            each_matrix([count(batch), n], stacks, |i, (a, (values, vectors)), Workspace { work, .. }| {
+                linalg::eigh(a, n, values, vectors, work, threads(n)).map_err(|_| not_converged(batch, i))
+            })
         })
     }
 
@@ -136,15 +135,15 @@ impl<T: Functions> Rule<T> for Svd {
         let shape = Shape::from_slice(x.shape());
         let (batch, [m, n]) = matrices(&shape)?;
         let k = m.min(n);
-        scratch::with(|Scratch { linalg: Workspace { work, .. }, dense: [copy, ..], .. }| {
-            let stack = dense(x, copy);
-            for i in 0..count(batch) {
-                let a = &stack[i * m * n..][..m * n];
-                let (u, vt) = (&mut u.slice()[i * m * k..][..m * k], &mut vt.slice()[i * k * n..][..k * n]);
-                linalg::svd(a, m, n, u, &mut s.slice()[i * k..][..k], vt, work, threads(m.max(n)))
-                    .map_err(|_| not_converged(batch, i))?;
-            }
-            Ok(())
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let chunks = |len: usize| len.max(1);
+            let results =
+                u.slice().chunks_exact_mut(chunks(m * k)).zip(s.slice().chunks_exact_mut(chunks(k)));
+            let results = results.zip(vt.slice().chunks_exact_mut(chunks(k * n)));
+            let stacks = dense(x, copy).chunks_exact(chunks(m * n)).zip(results);
+            each_matrix([count(batch), m.max(n)], stacks, |i, (a, ((u, s), vt)), Workspace { work, .. }| {
+                linalg::svd(a, m, n, u, s, vt, work, threads(m.max(n))).map_err(|_| not_converged(batch, i))
+            })
         })
     }
 

@@ -4,7 +4,7 @@ use ndarray::ArrayViewD;
 
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, Triangle, gemm, solve_triangular};
-use crate::kernel::linalg::room;
+use crate::kernel::linalg::{Workspace, room};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::TriangularSolve;
 
@@ -73,12 +73,13 @@ impl<T: Functions> Rule<T> for TriangularSolve {
             if !self.unit_diagonal {
                 check_diagonals(a.iter().copied(), &shape_a)?;
             }
-            for (i, out) in y[0].slice().chunks_exact_mut(len.max(1)).enumerate() {
+            let outs = y[0].slice().chunks_exact_mut(len.max(1));
+            each_matrix([count(&system.batch), n], outs, |i, out, _: &mut Workspace<T>| {
                 let at = source(&system.batch, &shape_a[..shape_a.len() - 2], i);
                 out.copy_from_slice(&b[source(&system.batch, lead, i) * len..][..len]);
                 self.solve(&a[at * n * n..][..n * n], n, out, system.cols);
-            }
-            Ok(())
+                Ok(())
+            })
         })
     }
 

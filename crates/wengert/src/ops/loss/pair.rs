@@ -2,11 +2,15 @@
 //!
 //! A reduced loss is one pass over memory without a temporary, and so is its cotangent.
 
+use std::ops::Range;
+use std::slice::ChunksMut;
+
 use ndarray::{ArrayViewD, IxDyn};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::loss::{self, Halves, Pointwise, Tile};
+use crate::kernel::threads;
 use crate::kernel::walk::{add, pairwise_sum};
 use crate::op::Reduction;
 use crate::rule::*;
@@ -70,20 +74,33 @@ pub(super) fn no_batch_mean(reduction: Reduction) -> Result<(), Refusal> {
     }
 }
 
-/// Elements of a piece.
-const PIECE: usize = 256;
+/// Elements of a tile.
+const TILE: usize = 256;
+/// Most pieces that threads share.
+const MOST: usize = 64;
 
-/// Calls `f(start, tile)` for the arguments of a loss, piece by piece in row-major order. Compiled once for all losses.
-fn for_tiles<T: Functions>(x: &[Input<'_, T>], f: &mut dyn FnMut(usize, Tile<'_, T>)) {
+/// Elements of a piece of work. Pieces are a power of two in tiles: their sums are joined as those of tiles would be.
+fn piece<T: Functions>(x: &[Input<'_, T>]) -> usize {
+    let len = x[0].real().len();
+    let whole = x.iter().all(|x| x.real().len() == len && x.real().as_slice().is_some());
+    match whole && threads::pays(len) {
+        true => len.div_ceil(MOST).next_power_of_two().max(threads::PIECE),
+        false => len.max(1),
+    }
+}
+
+/// Calls `f(start, tile)` for elements `range` of the arguments of a loss, tile by tile in row-major order. Compiled once
+/// for all losses.
+fn for_tiles<T: Functions>(x: &[Input<'_, T>], range: Range<usize>, f: &mut dyn FnMut(usize, Tile<'_, T>)) {
     let (a, b) = (x[0].real(), x[1].real());
     let weight = x.get(2).map(Input::real);
     let w: Option<ArrayViewD<'_, T>> =
         weight.as_ref().map(|w| w.broadcast(IxDyn(a.shape())).expect("the weight has passed `infer`"));
     let whole = [Some(&a), Some(&b), w.as_ref()].map(|x| x.map(|x| x.as_slice()));
-    let mut buffers = [[T::one(); PIECE]; 3];
+    let mut buffers = [[T::one(); TILE]; 3];
     let mut read = [Some(&a), Some(&b), w.as_ref()].map(|x| x.map(|x| x.iter()));
-    for start in (0..a.len()).step_by(PIECE) {
-        let n = PIECE.min(a.len() - start);
+    for start in range.clone().step_by(TILE) {
+        let n = TILE.min(range.end - start);
         for ((buffer, whole), read) in buffers.iter_mut().zip(&whole).zip(&mut read) {
             if let (Some(None), Some(read)) = (whole, read) {
                 buffer[..n].iter_mut().zip(read).for_each(|(to, x)| *to = *x);
@@ -98,22 +115,36 @@ fn for_tiles<T: Functions>(x: &[Input<'_, T>], f: &mut dyn FnMut(usize, Tile<'_,
 }
 
 pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
-    let out = y[0].slice();
+    let (out, len, piece) = (y[0].slice(), x[0].real().len(), piece(x));
     if loss.reduction() == Reduction::None {
-        return for_tiles(x, &mut |start, tile| {
-            loss::each(*loss, tile, &mut out[start..][..tile.a.len()]);
+        return threads::each(out.chunks_mut(piece).enumerate(), |(k, out)| {
+            let first = k * piece;
+            for_tiles(x, first..first + out.len(), &mut |start, tile| {
+                loss::each(*loss, tile, &mut out[start - first..][..tile.a.len()]);
+            });
         });
     }
-    let (mut sum, mut piece) = (Halves::new(), [T::zero(); PIECE]);
-    for_tiles(x, &mut |_, tile| {
-        let piece = &mut piece[..tile.a.len()];
-        loss::each(*loss, tile, piece);
-        sum.add(pairwise_sum(piece));
+    let (mut sums, pieces) = ([T::zero(); MOST], len.div_ceil(piece));
+    threads::each(sums[..pieces].iter_mut().enumerate(), |(k, result)| {
+        let (mut sum, mut values) = (Halves::new(), [T::zero(); TILE]);
+        for_tiles(x, k * piece..len.min((k + 1) * piece), &mut |_, tile| {
+            let values = &mut values[..tile.a.len()];
+            loss::each(*loss, tile, values);
+            sum.add(pairwise_sum(values));
+        });
+        *result = sum.total();
     });
+    let mut sum = Halves::new();
+    sums[..pieces].iter().for_each(|part| sum.add(*part));
     out[0] = match divisor(loss.reduction(), x[0].real().shape()) {
         Some(n) => sum.total() / T::of(n),
         None => sum.total(),
     };
+}
+
+/// Whether to add, and the next piece of a cotangent.
+fn next_piece<'a, T>(out: &mut Option<(bool, ChunksMut<'a, T>)>) -> Option<(bool, &'a mut [T])> {
+    out.as_mut().map(|(accumulate, chunks)| (*accumulate, chunks.next().expect("a chunk a piece")))
 }
 
 /// The arguments as words, a weight of 1 where there is none.
@@ -167,28 +198,34 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
         return false;
     }
     let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
-    let (mut scale, mut piece) = ([T::zero(); PIECE], [T::zero(); PIECE]);
+    let mut scale = [T::zero(); TILE];
     if loss.reduction() != Reduction::None {
         let n = divisor(loss.reduction(), x[0].real().shape()).unwrap_or(1.0);
         scale.fill(y_bar[0] / T::of(n));
     }
-    for_tiles(x, &mut |start, tile| {
-        let n = tile.a.len();
-        let scale = match loss.reduction() {
-            Reduction::None => &y_bar[start..][..n],
-            _ => &scale[..n],
-        };
-        for (k, x_bar) in x_bar.iter_mut().enumerate() {
-            let Some(x_bar) = x_bar else { continue };
-            let accumulate = x_bar.accumulate;
-            let out = &mut x_bar.slice()[start..][..n];
-            if accumulate {
-                loss::cotangent(*loss, k, tile, scale, &mut piece[..n]);
-                add(out, &piece[..n]);
-            } else {
-                loss::cotangent(*loss, k, tile, scale, out);
+    let (len, piece) = (x[0].real().len(), piece(x));
+    let [a, b, ..] = x_bar else { unreachable!("a loss of pairs has two arguments or more") };
+    let mut outs = [a, b].map(|bar| bar.as_mut().map(|bar| (bar.accumulate, bar.slice().chunks_mut(piece))));
+    let jobs = (0..len).step_by(piece).map(|first| (first, outs.each_mut().map(next_piece)));
+    threads::each(jobs, |(first, mut outs)| {
+        let mut room = [T::zero(); TILE];
+        for_tiles(x, first..len.min(first + piece), &mut |start, tile| {
+            let n = tile.a.len();
+            let scale = match loss.reduction() {
+                Reduction::None => &y_bar[start..][..n],
+                _ => &scale[..n],
+            };
+            for (k, out) in outs.iter_mut().enumerate() {
+                let Some((accumulate, out)) = out else { continue };
+                let out = &mut out[start - first..][..n];
+                if *accumulate {
+                    loss::cotangent(*loss, k, tile, scale, &mut room[..n]);
+                    add(out, &room[..n]);
+                } else {
+                    loss::cotangent(*loss, k, tile, scale, out);
+                }
             }
-        }
+        });
     });
     true
 }
