@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 512 << 10;
 const CHUNK: usize = 64;
 
 /// Most pieces that a cotangent is cut into.
-const MOST_PIECES: usize = 16;
+const MOST_PIECES: usize = 8;
 /// Elements of a weight up to which parts of the batch have cotangents of their own; a larger one is cut by its channels.
 const FEW: usize = 1 << 16;
 /// Positions of a part of the batch beside which adding its cotangent counts for little.
