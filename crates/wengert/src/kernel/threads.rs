@@ -33,6 +33,14 @@ pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sy
     workers(jobs, |jobs| jobs.for_each(&work));
 }
 
+/// As [`each`] if that pays, else one after the other.
+pub fn each_if<J: Send>(pays: bool, jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    match pays {
+        true => each(jobs, work),
+        false => jobs.for_each(work),
+    }
+}
+
 /// As [`each`], for work that prepares something once a thread: every worker takes jobs until none is left.
 pub fn workers<J: Send>(
     mut jobs: impl Iterator<Item = J> + Send,

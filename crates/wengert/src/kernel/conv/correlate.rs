@@ -98,10 +98,7 @@ impl<T: Lanes> Prepared<T> {
             }
         };
         let parts = self.weights[start..].chunks_mut(tallest * terms).enumerate();
-        match threads::pays(rows * terms) {
-            true => threads::each(parts, tiles),
-            false => parts.for_each(tiles),
-        }
+        threads::each_if(threads::pays(rows * terms), parts, tiles);
     }
 }
 

@@ -33,10 +33,7 @@ fn parts<R: Copy + Send>(
     let mut results = [start; MOST];
     let ranges = (0..n).step_by(rows).map(|from| from..n.min(from + rows));
     let jobs = ranges.zip(&mut results);
-    match n > rows && threads::available() > 1 {
-        true => threads::each(jobs, |(range, result)| *result = of(range)),
-        false => jobs.for_each(|(range, result)| *result = of(range)),
-    }
+    threads::each_if(threads::available() > 1, jobs, |(range, result)| *result = of(range));
     results
 }
 

@@ -171,13 +171,16 @@ fn forward<T: Functions>(op: &(impl Order<T> + Sync), x: &[Input<'_, T>], y: &mu
     let mut positions = positions.index();
     if let Some((n, m)) = rows(&x, &positions, along) {
         let (x, out) = (x.as_slice().expect("rows"), positions.as_slice_mut().expect("rows"));
-        let count = threads::units(x.len() / n, n * COMPARISONS).unwrap_or(x.len() / n);
-        threads::workers(x.chunks(count * n).zip(out.chunks_mut(count * m)), |pieces| {
+        let work = |pieces: &mut dyn Iterator<Item = (&[T], &mut [i64])>| {
             let mut order = Vec::new();
             for (x, out) in pieces.flat_map(|(x, out)| x.chunks_exact(n).zip(out.chunks_exact_mut(m))) {
                 op.positions(x, &mut order, out);
             }
-        });
+        };
+        match threads::units(x.len() / n, n * COMPARISONS) {
+            Some(count) => threads::workers(x.chunks(count * n).zip(out.chunks_mut(count * m)), work),
+            None => work(&mut std::iter::once((x, out))),
+        }
     } else {
         each_lane(op, &x, along, positions.view_mut());
     }

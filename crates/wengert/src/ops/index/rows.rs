@@ -100,10 +100,7 @@ fn put<T: Functions>(
     let parts = tables.flat_map(|(o, table)| {
         table.chunks_mut(each * width).enumerate().map(move |(k, table)| (o, k * each, table))
     });
-    match shared {
-        true => threads::each(parts, |(o, first, table)| some(o, first, table)),
-        false => { parts }.for_each(|(o, first, table)| some(o, first, table)),
-    }
+    threads::each_if(shared, parts, |(o, first, table)| some(o, first, table));
 }
 
 /// The kernel adjoint to [`pick`].

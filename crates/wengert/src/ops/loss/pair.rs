@@ -117,7 +117,7 @@ fn for_tiles<T: Functions>(x: &[Input<'_, T>], range: Range<usize>, f: &mut dyn 
 pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
     let (out, len, piece) = (y[0].slice(), x[0].real().len(), piece(x));
     if loss.reduction() == Reduction::None {
-        return threads::each(out.chunks_mut(piece).enumerate(), |(k, out)| {
+        return threads::each_if(piece < len, out.chunks_mut(piece).enumerate(), |(k, out)| {
             let first = k * piece;
             for_tiles(x, first..first + out.len(), &mut |start, tile| {
                 loss::each(*loss, tile, &mut out[start - first..][..tile.a.len()]);
@@ -125,7 +125,7 @@ pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y
         });
     }
     let (mut sums, pieces) = ([T::zero(); MOST], len.div_ceil(piece));
-    threads::each(sums[..pieces].iter_mut().enumerate(), |(k, result)| {
+    threads::each_if(piece < len, sums[..pieces].iter_mut().enumerate(), |(k, result)| {
         let (mut sum, mut values) = (Halves::new(), [T::zero(); TILE]);
         for_tiles(x, k * piece..len.min((k + 1) * piece), &mut |_, tile| {
             let values = &mut values[..tile.a.len()];
@@ -207,7 +207,7 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
     let [a, b, ..] = x_bar else { unreachable!("a loss of pairs has two arguments or more") };
     let mut outs = [a, b].map(|bar| bar.as_mut().map(|bar| (bar.accumulate, bar.slice().chunks_mut(piece))));
     let jobs = (0..len).step_by(piece).map(|first| (first, outs.each_mut().map(next_piece)));
-    threads::each(jobs, |(first, mut outs)| {
+    threads::each_if(piece < len, jobs, |(first, mut outs)| {
         let mut room = [T::zero(); TILE];
         for_tiles(x, first..len.min(first + piece), &mut |start, tile| {
             let n = tile.a.len();
