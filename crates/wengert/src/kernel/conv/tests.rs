@@ -170,6 +170,27 @@ fn agrees_with_direct_loops_f32() {
     }
 }
 
+#[cfg(feature = "rayon")]
+#[test]
+fn agrees_where_threads_share() {
+    let all = [
+        geometry(24, [3, 16, 1], [20, 20], [3, 3]),
+        geometry(1, [8, 41, 1], [24, 24], [3, 3]),
+        geometry(2, [15, 30, 5], [24, 24], [3, 3]),
+        geometry(1, [8, 50, 2], [24, 25], [3, 4]),
+        geometry(3, [96, 80, 1], [6, 6], [3, 3]),
+    ];
+    for threads in [1, 3] {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
+            for (g, seed) in all.iter().zip(1..) {
+                check::<f64>(g, seed, 1e-13);
+                let g = Geometry { stride: [2, 1], padding: [1, 2], dilation: [1, 2], ..*g };
+                check::<f32>(&g, seed, 2e-6);
+            }
+        });
+    }
+}
+
 #[test]
 fn agrees_on_lesser_instruction_sets() {
     // `Arch` may have no variant for AVX2, if the feature of `pulp` is off; then plain code is all there is to test.

@@ -56,7 +56,11 @@ pub fn weight_cotangent<T: Lanes>(
     let (layout, pass) = plan::<T>(geometry, prepared);
     let offsets = &prepared.offsets[..];
     let reach = pass.cover.start(pass.cover.registers - 1) + lanes + offsets.iter().max().unwrap_or(&0);
-    let run = Runner { geometry, layout, pass, offsets, reach, lanes, tallest, arch: arch(), x, y_bar };
+    // Of the whole, however it is cut: the order of the sums must not depend on that.
+    let image = geometry.in_channels * layout.len() + geometry.out_channels * pass.cover.width();
+    let images = block(geometry.batch, image * size_of::<T>(), BLOCK_BYTES);
+    let run =
+        Runner { geometry, layout, pass, offsets, reach, images, lanes, tallest, arch: arch(), x, y_bar };
 
     let (to, terms, plane) = (geometry.out_channels / geometry.groups, geometry.terms(), geometry.plane());
     let pieces = (y_bar.len().saturating_mul(terms) / PIECE).clamp(1, MOST_PIECES);
@@ -88,6 +92,8 @@ struct Runner<'a, T> {
     offsets: &'a [usize],
     /// Elements that are read behind the images.
     reach: usize,
+    /// Images of a block.
+    images: usize,
     lanes: usize,
     tallest: usize,
     arch: pulp::Arch,
@@ -117,8 +123,7 @@ impl<T: Lanes> Runner<'_, T> {
         let from = in_channels / groups;
         let image_len = part.groups.len() * from * self.layout.len();
         let width = self.pass.cover.width();
-        let bytes = (image_len + part.channels_each() * width) * size_of::<T>();
-        let images = block(part.images.len(), bytes, BLOCK_BYTES);
+        let images = self.images.min(part.images.len());
         let len = images * image_len + self.reach;
         if room.image.len() != len {
             room.clear(len);
