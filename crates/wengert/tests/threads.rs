@@ -33,7 +33,7 @@ fn program<T: Engine>(g: &Graph<T>, p: &[Var]) -> Var {
 
 type Family<T> = (&'static str, &'static [&'static [usize]], fn(&Graph<T>, &[Var]) -> Var);
 
-fn same<T: Engine>() -> ConvOptions<2> {
+fn same() -> ConvOptions<2> {
     ConvOptions { padding: [1, 1], ..Default::default() }
 }
 
@@ -41,15 +41,15 @@ fn same<T: Engine>() -> ConvOptions<2> {
 #[rustfmt::skip]
 fn families<T: Engine>() -> Vec<Family<T>> {
     vec![
-        ("conv2d: images", &[&[16, 4, 16, 16], &[16, 4, 3, 3], &[16]], |g, x| g.conv2d(x[0], x[1], x[2], same::<T>())),
-        ("conv2d: channels", &[&[1, 8, 24, 24], &[40, 8, 3, 3], &[40]], |g, x| g.conv2d(x[0], x[1], x[2], same::<T>())),
+        ("conv2d: images", &[&[16, 4, 16, 16], &[16, 4, 3, 3], &[16]], |g, x| g.conv2d(x[0], x[1], x[2], same())),
+        ("conv2d: channels", &[&[1, 8, 24, 24], &[40, 8, 3, 3], &[40]], |g, x| g.conv2d(x[0], x[1], x[2], same())),
         ("conv2d: groups", &[&[1, 24, 24, 24], &[48, 6, 3, 3], &[48]], |g, x| {
-            g.conv2d(x[0], x[1], x[2], ConvOptions { groups: 4, ..same::<T>() })
+            g.conv2d(x[0], x[1], x[2], ConvOptions { groups: 4, ..same() })
         }),
         ("conv2d: channels of groups", &[&[1, 16, 24, 24], &[50, 8, 3, 3]], |g, x| {
-            g.conv2d(x[0], x[1], None, ConvOptions { groups: 2, stride: [2, 1], ..same::<T>() })
+            g.conv2d(x[0], x[1], None, ConvOptions { groups: 2, stride: [2, 1], ..same() })
         }),
-        ("conv2d: a large weight", &[&[16, 96, 6, 6], &[96, 96, 3, 3]], |g, x| g.conv2d(x[0], x[1], None, same::<T>())),
+        ("conv2d: a large weight", &[&[16, 96, 6, 6], &[96, 96, 3, 3]], |g, x| g.conv2d(x[0], x[1], None, same())),
         ("conv1d", &[&[7, 6, 600], &[24, 6, 5], &[24]], |g, x| g.conv1d(x[0], x[1], x[2], Default::default())),
         ("conv_transpose2d", &[&[9, 12, 12, 12], &[12, 10, 3, 3], &[10]], |g, x| {
             let options = ConvTransposeOptions { stride: [2, 2], padding: [1, 1], ..Default::default() };

@@ -3,12 +3,21 @@
 //! The fast kernels multiply zeros that the definition does not contain (margins, gaps between rows); an infinity or
 //! NaN there would spread to results that it has no part in.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::Geometry;
 use crate::kernel::real::Real;
+use crate::kernel::threads;
 
 /// Whether no element is infinite or NaN. One pass, vectorised.
 pub fn all_finite<T: Real>(x: &[T]) -> bool {
-    x.chunks(64).all(|x| x.iter().fold(true, |finite, x| finite & x.is_finite()))
+    let finite = |x: &[T]| x.chunks(64).all(|x| x.iter().fold(true, |finite, x| finite & x.is_finite()));
+    if !threads::pays(x.len()) {
+        return finite(x);
+    }
+    let all = AtomicBool::new(true);
+    threads::each(x.chunks(threads::PIECE), |x| _ = all.fetch_and(finite(x), Relaxed));
+    all.into_inner()
 }
 
 /// Calls `visit(x position, w position, y position)` for every product of the convolution.
