@@ -46,9 +46,14 @@ fn pick<T: Functions>(
         }
         return;
     }
+    if picks.is_empty() {
+        return;
+    }
     let some = |first: usize, picks: &mut [T]| {
-        for (k, to) in (first..).zip(picks.chunks_exact_mut(width)) {
-            let from = &table[(k / rows * count + index[k % rows] as usize) * width..][..width];
+        let (mut o, mut k) = (first / rows, first % rows);
+        for to in picks.chunks_exact_mut(width) {
+            let from = &table[(o * count + index[k] as usize) * width..][..width];
+            (o, k) = if k + 1 == rows { (o + 1, 0) } else { (o, k + 1) };
             match accumulate {
                 true => to.iter_mut().zip(from).for_each(|(to, from)| *to += *from),
                 false => to.copy_from_slice(from),
@@ -57,8 +62,7 @@ fn pick<T: Functions>(
     };
     match threads::units(outer * rows, width) {
         Some(n) => threads::each(picks.chunks_mut(n * width).enumerate(), |(k, picks)| some(k * n, picks)),
-        None if width > 0 => some(0, picks),
-        None => {}
+        None => some(0, picks),
     }
 }
 
