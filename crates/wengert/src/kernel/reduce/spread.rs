@@ -106,6 +106,7 @@ impl<T: Functions> Contribution<T> for Direction {
 }
 
 /// `(x - mean) share`: the derivative of a variance by the lane's mean and share.
+#[derive(Clone, Copy)]
 pub struct Deviation;
 
 impl<T: Functions> Contribution<T> for Deviation {
@@ -116,6 +117,7 @@ impl<T: Functions> Contribution<T> for Deviation {
 }
 
 /// The lane's share where `x` is the lane's result, 0 elsewhere (NaN where that share is infinite).
+#[derive(Clone, Copy)]
 pub struct Tied;
 
 impl<T: Functions> Contribution<T> for Tied {
@@ -126,6 +128,7 @@ impl<T: Functions> Contribution<T> for Tied {
 }
 
 /// `y_bar y / x`: the derivative of a product that is a normal number, and so has no factor of 0. 0 elsewhere.
+#[derive(Clone, Copy)]
 struct Cofactor;
 
 #[inline(always)]
