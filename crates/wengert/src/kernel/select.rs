@@ -96,3 +96,33 @@ impl<T: Real> Kernel for Holds<'_, T> {
         each! { Eq == Ne != Lt < Le <= Gt > Ge >= }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::walk::Walk;
+
+    /// A mask along rows, one side along columns, the other one number; more elements than a tile.
+    #[test]
+    fn broadcast_arguments_equal_plain_loops() {
+        let (rows, columns) = (40, 33);
+        let flags: Vec<bool> = (0..columns).map(|j| j % 3 == 0).collect();
+        let side: Vec<f64> = (0..rows).map(|i| i as f64).collect();
+        let mask = Operand { data: &flags, first: 0, walk: Walk::new(&[rows, columns], &[0, 1]) };
+        let yes = Operand { data: &side, first: 0, walk: Walk::new(&[rows, columns], &[1, 0]) };
+        let no = Operand { data: &[-1.0], first: 0, walk: Walk::new(&[rows, columns], &[0, 0]) };
+        let mut out = vec![0.0; rows * columns];
+        select(&mask, &yes, &no, &mut out);
+        let mut below = vec![false; rows * columns];
+        compare(Compare::Lt, &yes, &Operand { data: &[7.0], first: 0, walk: no.walk.clone() }, &mut below);
+        let y_bar: Vec<f64> = (0..rows * columns).map(|k| k as f64).collect();
+        let mut bar = y_bar.clone();
+        pass(&mask, false, &y_bar, &mut bar, true);
+        for k in 0..rows * columns {
+            let (i, j) = (k / columns, k % columns);
+            assert_eq!(out[k], if j % 3 == 0 { i as f64 } else { -1.0 });
+            assert_eq!(below[k], i < 7);
+            assert_eq!(bar[k], if j % 3 == 0 { k as f64 } else { 2.0 * k as f64 });
+        }
+    }
+}

@@ -259,3 +259,21 @@ fn orders_and_places_that_do_not_fit_are_refused() {
     let tall = g.leaf(counted(&[4, 2, 3]));
     assert_eq!(kind(assign(1, 1), &[x, tall]), ShapeMismatch);
 }
+
+/// Few values are kept in order while a lane is read, many are selected: both are the head of the sorted lane, ties included.
+#[test]
+fn the_largest_values_are_the_head_of_the_sorted_ones() {
+    let lane = ArrayD::from_shape_fn(IxDyn(&[3, 100]), |k| ((k[0] * 31 + k[1] * 17) % 23) as f64);
+    let g = Graph::<f64>::default();
+    let x = g.leaf(lane);
+    for (k, largest) in [(1, true), (7, false), (32, true), (33, true), (99, false), (100, true)] {
+        let (values, positions) = g.topk(x, k, 1, largest);
+        let (sorted, order) = g.sort(x, 1, largest);
+        assert_eq!(g.value(values), g.value(g.slice(sorted, 1, ..k as isize)), "{k}");
+        let head = g
+            .try_apply(&Slice { axis: 1, stop: Some(k as isize), ..Slice::default() }.into(), &[order])
+            .unwrap()[0];
+        let picked = [positions, head].map(|index| g.value(g.gather(x, index, 1)).to_owned());
+        assert_eq!(picked[0], picked[1], "{k}");
+    }
+}

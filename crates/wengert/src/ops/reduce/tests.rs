@@ -189,3 +189,17 @@ fn conventions_at_kinks() {
     let least = Norm { p: f64::NEG_INFINITY, ..Norm::default() };
     assert_eq!(gradient(least.into(), [3.0, -1.0, 1.0, 2.0]), [0.0, -0.5, 0.5, 0.0]);
 }
+
+#[test]
+fn products_with_zeros_or_out_of_range_have_the_products_of_the_others() {
+    let x = array![[1e-200, 2.0, 0.0], [1e-200, 3.0, 5.0], [1e200, 4.0, 7.0]];
+    let others = array![[1.0, 12.0, 35.0], [1.0, 8.0, 0.0], [0.0, 6.0, 0.0]];
+    for (x, others, axis) in [(x.clone(), others.clone(), 0), (x.reversed_axes(), others.reversed_axes(), 1)]
+    {
+        let mut g = Graph::new();
+        let x = g.leaf(x);
+        let y = g.prod_axes(x, &[axis]);
+        g.backward(g.sum(y)).unwrap();
+        agree("prod", &g.grad(x).unwrap(), &others.into_dyn().view(), 1e-15);
+    }
+}
