@@ -129,7 +129,7 @@ impl<A: Copy> Operand<'_, A> {
             let to = &mut buffer[range];
             match step {
                 0 => to.fill(self.data[from]),
-                1 => to.copy_from_slice(&self.data[from..][..to.len()]),
+                1 => copy(&self.data[from..][..to.len()], to),
                 _ => {
                     for (k, slot) in to.iter_mut().enumerate() {
                         *slot = self.data[from.wrapping_add_signed(k as isize * step)];
@@ -189,6 +189,23 @@ impl<T: Real> Operand<'_, T> {
             true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| pour(k * PIECE, to)),
             false => pour(0, to),
         }
+    }
+}
+
+/// Copies a run; a short one without the call that a copy of unknown length is.
+#[inline(always)]
+fn copy<A: Copy>(from: &[A], to: &mut [A]) {
+    fn few<A: Copy, const N: usize>(from: &[A], to: &mut [A]) {
+        if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+            *to = *from;
+        }
+    }
+    match to.len() {
+        1 => few::<A, 1>(from, to),
+        2 => few::<A, 2>(from, to),
+        3 => few::<A, 3>(from, to),
+        4 => few::<A, 4>(from, to),
+        _ => to.copy_from_slice(from),
     }
 }
 

@@ -112,6 +112,9 @@ impl<T: Real> Bundle<T, 1> for Lane<'_, T> {
 
     #[inline(always)]
     fn sum(&self, [by]: [T; 1], term: impl Fn(T, T) -> T + Copy + Sync) -> [T; 1] {
+        if self.0.len() <= BLOCK {
+            return [sum_block(self.0, |x| term(x, by))];
+        }
         if self.0.len() < LONG {
             return [self.total(by, term).value()];
         }
@@ -144,21 +147,27 @@ impl<T: Real> Lane<'_, T> {
     fn total(&self, by: T, term: impl Fn(T, T) -> T + Copy) -> Total<T> {
         let mut total = Total::zero();
         for block in self.0.chunks(BLOCK) {
-            let (chunks, rest) = block.as_chunks::<PARTS>();
-            let mut sum = T::zero();
-            if !chunks.is_empty() {
-                let mut parts = [T::zero(); PARTS];
-                for chunk in chunks {
-                    for i in 0..PARTS {
-                        parts[i] += term(chunk[i], by);
-                    }
-                }
-                sum = join_parts(parts, |a, b| a + b);
-            }
-            total.add(rest.iter().fold(sum, |sum, x| sum + term(*x, by)));
+            total.add(sum_block(block, |x| term(x, by)));
         }
         total
     }
+}
+
+/// The sum of `term(x)` over a few elements.
+#[inline(always)]
+fn sum_block<T: Real>(block: &[T], term: impl Fn(T) -> T) -> T {
+    let (chunks, rest) = block.as_chunks::<PARTS>();
+    let mut sum = T::zero();
+    if !chunks.is_empty() {
+        let mut parts = [T::zero(); PARTS];
+        for chunk in chunks {
+            for i in 0..PARTS {
+                parts[i] += term(chunk[i]);
+            }
+        }
+        sum = join_parts(parts, |a, b| a + b);
+    }
+    rest.iter().fold(sum, |sum, x| sum + term(*x))
 }
 
 /// A part of a lane to be folded.
