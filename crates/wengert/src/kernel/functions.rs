@@ -10,6 +10,13 @@ use crate::kernel::real::Real;
 use crate::kernel::special;
 use crate::op::{Binary, Params, Tuned, Unary};
 
+/// `x^n` for a power of any size. A call, so that it is not computed where it is not taken.
+#[cold]
+#[inline(never)]
+fn any_power<T: Real>(x: T, n: i32) -> T {
+    num_traits::Float::powi(x, n)
+}
+
 macro_rules! primitives {
     (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; own_two: $($own2:ident)*; two: $($two:ident $std2:ident)*;
         special: $($special:ident)*; of_order: $($of_order:ident)*; special2: $($special2:ident)*) => {
@@ -79,7 +86,7 @@ macro_rules! primitives {
             fn powi_whole<const MODE: u8>(self, n: f64) -> Self {
                 let (n, power) = (n as i32, (n as i32).unsigned_abs());
                 if MODE == SCALAR || power > 15 {
-                    return num_traits::Float::powi(self, n);
+                    return any_power(self, n);
                 }
                 // The same products in as many steps whatever the power, so that a loop over elements is vector code.
                 let (mut y, mut square) = (Self::one(), self);

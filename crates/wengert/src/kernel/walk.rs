@@ -4,7 +4,6 @@ use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
 use crate::kernel::level::{Kernel, run};
-use crate::kernel::linalg::transpose::transpose_part;
 use crate::kernel::real::Real;
 use crate::kernel::threads::{self, PIECE};
 use crate::shape::outermost_first;
@@ -114,16 +113,6 @@ impl<A: Copy> Operand<'_, A> {
         if self.walk.is_contiguous() {
             return &self.data[self.first + start..][..buffer.len()];
         }
-        match self.walk.axes[..] {
-            [.., (rows, 1), (n, step)] if step > 1 && buffer.len() >= 2 * n => {
-                self.load_turned([rows, n, step as usize], start, buffer);
-            }
-            _ => self.load_runs(start, buffer),
-        }
-        buffer
-    }
-
-    fn load_runs(&self, start: usize, buffer: &mut [A]) {
         self.walk.runs(start, buffer.len(), |offset, step, range| {
             let from = self.first.wrapping_add_signed(offset);
             let to = &mut buffer[range];
@@ -137,25 +126,7 @@ impl<A: Copy> Operand<'_, A> {
                 }
             }
         });
-    }
-
-    /// As [`load`](Self::load), where the last two axes (`rows` of `n` with this step) are a matrix that lies transposed.
-    fn load_turned(&self, [rows, n, step]: [usize; 3], start: usize, buffer: &mut [A]) {
-        let mut done = 0;
-        while done < buffer.len() {
-            let (row, column) = ((start + done) / n, (start + done) % n);
-            let whole = ((buffer.len() - done) / n).min(rows - row % rows);
-            if column > 0 || whole < 2 {
-                let len = (n - column).min(buffer.len() - done);
-                self.load_runs(start + done, &mut buffer[done..][..len]);
-                done += len;
-                continue;
-            }
-            let mut from = self.first;
-            self.walk.runs(start + done, 1, |offset, _, _| from = from.wrapping_add_signed(offset));
-            transpose_part(&self.data[from..], step, n, whole, &mut buffer[done..][..whole * n]);
-            done += whole * n;
-        }
+        buffer
     }
 }
 
@@ -303,14 +274,6 @@ mod tests {
         assert_eq!(transposed.load(1, &mut buffer), [3.0, 1.0, 4.0, 2.0]);
         let row = Operand { data: &data, first: 3, walk: Walk::new(&[2, 3], &[0, 1]) };
         assert_eq!(row.load(2, &mut buffer), [5.0, 3.0, 4.0, 5.0]);
-        let data: Vec<f64> = (0..2 * 30 * 20).map(f64::from).collect();
-        let stack = Operand { data: &data, first: 0, walk: Walk::new(&[2, 20, 30], &[600, 1, 20]) };
-        for (start, len) in [(0, 1200), (7, 500), (30, 61), (570, 90), (0, 60)] {
-            let mut buffer = vec![0.0; len];
-            let at = |k: usize| (600 * (k / 600) + k % 600 / 30 + 20 * (k % 30)) as f64;
-            assert!(stack.load(start, &mut buffer).iter().enumerate().all(|(k, x)| *x == at(start + k)));
-        }
-        let data: Vec<f64> = (0..6).map(f64::from).collect();
         let flipped = Operand { data: &data, first: 5, walk: Walk::new(&[6], &[-1]) };
         assert_eq!(flipped.load(1, &mut buffer), [4.0, 3.0, 2.0, 1.0]);
     }

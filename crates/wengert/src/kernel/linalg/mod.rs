@@ -21,7 +21,7 @@ mod svd;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-pub mod transpose;
+mod transpose;
 mod triangular;
 mod vectors;
 

@@ -31,14 +31,9 @@ pub fn upper_to_lower<T: Real>(a: &mut [T], n: usize) {
 
 /// `out = a^T`; `a: [rows, cols]`.
 pub fn transpose<T: Real>(a: &[T], rows: usize, cols: usize, out: &mut [T]) {
-    transpose_part(a, cols, rows, cols, out);
-}
-
-/// `out = a^T`; `a: [rows, cols]`, the first columns of a matrix of `width`.
-pub fn transpose_part<A: Copy>(a: &[A], width: usize, rows: usize, cols: usize, out: &mut [A]) {
     for i in (0..rows).step_by(TILE) {
         for j in (0..cols).step_by(TILE) {
-            let tile = turned(a, width, (i, j), (rows - i, cols - j));
+            let tile = turned(a, cols, (i, j), (rows - i, cols - j));
             put(out, rows, (j, i), (cols - j, rows - i), &tile);
         }
     }
@@ -59,12 +54,12 @@ fn lower_tiles(n: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n).step_by(TILE).flat_map(|i| (0..=i).step_by(TILE).map(move |j| (i, j)))
 }
 
-/// The tile of `a` at `(i, j)`, transposed; `left` bounds the rows and columns that exist, the rest is unspecified.
+/// The tile of `a` at `(i, j)`, transposed; `left` bounds the rows and columns that exist, the rest is 0.
 #[inline(always)]
-fn turned<A: Copy>(a: &[A], width: usize, (i, j): (usize, usize), left: (usize, usize)) -> [[A; TILE]; TILE] {
-    let mut tile = [[a[i * width + j]; TILE]; TILE];
+fn turned<T: Real>(a: &[T], width: usize, (i, j): (usize, usize), left: (usize, usize)) -> [[T; TILE]; TILE] {
+    let mut tile = [[T::zero(); TILE]; TILE];
     if left.0 >= TILE && left.1 >= TILE {
-        let rows: [&[A; TILE]; TILE] =
+        let rows: [&[T; TILE]; TILE] =
             std::array::from_fn(|p| a[(i + p) * width + j..].first_chunk().expect("a whole tile"));
         for (q, out) in tile.iter_mut().enumerate() {
             *out = std::array::from_fn(|p| rows[p][q]);
@@ -81,12 +76,12 @@ fn turned<A: Copy>(a: &[A], width: usize, (i, j): (usize, usize), left: (usize, 
 
 /// Writes what exists of a tile to `(i, j)` of `out`.
 #[inline(always)]
-fn put<A: Copy>(
-    out: &mut [A],
+fn put<T: Real>(
+    out: &mut [T],
     width: usize,
     (i, j): (usize, usize),
     left: (usize, usize),
-    tile: &[[A; TILE]; TILE],
+    tile: &[[T; TILE]; TILE],
 ) {
     if left.0 >= TILE && left.1 >= TILE {
         for (p, row) in tile.iter().enumerate() {
