@@ -3,18 +3,26 @@
 use crate::kernel::real::Real;
 
 const LANES: usize = 32;
+const FEW: usize = 8;
 
 /// Sum of products, in `LANES` interleaved partial sums.
 #[inline(always)]
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
     let mut sums = [T::zero(); LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let tail = xs.remainder().iter().zip(ys.remainder()).fold(T::zero(), |s, (&x, &y)| s + x * y);
-    for (x, y) in xs.zip(ys) {
+    let ((xs, x), (ys, y)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
         for q in 0..LANES {
             sums[q] += x[q] * y[q];
         }
     }
+    // Up to 31 more: one behind the other they would take as long as hundreds side by side.
+    let ((xs, x), (ys, y)) = (x.as_chunks::<FEW>(), y.as_chunks::<FEW>());
+    for (x, y) in xs.iter().zip(ys) {
+        for q in 0..FEW {
+            sums[q] += x[q] * y[q];
+        }
+    }
+    let tail = x.iter().zip(y).fold(T::zero(), |s, (&x, &y)| s + x * y);
     let mut width = LANES / 2;
     while width > 0 {
         for q in 0..width {
