@@ -11,7 +11,7 @@ pub const TILE: usize = 1024;
 /// `term` summed over the axes along which `shape` was repeated to reach its own shape.
 ///
 /// A term that lacks axes or repetitions itself (a partial that does not vary) is repeated first.
-pub fn unbroadcast<'r, T: Functions>(term: Term<'r, T>, shape: &[usize]) -> Term<'r, T> {
+pub fn unbroadcast<'r>(term: Term<'r>, shape: &[usize]) -> Term<'r> {
     let have = term.shape();
     if &have[..] == shape {
         return term;

@@ -1,14 +1,14 @@
-//! [`Rule`]: shape rule, forward and derivatives of a structured op, together; and [`Record`], the tape as rules see it.
+//! What a structured op says of itself: [`Rule`], shapes and recorded derivatives, compiled once; [`Kernels`], its numbers, for
+//! each element type; and [`Record`], the tape as rules see it.
 //!
 //! Invariants: a rule never names the graph, and never sees broadcasting: a cotangent may have the shape of a broadcast
 //! argument, and whoever called the rule sums it back (`broadcast`).
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::real::Real;
 use crate::memory::{Plain, span_of};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
@@ -146,22 +146,22 @@ impl<T> Cotangent<'_, T> {
 }
 
 /// One recorded application of an op, as its derivative rules see it.
-pub struct Call<'a, 'r, T: Functions> {
+pub struct Call<'a, 'r> {
     /// The arguments.
-    pub args: &'a [Term<'r, T>],
+    pub args: &'a [Term<'r>],
     /// The results, hidden ones included.
-    pub results: &'a [Term<'r, T>],
+    pub results: &'a [Term<'r>],
     /// Which arguments a cotangent is wanted for.
     pub needs: &'a [bool],
 }
 
 /// A cotangent (or none) for each argument.
-pub type Cotangents<'r, T> = SmallVec<[Option<Term<'r, T>>; 3]>;
+pub type Cotangents<'r> = SmallVec<[Option<Term<'r>>; 3]>;
 /// A value for each result.
-pub type Terms<'r, T> = SmallVec<[Term<'r, T>; 2]>;
+pub type Terms<'r> = SmallVec<[Term<'r>; 2]>;
 
 /// The tape as a rule sees it.
-pub trait Record<T: Real> {
+pub trait Record {
     /// Records an op on arguments that are known to fit.
     fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]>;
     /// A constant of one value.
@@ -172,15 +172,17 @@ pub trait Record<T: Real> {
     fn shape_of(&self, v: Var) -> Shape;
     /// The type of a node's elements.
     fn dtype_of(&self, v: Var) -> Dtype;
-    /// The value of a real node.
-    fn value_of(&self, v: Var) -> ArrayViewD<'_, T>;
+    /// The numbers of a real node, for checks of values.
+    fn numbers_of(&self, v: Var) -> ArrayD<f64>;
+    /// The relative error of a number on this tape.
+    fn epsilon(&self) -> f64;
 }
 
-/// Shape rule, forward and derivatives of one structured op.
+/// Shape rule and derivatives of one structured op, of whatever element type.
 ///
-/// Of `view`, `expand` and `forward` an op has one: `view` where the result is a strided view of the argument, `expand`
-/// where it is recorded as other ops, `forward` where it has a kernel of its own.
-pub trait Rule<T: Functions> {
+/// Of `view`, `expand` and [`forward`](Kernels::forward) an op has one: `view` where the result is a strided view of the
+/// argument, `expand` where it is recorded as other ops, `forward` where it has a kernel of its own.
+pub trait Rule {
     /// Shapes and types of the results, or the rule that the arguments break.
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal>;
 
@@ -195,69 +197,39 @@ pub trait Rule<T: Functions> {
     }
 
     /// The results recorded as other ops. The arguments have passed `infer`.
-    fn expand<'r>(&self, _args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, _args: &[Term<'r>]) -> Option<Terms<'r>> {
         None
     }
 
     /// Refuses values that an op recorded as others cannot go on with.
-    fn check(&self, _args: &[Term<'_, T>]) -> Result<(), Refusal> {
+    fn check(&self, _args: &[Term<'_>]) -> Result<(), Refusal> {
         Ok(())
     }
 
-    /// Computes the results. The arguments have passed `infer`; what fails here fails because of values.
-    fn forward(&self, _x: &[Input<'_, T>], _y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        unreachable!("an op without view and expansion has a forward")
-    }
-
     /// The cotangent of each wanted argument, from those of the results.
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, _y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, _y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         unreachable!("a differentiable op has a vjp")
     }
 
     /// Refuses cotangents where they have no counterpart: of these values, or for an argument in `needs` whose derivative
     /// is not known.
-    fn check_vjp(&self, _call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+    fn check_vjp(&self, _call: &Call<'_, '_>, _y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
         Ok(())
     }
 
     /// The tangent of each result; `None` where two vjps serve as well.
-    fn jvp<'r>(&self, _call: &Call<'_, 'r, T>, _x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, _call: &Call<'_, 'r>, _x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         None
     }
 
     /// Refuses tangents at values where the results that are `wanted` have none.
     fn check_jvp(
         &self,
-        _call: &Call<'_, '_, T>,
-        _x_dot: &[Option<Term<'_, T>>],
+        _call: &Call<'_, '_>,
+        _x_dot: &[Option<Term<'_>>],
         _wanted: &[bool],
     ) -> Result<(), Refusal> {
         Ok(())
-    }
-
-    /// The same as `vjp` on bare numbers, in place, for ops where that pays; `false` where it does not apply, which shapes
-    /// and attributes alone decide.
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        _y_bar: &[Option<ArrayViewD<'_, T>>],
-        _x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        false
-    }
-
-    /// The same for `count` cotangents of each result at once, with an axis for them in front of every array; `false` where
-    /// one after the other is as good.
-    fn vjp_kernel_of(
-        &self,
-        _count: usize,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        _y_bar: &[Option<ArrayViewD<'_, T>>],
-        _x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        false
     }
 
     /// Whether the result has the elements of the one argument in the same row-major order, so that its cotangent is the
@@ -280,6 +252,40 @@ pub trait Rule<T: Functions> {
     /// Whether a gradient passes at all.
     fn is_differentiable(&self) -> bool {
         true
+    }
+}
+
+/// One recorded application of an op, as its vjp on bare numbers sees it.
+pub struct Adjoint<'a, 'b, T> {
+    /// Axes in front of every cotangent, for several of them at once: none, or one where the kernel
+    /// [takes it](Kernels::takes_lead).
+    pub lead: &'a [usize],
+    /// The arguments.
+    pub x: &'a [Input<'b, T>],
+    /// The results, hidden ones included.
+    pub y: &'a [Input<'b, T>],
+    /// The cotangents of the results.
+    pub y_bar: &'a [Option<ArrayViewD<'b, T>>],
+    /// The cotangents of the arguments, where they are wanted.
+    pub x_bar: &'a mut [Option<Cotangent<'b, T>>],
+}
+
+/// The numbers of one structured op: what its [`Rule`] leaves to an element type.
+pub trait Kernels<T: Functions> {
+    /// Computes the results. The arguments have passed `infer`; what fails here fails because of values.
+    fn forward(&self, _x: &[Input<'_, T>], _y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        unreachable!("an op without view and expansion has a forward")
+    }
+
+    /// The same as [`vjp`](Rule::vjp) on bare numbers, in place, for ops where that pays; `false` where it does not apply,
+    /// which shapes and attributes alone decide.
+    fn vjp_kernel(&self, _call: Adjoint<'_, '_, T>) -> bool {
+        false
+    }
+
+    /// Whether several cotangents at once, with an axis for them in front of every array, are better than one after the other.
+    fn takes_lead(&self) -> bool {
+        false
     }
 }
 

@@ -4,7 +4,6 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use smallvec::SmallVec;
 
-use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::op::table::{tuned_table, unary_table};
@@ -15,8 +14,9 @@ use crate::var::Var;
 use crate::words::*;
 
 /// A node of the tape, or a literal that has not been recorded (and mostly never will).
-pub struct Term<'r, T: Functions> {
-    tape: &'r dyn Record<T>,
+#[derive(Clone, Copy)]
+pub struct Term<'r> {
+    tape: &'r dyn Record,
     kind: Kind,
 }
 
@@ -26,21 +26,14 @@ enum Kind {
     Literal(f64),
 }
 
-impl<T: Functions> Clone for Term<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T: Functions> Copy for Term<'_, T> {}
-
 type Plain = Number<f64, SCALAR>;
 
-impl<'r, T: Functions> Term<'r, T> {
-    pub fn new(tape: &'r dyn Record<T>, v: Var) -> Self {
+impl<'r> Term<'r> {
+    pub fn new(tape: &'r dyn Record, v: Var) -> Self {
         Term { tape, kind: Kind::Node(v) }
     }
 
-    pub fn tape(self) -> &'r dyn Record<T> {
+    pub fn tape(self) -> &'r dyn Record {
         self.tape
     }
 
@@ -181,7 +174,7 @@ pub fn signed(values: &[usize]) -> Axes {
     values.iter().map(|&v| v as isize).collect()
 }
 
-impl<T: Functions> Add for Term<'_, T> {
+impl Add for Term<'_> {
     type Output = Self;
     fn add(self, other: Self) -> Self {
         match (self.kind, other.kind) {
@@ -194,7 +187,7 @@ impl<T: Functions> Add for Term<'_, T> {
     }
 }
 
-impl<T: Functions> Sub for Term<'_, T> {
+impl Sub for Term<'_> {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
         match (self.kind, other.kind) {
@@ -206,7 +199,7 @@ impl<T: Functions> Sub for Term<'_, T> {
     }
 }
 
-impl<T: Functions> Mul for Term<'_, T> {
+impl Mul for Term<'_> {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
         match (self.kind, other.kind) {
@@ -221,7 +214,7 @@ impl<T: Functions> Mul for Term<'_, T> {
     }
 }
 
-impl<T: Functions> Div for Term<'_, T> {
+impl Div for Term<'_> {
     type Output = Self;
     fn div(self, other: Self) -> Self {
         match (self.kind, other.kind) {
@@ -234,7 +227,7 @@ impl<T: Functions> Div for Term<'_, T> {
     }
 }
 
-impl<T: Functions> Neg for Term<'_, T> {
+impl Neg for Term<'_> {
     type Output = Self;
     fn neg(self) -> Self {
         self.unary(Unary::Neg)
@@ -243,12 +236,12 @@ impl<T: Functions> Neg for Term<'_, T> {
 
 macro_rules! unary_terms {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl<T: Functions> UnaryWords for Term<'_, T> { $(fn $name(self) -> Self { self.unary(Unary::$Variant) })* }
+        impl UnaryWords for Term<'_> { $(fn $name(self) -> Self { self.unary(Unary::$Variant) })* }
     };
 }
 macro_rules! tuned_terms {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl<T: Functions> TunedWords for Term<'_, T> {
+        impl TunedWords for Term<'_> {
             $(fn $name(self, p: Params) -> Self { self.tuned(Tuned::$Variant, p) })*
         }
     };
@@ -256,7 +249,7 @@ macro_rules! tuned_terms {
 unary_table!(unary_terms);
 tuned_table!(tuned_terms);
 
-impl<T: Functions> BinaryWords for Term<'_, T> {
+impl BinaryWords for Term<'_> {
     fn pow(self, other: Self) -> Self {
         self.binary(Binary::Pow, other)
     }
@@ -286,7 +279,7 @@ impl<T: Functions> BinaryWords for Term<'_, T> {
     }
 }
 
-impl<T: Functions> Words for Term<'_, T> {
+impl Words for Term<'_> {
     type Mask = Self;
     fn lit(self, value: f64) -> Self {
         self.literal(value)

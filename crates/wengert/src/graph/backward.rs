@@ -159,7 +159,7 @@ impl<T: Engine> Graph<T> {
                 (0..2).filter(|&k| needs(k)).map(|k| parents[k]).collect()
             }
             Kind::Call => match &tape.calls[node.a as usize].op {
-                Operation::Op(op) if ops::rule::<T>(op).is_linear() => {
+                Operation::Op(op) if ops::rule(op).is_linear() => {
                     parents.iter().copied().filter(|&p| tape.nodes[p].dtype() != Dtype::Real).collect()
                 }
                 _ => parents.into(),

@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::graph::tape::Operation;
 use crate::memory::Loan;
 use crate::ops;
-use crate::rule::{self, Cotangent, Input};
+use crate::rule::{self, Adjoint, Cotangent, Input, Kernels};
 use crate::shape::Shape;
 use crate::term::Term;
 use crate::var::Var;
@@ -23,7 +23,7 @@ impl<T: Engine> Graph<T> {
         let node = tape.nodes[id];
         let call = &tape.calls[node.a as usize];
         if let Operation::Op(op) = &call.op {
-            let rule = ops::rule::<T>(op);
+            let rule = ops::rule(op);
             if rule.keeps_order() {
                 self.sweep.hand_back(tape, id, &node);
                 return Ok(());
@@ -52,8 +52,7 @@ impl<T: Engine> Graph<T> {
         let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
         let done = match &operation {
             Operation::Op(op) if !repeats(&parents) => {
-                let rule = ops::rule::<T>(op);
-                self.sweep_kernel(rule, &parents, &results, &needs, &y_bars, &shapes)
+                self.sweep_kernel(ops::kernels(op), &parents, &results, &needs, &y_bars, &shapes)
             }
             _ => false,
         };
@@ -74,7 +73,7 @@ impl<T: Engine> Graph<T> {
     /// The direct kernel of a rule, where it has one.
     fn sweep_kernel(
         &mut self,
-        rule: &dyn rule::Rule<T>,
+        kernels: &dyn Kernels<T>,
         parents: &[usize],
         results: &[usize],
         needs: &[bool],
@@ -82,10 +81,6 @@ impl<T: Engine> Graph<T> {
         shapes: &[Shape],
     ) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
-        let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
-        let y: SmallVec<[Input<'_, T>; 8]> = results.iter().map(|&r| tape.input(memory, r)).collect();
-        let views: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> =
-            y_bars.iter().zip(shapes).map(|(loan, shape)| loan.as_ref().map(|l| l.view(shape))).collect();
         let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
         for (&parent, &needed) in parents.iter().zip(needs) {
             let node = tape.nodes[parent];
@@ -97,6 +92,10 @@ impl<T: Engine> Graph<T> {
             });
         }
         let done = {
+            let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
+            let y: SmallVec<[Input<'_, T>; 8]> = results.iter().map(|&r| tape.input(memory, r)).collect();
+            let y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> =
+                y_bars.iter().zip(shapes).map(|(loan, shape)| loan.as_ref().map(|l| l.view(shape))).collect();
             let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
             for (slot, &parent) in loans.iter_mut().zip(parents) {
                 x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
@@ -104,7 +103,7 @@ impl<T: Engine> Graph<T> {
                     accumulate: *held,
                 }));
             }
-            rule.vjp_kernel(&x, &y, &views, &mut x_bar)
+            kernels.vjp_kernel(Adjoint { lead: &[], x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
         };
         for (slot, &parent) in loans.into_iter().zip(parents) {
             let node = tape.nodes[parent];
@@ -192,13 +191,13 @@ impl<T: Engine> Graph<T> {
         let (args, ys) = (handles(parents), handles(results));
         match operation {
             Operation::Op(op) => {
-                let terms = |vars: &[Var]| -> SmallVec<[Term<'_, T>; 8]> {
+                let terms = |vars: &[Var]| -> SmallVec<[Term<'_>; 8]> {
                     vars.iter().map(|&v| Term::new(self, v)).collect()
                 };
                 let (args, results) = (terms(&args), terms(&ys));
-                let y_bar: SmallVec<[Option<Term<'_, T>>; 8]> =
+                let y_bar: SmallVec<[Option<Term<'_>>; 8]> =
                     y_bars.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
-                let (call, rule) = (rule::Call { args: &args, results: &results, needs }, ops::rule::<T>(op));
+                let (call, rule) = (rule::Call { args: &args, results: &results, needs }, ops::rule(op));
                 rule.check_vjp(&call, &y_bar).map_err(|r| self.error(r, op.name(), &handles(parents)))?;
                 let cotangents = rule.vjp(&call, &y_bar);
                 Ok(cotangents.into_iter().map(|term| term.map(Term::var)).collect())

@@ -14,7 +14,7 @@ use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Lengths, Operation};
 use crate::memory::Loan;
-use crate::rule::{Dtype, Record};
+use crate::rule::Dtype;
 use crate::shape::Shape;
 use crate::var::Var;
 

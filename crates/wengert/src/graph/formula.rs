@@ -313,7 +313,7 @@ impl<T: Engine> Graph<T> {
 
     /// The last step of the formula at node `id`, recorded anew, and its total if it has one: an equal of the node that
     /// ops by ops lead to.
-    pub(crate) fn unfolded(&self, id: usize) -> Term<'_, T> {
+    pub(crate) fn unfolded(&self, id: usize) -> Term<'_> {
         let steps = self.steps_of(id);
         let last = Term::new(self, steps[steps.len() - 1]);
         match self.with_tape(|tape| tape.formulas[tape.nodes[id].a as usize].total) {

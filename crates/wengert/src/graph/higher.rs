@@ -108,7 +108,7 @@ impl<T: Engine> Graph<T> {
         result
     }
 
-    pub(crate) fn term(&self, id: usize) -> Term<'_, T> {
+    pub(crate) fn term(&self, id: usize) -> Term<'_> {
         Term::new(self, self.with_tape(|t| t.handle(id)))
     }
 
@@ -122,7 +122,7 @@ impl<T: Engine> Graph<T> {
         }
         let Some(y_bar) = stretch.get(id) else { return Ok(()) };
         let y_bar = Term::new(self, y_bar);
-        let add = |parent: usize, partial: Term<'_, T>, stretch: &mut Stretch| {
+        let add = |parent: usize, partial: Term<'_>, stretch: &mut Stretch| {
             self.contribute(parent, y_bar * partial, stretch);
         };
         match node.kind {
@@ -193,7 +193,7 @@ impl<T: Engine> Graph<T> {
         })
     }
 
-    fn contribute(&self, parent: usize, term: Term<'_, T>, stretch: &mut Stretch) {
+    fn contribute(&self, parent: usize, term: Term<'_>, stretch: &mut Stretch) {
         let shape = self.with_tape(|t| t.shape(parent).clone());
         let term = unbroadcast(term, &shape);
         let sum = match stretch.get(parent) {

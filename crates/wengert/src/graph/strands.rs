@@ -11,7 +11,7 @@ use crate::graph::sweep::Strands;
 use crate::graph::tape::{Kind, Operation};
 use crate::memory::Loan;
 use crate::ops;
-use crate::rule::{Cotangent, Input, Rule};
+use crate::rule::{Adjoint, Cotangent, Input, Kernels};
 use crate::shape::{Layout, Shape};
 
 /// Elements of an argument from which an op that only moves elements is swept strand by strand, though its result is a
@@ -91,7 +91,7 @@ impl<T: Engine> Graph<T> {
         }
         if let Operation::Op(op) = &operation {
             let pool = &mut self.sweep.pool;
-            let rule = ops::rule::<T>(op);
+            let rule = ops::rule(op);
             let apart = distinct(&parents).len() == parents.len();
             if rule.keeps_order() {
                 if let Some(y_bar) = strands.take(pool, &node) {
@@ -122,7 +122,7 @@ impl<T: Engine> Graph<T> {
             if node.is_lane() && !sparse && self.sweep_number(strands, id, true).is_ok() {
                 return Ok(());
             }
-            if apart && self.sweep_kernel_of_strands(strands, rule, id, &parents) {
+            if apart && self.sweep_kernel_of_strands(strands, ops::kernels(op), id, &parents) {
                 return Ok(());
             }
         }
@@ -133,14 +133,12 @@ impl<T: Engine> Graph<T> {
     fn sweep_kernel_of_strands(
         &mut self,
         strands: &mut Strands<T>,
-        rule: &dyn Rule<T>,
+        kernels: &dyn Kernels<T>,
         id: usize,
         parents: &[usize],
     ) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
         let (count, results) = (strands.count(), tape.results_of(id));
-        let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
-        let y: SmallVec<[Input<'_, T>; 8]> = results.clone().map(|r| tape.input(memory, r)).collect();
         let mut y_bars: SmallVec<[Option<Loan>; 8]> = SmallVec::new();
         for result in results.clone() {
             y_bars.push(strands.take(&mut sweep.pool, &tape.nodes[result]));
@@ -159,7 +157,9 @@ impl<T: Engine> Graph<T> {
         // All strands, or the `k`-th.
         let mut run = |k: Option<usize>| {
             let part = |len: usize| k.map_or(0..count * len, |k| k * len..(k + 1) * len);
-            let views: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> = y_bars
+            let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
+            let y: SmallVec<[Input<'_, T>; 8]> = results.clone().map(|r| tape.input(memory, r)).collect();
+            let y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> = y_bars
                 .iter()
                 .zip(results.clone())
                 .map(|(loan, id)| {
@@ -168,21 +168,20 @@ impl<T: Engine> Graph<T> {
                     Some(ArrayViewD::from_shape(IxDyn(&of(k, id)), slice).expect("as long as its shape says"))
                 })
                 .collect();
-            let mut bars: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
+            let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
             for (loan, &id) in x_bars.iter_mut().zip(parents) {
                 let len = tape.entry(id).len;
-                bars.push(loan.as_mut().map(|(loan, held)| {
+                x_bar.push(loan.as_mut().map(|(loan, held)| {
                     let slice = &mut loan.slice_mut::<T>(count * len)[part(len)];
                     let array = ArrayViewMutD::from_shape(IxDyn(&of(k, id)), slice);
                     Cotangent { array: array.expect("as long as its shape says"), accumulate: *held }
                 }));
             }
-            match k {
-                None => rule.vjp_kernel_of(count, &x, &y, &views, &mut bars),
-                Some(_) => rule.vjp_kernel(&x, &y, &views, &mut bars),
-            }
+            let all = [count];
+            let lead = if k.is_none() { &all[..] } else { &[] };
+            kernels.vjp_kernel(Adjoint { lead, x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
         };
-        let done = run(None) || (0..count).all(|k| run(Some(k)));
+        let done = (kernels.takes_lead() && run(None)) || (0..count).all(|k| run(Some(k)));
         for (slot, &parent) in x_bars.into_iter().zip(parents) {
             let node = tape.nodes[parent];
             match slot {

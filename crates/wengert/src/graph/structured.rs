@@ -78,7 +78,7 @@ impl<T: Engine> Graph<T> {
         }
     }
 
-    fn record_structured(&self, op: &Op, rule: &dyn Rule<T>, args: &[Var]) -> Result<Vars, Refusal> {
+    fn record_structured(&self, op: &Op, rule: &dyn Rule, args: &[Var]) -> Result<Vars, Refusal> {
         let ids = self.resolve_all(args)?;
         let shapes = self.arguments(&ids);
         let specs = rule.infer(&shapes)?;
@@ -91,7 +91,7 @@ impl<T: Engine> Graph<T> {
         if let Some(vars) = self.expand(rule, args)? {
             return Ok(vars);
         }
-        let result = self.compute(&ids, &specs, |x, y| rule.forward(x, y));
+        let result = self.compute(&ids, &specs, |x, y| ops::kernels(op).forward(x, y));
         let stored = result.inspect_err(|_| self.tape.borrow_mut().truncate(&self.memory, &to))?;
         let mut tape = self.tape.borrow_mut();
         let marks =
@@ -102,14 +102,14 @@ impl<T: Engine> Graph<T> {
         Ok(vars)
     }
 
-    fn expand(&self, rule: &dyn Rule<T>, args: &[Var]) -> Result<Option<Vars>, Refusal> {
-        let terms: SmallVec<[Term<'_, T>; 8]> = args.iter().map(|&v| Term::new(self, v)).collect();
+    fn expand(&self, rule: &dyn Rule, args: &[Var]) -> Result<Option<Vars>, Refusal> {
+        let terms: SmallVec<[Term<'_>; 8]> = args.iter().map(|&v| Term::new(self, v)).collect();
         rule.check(&terms)?;
         let results = rule.expand(&terms);
         Ok(results.map(|results| results.into_iter().map(Term::var).collect()))
     }
 
-    fn record_view(&self, op: &Op, rule: &dyn Rule<T>, id: usize) -> Option<Vars> {
+    fn record_view(&self, op: &Op, rule: &dyn Rule, id: usize) -> Option<Vars> {
         let mut tape = self.tape.borrow_mut();
         let node = tape.nodes[id];
         let (layout, offset) = rule.view(&tape.entry(id).layout)?;
@@ -242,6 +242,14 @@ impl<T: Engine> Graph<T> {
         zeros
     }
 
+    /// The value of a real node that is known to be one.
+    pub(crate) fn value_of(&self, v: Var) -> ArrayViewD<'_, T> {
+        self.settle(v.id);
+        let tape = self.tape.borrow();
+        let node = tape.nodes[v.id];
+        self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(v.id).layout)
+    }
+
     pub(crate) fn with_tape<R>(&self, f: impl FnOnce(&Tape<T>) -> R) -> R {
         f(&self.tape.borrow())
     }
@@ -259,7 +267,7 @@ fn shaped<'a, A>(slice: &'a mut [A], shape: &[usize]) -> ArrayViewMutD<'a, A> {
     ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
 }
 
-impl<T: Engine> Record<T> for Graph<T> {
+impl<T: Engine> Record for Graph<T> {
     fn apply(&self, op: &Op, args: &[Var]) -> SmallVec<[Var; 6]> {
         match self.record(op, args) {
             Ok(vars) => vars,
@@ -293,10 +301,11 @@ impl<T: Engine> Record<T> for Graph<T> {
         self.tape.borrow().nodes[v.id].dtype()
     }
 
-    fn value_of(&self, v: Var) -> ArrayViewD<'_, T> {
-        self.settle(v.id);
-        let tape = self.tape.borrow();
-        let node = tape.nodes[v.id];
-        self.memory.slab.view(tape.place(&self.memory, &node), &tape.entry(v.id).layout)
+    fn numbers_of(&self, v: Var) -> ArrayD<f64> {
+        self.value_of(v).map(|x| x.as_f64())
+    }
+
+    fn epsilon(&self) -> f64 {
+        T::epsilon().as_f64()
     }
 }

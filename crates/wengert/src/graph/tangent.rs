@@ -77,7 +77,7 @@ impl<T: Engine> Graph<T> {
         let node = self.node(id);
         let dot = |p: u32| stretch.get(p as usize).map(|v| Term::new(self, v));
         let shape = self.with_tape(|t| t.shape_or_empty(id));
-        let fit = |term: Term<'_, T>| Some(term.broadcast_to(&shape).var());
+        let fit = |term: Term<'_>| Some(term.broadcast_to(&shape).var());
         match node.kind {
             Kind::Unary(op) => {
                 let Some(x_dot) = dot(node.a) else { return Ok(()) };
@@ -159,7 +159,7 @@ impl<T: Engine> Graph<T> {
         x_dots: &[Option<Var>],
         wanted: &[bool],
     ) -> Result<Option<SmallVec<[Option<Var>; 8]>>> {
-        let rule = ops::rule::<T>(op);
+        let rule = ops::rule(op);
         if rule.is_linear() {
             let with_dots: SmallVec<[Var; 8]> = parents
                 .iter()
@@ -172,9 +172,9 @@ impl<T: Engine> Graph<T> {
                 .collect();
             return Ok(Some(self.apply(op, &with_dots).into_iter().map(Some).collect()));
         }
-        let args: SmallVec<[Term<'_, T>; 8]> = parents.iter().map(|&p| self.term(p)).collect();
-        let ys: SmallVec<[Term<'_, T>; 8]> = results.iter().map(|&r| self.term(r)).collect();
-        let dots: SmallVec<[Option<Term<'_, T>>; 8]> =
+        let args: SmallVec<[Term<'_>; 8]> = parents.iter().map(|&p| self.term(p)).collect();
+        let ys: SmallVec<[Term<'_>; 8]> = results.iter().map(|&r| self.term(r)).collect();
+        let dots: SmallVec<[Option<Term<'_>>; 8]> =
             x_dots.iter().map(|v| v.map(|v| Term::new(self, v))).collect();
         let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         let call = Call { args: &args, results: &ys, needs: &needs };
@@ -183,9 +183,8 @@ impl<T: Engine> Graph<T> {
             self.error(refusal, op.name(), &handles)
         })?;
         let Some(y_dots) = rule.jvp(&call, &dots) else { return Ok(None) };
-        let fit = |(t, &r): (Term<'_, T>, &usize)| {
-            Some(t.broadcast_to(&self.with_tape(|t| t.shape(r).clone())).var())
-        };
+        let fit =
+            |(t, &r): (Term<'_>, &usize)| Some(t.broadcast_to(&self.with_tape(|t| t.shape(r).clone())).var());
         Ok(Some(y_dots.into_iter().zip(results).map(fit).collect()))
     }
 
@@ -205,9 +204,9 @@ impl<T: Engine> Graph<T> {
         let seeds: SmallVec<[Option<Var>; 8]> = results.iter().zip(wanted).map(seed).collect();
         let needs: SmallVec<[bool; 8]> = x_dots.iter().map(Option::is_some).collect();
         // Also under no_grad: the seeds are differentiated at once, and what that gives is not differentiable.
-        let inner = self.with_grad(|g| -> Result<Option<Term<'_, T>>> {
+        let inner = self.with_grad(|g| -> Result<Option<Term<'_>>> {
             let bars = g.record_vjp(operation, parents, results, &needs, &seeds)?;
-            let mut inner: Option<Term<'_, T>> = None;
+            let mut inner: Option<Term<'_>> = None;
             for (bar, x_dot) in bars.iter().zip(x_dots) {
                 let (Some(bar), Some(x_dot)) = (bar, x_dot) else { continue };
                 let bar = unbroadcast(Term::new(self, *bar), &self.shape_of(*x_dot));

@@ -1,6 +1,6 @@
 //! The diagonal of two axes as a view, and its adjoint: what a repeated index of an einsum means.
 
-use ndarray::{ArrayViewD, Axis};
+use ndarray::Axis;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -23,7 +23,7 @@ fn descending(axis0: usize, axis1: usize, ndim: usize) -> Result<[usize; 2], Ref
     Ok([high, low])
 }
 
-impl<T: Functions> Rule<T> for Diagonal {
+impl Rule for Diagonal {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
         let lengths = descending(self.axis0, self.axis1, shape.len())?.map(|axis| shape.remove(axis));
@@ -43,19 +43,19 @@ impl<T: Functions> Rule<T> for Diagonal {
         layout.strides.push(step);
         Some((layout, 0))
     }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let adjoint = DiagonalInto { axis0: self.axis0, axis1: self.axis1 };
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Diagonal {
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let shown = Rule::<T>::view(self, &Layout::contiguous(x_bar.array.shape()));
+        let shown = Rule::view(self, &Layout::contiguous(x_bar.array.shape()));
         let (Some(y_bar), Some((shown, _))) = (y_bar.as_slice(), shown) else { return false };
         if !x_bar.accumulate {
             x_bar.array.fill(T::zero());
@@ -63,12 +63,9 @@ impl<T: Functions> Rule<T> for Diagonal {
         scatter_add(x_bar.slice(), &Walk::new(&shown.shape, &shown.strides), 0, y_bar);
         true
     }
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for DiagonalInto {
+impl Rule for DiagonalInto {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
         let Some(n) = shape.pop() else {
@@ -79,6 +76,16 @@ impl<T: Functions> Rule<T> for DiagonalInto {
         shape.insert(high, n);
         one(shape)
     }
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let adjoint = Diagonal { axis0: self.axis0, axis1: self.axis1 };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for DiagonalInto {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (x, mut y) = (x[0].real(), y[0].real());
         let [high, low] = descending(self.axis0, self.axis1, y.ndim())?;
@@ -88,12 +95,5 @@ impl<T: Functions> Rule<T> for DiagonalInto {
             plane.index_axis_mut(Axis(low), i).assign(&x);
         }
         Ok(())
-    }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let adjoint = Diagonal { axis0: self.axis0, axis1: self.axis1 };
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }

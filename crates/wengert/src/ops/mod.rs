@@ -23,12 +23,24 @@ mod testing;
 
 use crate::kernel::functions::Functions;
 use crate::op::{Op, with_structured};
-use crate::rule::Rule;
+use crate::rule::{Kernels, Rule};
+
+/// The structured op itself, as its rule or as its kernels.
+macro_rules! itself {
+    ($op:expr) => {
+        match $op {
+            Op::Compare(op) => op,
+            _ => with_structured!($op, op => op, else unreachable!("elementwise ops have rows, not rules")),
+        }
+    };
+}
 
 /// The rule of a structured op.
-pub fn rule<T: Functions>(op: &Op) -> &dyn Rule<T> {
-    match op {
-        Op::Compare(rule) => rule,
-        _ => with_structured!(op, rule => rule, else unreachable!("elementwise ops have rows, not rules")),
-    }
+pub fn rule(op: &Op) -> &dyn Rule {
+    itself!(op)
+}
+
+/// The kernels of a structured op.
+pub fn kernels<T: Functions>(op: &Op) -> &dyn Kernels<T> {
+    itself!(op)
 }

@@ -102,7 +102,7 @@ pub trait Moving {
     }
 
     /// The cotangent of an argument of shape `x`.
-    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.reshape(x)
     }
 
@@ -125,7 +125,7 @@ pub trait Moving {
 
 /// The rules of ops that are [`Moving`].
 macro_rules! moving_rules {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
             let (shape, dtype) = single(args)?;
             moved(self.lengths(shape)?, dtype)
@@ -133,28 +133,25 @@ macro_rules! moving_rules {
         fn view(&self, x: &Layout) -> Option<(Layout, isize)> {
             self.layout(x)
         }
-        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-            every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
-            Ok(())
-        }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
             let shape = call.args[0].shape();
             Cotangents::from_elem(y_bar[0].map(|y_bar| self.adjoint(&shape, y_bar)), 1)
-        }
-        fn vjp_kernel(
-            &self,
-            _x: &[Input<'_, T>],
-            _y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
-            self.pour_back(y_bar, x_bar)
         }
         fn keeps_order(&self) -> bool {
             Moving::keeps_order(self)
         }
         fn is_linear(&self) -> bool {
             true
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
+        fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+            every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
+            Ok(())
+        }
+        fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+            self.pour_back(y_bar, x_bar)
         }
     })* };
 }

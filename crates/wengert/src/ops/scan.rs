@@ -43,15 +43,12 @@ fn forward<T: Functions>(
     Ok(())
 }
 
-impl<T: Functions> Rule<T> for CumSum {
+impl Rule for CumSum {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, self.axis, self.reverse, |a, b| a + b)
-    }
     /// The running sum of `y_bar` from the other end.
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let op = CumSum { axis: self.axis, reverse: !self.reverse };
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(op, &[])), 1)
     }
@@ -60,37 +57,47 @@ impl<T: Functions> Rule<T> for CumSum {
     }
 }
 
+impl<T: Functions> Kernels<T> for CumSum {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, self.reverse, |a, b| a + b)
+    }
+}
+
 impl CumProd {
     /// The products of the elements before each one.
-    fn before<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+    fn before<'r>(&self, x: Term<'r>) -> Term<'r> {
         x.apply(self.recurrence(x, false, 1.0), &[])
     }
-    fn recurrence<T: Functions>(&self, x: Term<'_, T>, reverse: bool, first: f64) -> Recurrence {
+    fn recurrence(&self, x: Term<'_>, reverse: bool, first: f64) -> Recurrence {
         let axis = axis(self.axis, x.ndim()).expect("the axis has passed `infer`");
         Recurrence { axis, reverse, first }
     }
 }
 
-impl<T: Functions> Rule<T> for CumProd {
+impl Rule for CumProd {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, self.axis, false, |a, b| a * b)
-    }
     /// `x_bar_k = p_k s_k` with the products `p` of the elements before, and `s_k = y_bar_k + x_{k+1} s_{k+1}`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, y_bar) = (call.args[0], y_bar[0].expect("one result"));
         let behind = x.apply(self.recurrence(x, true, 0.0), &[x * y_bar]);
         Cotangents::from_elem(Some(self.before(x) * (y_bar + behind)), 1)
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    /// `y_dot_k = p_k x_dot_k + x_k y_dot_{k-1}`
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        let x = call.args[0];
+        let own = self.before(x) * x_dot[0]?;
+        let previous = x.apply(self.recurrence(x, false, 0.0), &[own]);
+        Some(Terms::from_elem(own + x * previous, 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for CumProd {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, false, |a, b| a * b)
+    }
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
         let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
@@ -102,45 +109,34 @@ impl<T: Functions> Rule<T> for CumProd {
         });
         true
     }
-    /// `y_dot_k = p_k x_dot_k + x_k y_dot_{k-1}`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        let x = call.args[0];
-        let own = self.before(x) * x_dot[0]?;
-        let previous = x.apply(self.recurrence(x, false, 0.0), &[own]);
-        Some(Terms::from_elem(own + x * previous, 1))
-    }
 }
 
 impl LogCumSumExp {
     /// `e^(a - b)` for `a <= b`, 1 also where both are infinite.
-    fn share<'r, T: Functions>(a: Term<'r, T>, b: Term<'r, T>) -> Term<'r, T> {
+    fn share<'r>(a: Term<'r>, b: Term<'r>) -> Term<'r> {
         select(a.eq(b), a.lit(0.0), a - b).exp()
     }
 
     /// `e^(y_k - y_{k+1})` at each `k` (1 at the last one): how the weights of what came before shrink.
-    fn shrinking<'r, T: Functions>(&self, y: Term<'r, T>) -> Term<'r, T> {
+    fn shrinking<'r>(&self, y: Term<'r>) -> Term<'r> {
         let along = axis(self.axis, y.ndim()).expect("the axis has passed `infer`");
         let n = y.shape()[along];
         let (last, rest) = (y.slice(along, n.saturating_sub(1), n), y.slice(along, 1.min(n), n));
         LogCumSumExp::share(y, rest.apply(Concat { axis: self.axis }, &[last]))
     }
 
-    fn recurrence<T: Functions>(&self, x: Term<'_, T>, reverse: bool) -> Recurrence {
+    fn recurrence(&self, x: Term<'_>, reverse: bool) -> Recurrence {
         let axis = axis(self.axis, x.ndim()).expect("the axis has passed `infer`");
         Recurrence { axis, reverse, first: 0.0 }
     }
 }
 
-impl<T: Functions> Rule<T> for LogCumSumExp {
+impl Rule for LogCumSumExp {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let join = |a: T, b: T| binary_primal(Binary::LogAddExp, Number::<T, SCALAR>(a), Number(b)).0;
-        forward(x, y, self.axis, false, join)
-    }
     /// `x_bar_k = e^(x_k - y_k) s_k` with `s_k = y_bar_k + e^(y_k - y_{k+1}) s_{k+1}`: no exponent is positive.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, y, y_bar) = (call.args[0], call.results[0], y_bar[0].expect("one result"));
         let shrinking = self.shrinking(y);
         let y_bar = y_bar.broadcast_to(&y.shape());
@@ -148,7 +144,7 @@ impl<T: Functions> Rule<T> for LogCumSumExp {
         Cotangents::from_elem(Some(LogCumSumExp::share(x, y) * (y_bar + shrinking * behind)), 1)
     }
     /// `y_dot_k = e^(x_k - y_k) x_dot_k + e^(y_{k-1} - y_k) y_dot_{k-1}`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (x, y) = (call.args[0], call.results[0]);
         let own = LogCumSumExp::share(x, y) * x_dot[0]?;
         let shrinking = self.shrinking(y);
@@ -157,7 +153,14 @@ impl<T: Functions> Rule<T> for LogCumSumExp {
     }
 }
 
-impl<T: Functions> Rule<T> for Recurrence {
+impl<T: Functions> Kernels<T> for LogCumSumExp {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let join = |a: T, b: T| binary_primal(Binary::LogAddExp, Number::<T, SCALAR>(a), Number(b)).0;
+        forward(x, y, self.axis, false, join)
+    }
+}
+
+impl Rule for Recurrence {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 2], 1)?;
         axis(self.axis as isize, shapes[0].len())?;
@@ -168,19 +171,8 @@ impl<T: Functions> Rule<T> for Recurrence {
         one(shapes[0].into())
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let views: [Option<ArrayViewD<'_, T>>; 2] = [0, 1].map(|k| x.get(k).map(Input::real));
-        let rows: [Option<CowArray<'_, T, IxDyn>>; 2] =
-            [0, 1].map(|k| views[k].as_ref().map(|x| x.as_standard_layout()));
-        let [a, b] = [0, 1].map(|k| rows[k].as_ref().and_then(|x| x.as_slice()));
-        let (n, inner) = around(x[0].real().shape(), self.axis);
-        let a = a.expect("given, and in standard layout");
-        scan::recurrence(a, b, n, inner, self.reverse, T::of(self.first), y[0].slice());
-        Ok(())
-    }
-
     /// With `w` the recurrence from the other end over `a` and `e_bar`: `a_bar = w e`, `b_bar = w`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, e_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, e_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (a, e, e_bar) = (call.args[0], call.results[0], e_bar[0].expect("one result"));
         let back = Recurrence { axis: self.axis, reverse: !self.reverse, first: 0.0 };
         let w = a.apply(back, &[e_bar.broadcast_to(&a.shape())]);
@@ -192,7 +184,7 @@ impl<T: Functions> Rule<T> for Recurrence {
     }
 
     /// `e_dot_{k+1} = a_k e_dot_k + (a_dot_k e_k + b_dot_k)`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (a, e) = (call.args[0], call.results[0]);
         let from_a = x_dot[0].map(|a_dot| a_dot * e);
         let from_b = x_dot.get(1).copied().flatten();
@@ -202,6 +194,19 @@ impl<T: Functions> Rule<T> for Recurrence {
         };
         let same = Recurrence { first: 0.0, ..self.clone() };
         Some(Terms::from_elem(a.apply(same, &[source]), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for Recurrence {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let views: [Option<ArrayViewD<'_, T>>; 2] = [0, 1].map(|k| x.get(k).map(Input::real));
+        let rows: [Option<CowArray<'_, T, IxDyn>>; 2] =
+            [0, 1].map(|k| views[k].as_ref().map(|x| x.as_standard_layout()));
+        let [a, b] = [0, 1].map(|k| rows[k].as_ref().and_then(|x| x.as_slice()));
+        let (n, inner) = around(x[0].real().shape(), self.axis);
+        let a = a.expect("given, and in standard layout");
+        scan::recurrence(a, b, n, inner, self.reverse, T::of(self.first), y[0].slice());
+        Ok(())
     }
 }
 

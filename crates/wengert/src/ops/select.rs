@@ -19,17 +19,10 @@ fn operand<'a, A: Plain>(x: &'a ArrayViewD<'_, A>, shape: &[usize]) -> Operand<'
     Operand { data, first, walk: Walk::new(x.shape(), x.strides()) }
 }
 
-impl<T: Functions> Rule<T> for Compare {
+impl Rule for Compare {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
-    }
-
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].mask());
-        let (a, b) = (operand(&a, y.shape()), operand(&b, y.shape()));
-        select::compare(*self, &a, &b, y.as_slice_mut().expect("results lie row-major without gaps"));
-        Ok(())
     }
 
     fn is_differentiable(&self) -> bool {
@@ -37,13 +30,28 @@ impl<T: Functions> Rule<T> for Compare {
     }
 }
 
-impl<T: Functions> Rule<T> for Logical {
+impl<T: Functions> Kernels<T> for Compare {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].mask());
+        let (a, b) = (operand(&a, y.shape()), operand(&b, y.shape()));
+        select::compare(*self, &a, &b, y.as_slice_mut().expect("results lie row-major without gaps"));
+        Ok(())
+    }
+}
+
+impl Rule for Logical {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let count = if self.kind == LogicalKind::Not { 1 } else { 2 };
         let shapes = expect(args, &[Dtype::Mask; 2][..count])?;
         Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
     }
 
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Functions> Kernels<T> for Logical {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (a, mut y) = (x[0].mask(), y[0].mask());
         let holds: fn(bool, bool) -> bool = match self.kind {
@@ -59,17 +67,30 @@ impl<T: Functions> Rule<T> for Logical {
         }
         Ok(())
     }
-
-    fn is_differentiable(&self) -> bool {
-        false
-    }
 }
 
-impl<T: Functions> Rule<T> for Where {
+impl Rule for Where {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(broadcast(expect(args, &[Dtype::Mask, Dtype::Real, Dtype::Real])?)?)
     }
 
+    /// The cotangent on the side taken, an exact 0 on the other.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (mask, y_bar) = (call.args[0], y_bar[0].expect("one result"));
+        let zero = y_bar.full(&[], 0.0);
+        let side = |k: usize, yes, no| call.needs[k].then(|| mask.apply(Where {}, &[yes, no]));
+        [None, side(1, y_bar, zero), side(2, zero, y_bar)].into_iter().collect()
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        let mask = call.args[0];
+        let zero = mask.full(&[], 0.0);
+        let side = |k: usize| x_dot[k].unwrap_or(zero);
+        Some(Terms::from_elem(mask.apply(Where {}, &[side(1), side(2)]), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for Where {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (mask, yes, no) = (x[0].mask(), x[1].real(), x[2].real());
         let shape = Shape::from_slice(y[0].real().shape());
@@ -78,21 +99,7 @@ impl<T: Functions> Rule<T> for Where {
         Ok(())
     }
 
-    /// The cotangent on the side taken, an exact 0 on the other.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (mask, y_bar) = (call.args[0], y_bar[0].expect("one result"));
-        let zero = y_bar.full(&[], 0.0);
-        let side = |k: usize, yes, no| call.needs[k].then(|| mask.apply(Where {}, &[yes, no]));
-        [None, side(1, y_bar, zero), side(2, zero, y_bar)].into_iter().collect()
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
         let broadcast = |bar: &Cotangent<'_, T>| bar.array.shape() != y_bar.shape();
         let (Some(elements), false) = (y_bar.as_slice(), x_bar.iter().flatten().any(broadcast)) else {
@@ -108,16 +115,9 @@ impl<T: Functions> Rule<T> for Where {
         }
         true
     }
-
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        let mask = call.args[0];
-        let zero = mask.full(&[], 0.0);
-        let side = |k: usize| x_dot[k].unwrap_or(zero);
-        Some(Terms::from_elem(mask.apply(Where {}, &[side(1), side(2)]), 1))
-    }
 }
 
-impl<T: Functions> Rule<T> for Detach {
+impl Rule for Detach {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         match args {
             [x] => Ok(Specs::from_elem(Spec { shape: x.shape.clone(), dtype: x.dtype }, 1)),
@@ -133,3 +133,5 @@ impl<T: Functions> Rule<T> for Detach {
         false
     }
 }
+
+impl<T: Functions> Kernels<T> for Detach {}

@@ -1,6 +1,6 @@
 //! Ops that only lay the axes of an array anew: strided views wherever one serves, of elements of every type.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArrayViewMutD, IxDyn};
 
 use super::moving::{Moving, every_dtype, moved, moving_rules, refill, single, viewed};
 use crate::broadcast::{Target, unbroadcast_into};
@@ -40,7 +40,7 @@ impl Moving for Permute {
     fn keeps_order(&self) -> bool {
         false
     }
-    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         let order = self.order(x.len()).expect("axes have passed `infer`");
         let mut inverse = order.clone();
         order.iter().enumerate().for_each(|(k, &from)| inverse[from] = k);
@@ -69,7 +69,7 @@ impl Moving for Transpose {
     fn keeps_order(&self) -> bool {
         false
     }
-    fn adjoint<'r, T: Functions>(&self, _x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, _x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.apply(self.clone(), &[])
     }
     fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
@@ -110,7 +110,7 @@ impl Moving for Reshape {
     }
 }
 
-impl<T: Functions> Rule<T> for BroadcastTo {
+impl Rule for BroadcastTo {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let lead = self.shape.len().wrapping_sub(shape.len());
@@ -126,25 +126,22 @@ impl<T: Functions> Rule<T> for BroadcastTo {
         Some((Layout { shape: self.shape.clone(), strides: x.broadcast_strides(&self.shape) }, 0))
     }
     /// The cotangent as it is: whoever called sums it back to the argument's shape.
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         Cotangents::from_elem(y_bar[0], 1)
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for BroadcastTo {
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let Some(data) = y_bar.as_slice() else { return false };
         let target = Target::new(x_bar.array.shape(), y_bar.shape());
         let operand = Operand { data, first: 0, walk: Walk::new(&[data.len()], &[1]) };
         let accumulate = x_bar.accumulate;
         unbroadcast_into(&operand, data.len(), &target, x_bar.slice(), accumulate);
-        true
-    }
-    fn is_linear(&self) -> bool {
         true
     }
 }

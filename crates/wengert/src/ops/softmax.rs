@@ -24,7 +24,7 @@ fn infer(args: &[Arg], along: isize) -> Result<Specs, Refusal> {
 }
 
 /// The sum along the axis, which is kept.
-fn sum<T: Functions>(x: Term<'_, T>, along: isize) -> Term<'_, T> {
+fn sum(x: Term<'_>, along: isize) -> Term<'_> {
     x.sum(&[axis(along, x.ndim()).expect("the axis has passed `infer`")], true)
 }
 
@@ -69,58 +69,52 @@ fn vjp_kernel<T: Functions>(
     true
 }
 
-impl<T: Functions> Rule<T> for Softmax {
+impl Rule for Softmax {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, self.axis, softmax::softmax, columns::softmax)
-    }
     /// `x_bar = y (y_bar - sum y y_bar)`
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (y, y_bar) = (call.results[0], y_bar[0].expect("one result"));
         Cotangents::from_elem(Some(y * (y_bar - sum(y * y_bar, self.axis))), 1)
     }
     /// The same: the derivative is symmetric.
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (y, x_dot) = (call.results[0], x_dot[0]?);
         Some(Terms::from_elem(y * (x_dot - sum(y * x_dot, self.axis)), 1))
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+}
+
+impl<T: Functions> Kernels<T> for Softmax {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, softmax::softmax, columns::softmax)
+    }
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         vjp_kernel(self.axis, y, y_bar, x_bar, (softmax::softmax_cotangent, columns::softmax_cotangent))
     }
 }
 
-impl<T: Functions> Rule<T> for LogSoftmax {
+impl Rule for LogSoftmax {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, self.axis, softmax::log_softmax, columns::log_softmax)
-    }
     /// `x_bar = y_bar - e^y sum y_bar`
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (y, y_bar) = (call.results[0], y_bar[0].expect("one result"));
         Cotangents::from_elem(Some(y_bar - y.exp() * sum(y_bar, self.axis)), 1)
     }
     /// `y_dot = x_dot - sum e^y x_dot`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (y, x_dot) = (call.results[0], x_dot[0]?);
         Some(Terms::from_elem(x_dot - sum(y.exp() * x_dot, self.axis), 1))
     }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+}
+
+impl<T: Functions> Kernels<T> for LogSoftmax {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, self.axis, softmax::log_softmax, columns::log_softmax)
+    }
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let kernels =
             (softmax::log_softmax_cotangent as Rows<T>, columns::log_softmax_cotangent as Columns<T>);
         vjp_kernel(self.axis, y, y_bar, x_bar, kernels)

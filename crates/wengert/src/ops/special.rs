@@ -41,28 +41,25 @@ fn constant(needs: &[bool], rule: &str) -> Result<(), Refusal> {
 }
 
 /// The cotangents of wanted arguments from their partials.
-fn cotangents<'r, T: Functions>(
-    call: &Call<'_, 'r, T>,
-    y_bar: &[Option<Term<'r, T>>],
-    partial: impl Fn(usize) -> Term<'r, T>,
-) -> Cotangents<'r, T> {
+fn cotangents<'r>(
+    call: &Call<'_, 'r>,
+    y_bar: &[Option<Term<'r>>],
+    partial: impl Fn(usize) -> Term<'r>,
+) -> Cotangents<'r> {
     let y_bar = y_bar[0].expect("one result");
     call.needs.iter().enumerate().map(|(k, &needed)| needed.then(|| y_bar * partial(k))).collect()
 }
 
-impl<T: Functions> Rule<T> for GammaIncDa {
+impl Rule for GammaIncDa {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, T::gammainc_da)
-    }
     /// By `x` it is the derivative of the density by `a`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (a, x) = (call.args[0], call.args[1]);
         cotangents(call, y_bar, |_| a.gammainc_dx(x) * a.log_digamma_gap(x))
     }
-    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+    fn check_vjp(&self, call: &Call<'_, '_>, _y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
         constant(
             &call.needs[..1],
             "the incomplete gamma function has no second derivative by its order; detach it",
@@ -70,14 +67,17 @@ impl<T: Functions> Rule<T> for GammaIncDa {
     }
 }
 
-impl<T: Functions> Rule<T> for PolygammaGap {
+impl<T: Functions> Kernels<T> for GammaIncDa {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, T::gammainc_da)
+    }
+}
+
+impl Rule for PolygammaGap {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, |a, b| a.polygamma_gap(b, self.n))
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (a, b, next) = (call.args[0], call.args[1], self.n + 1);
         cotangents(call, y_bar, |k| match k {
             0 => a.polygamma_gap(b, next),
@@ -86,31 +86,37 @@ impl<T: Functions> Rule<T> for PolygammaGap {
     }
 }
 
-impl<T: Functions> Rule<T> for BetaInc {
+impl<T: Functions> Kernels<T> for PolygammaGap {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, |a, b| a.polygamma_gap(b, self.n))
+    }
+}
+
+impl Rule for BetaInc {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, 3)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward3(x, y, T::betainc)
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         cotangents(call, y_bar, |_| call.args[0].apply(BetaIncDx {}, &call.args[1..]))
     }
-    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+    fn check_vjp(&self, call: &Call<'_, '_>, _y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
         let rule =
             "the incomplete beta function has a derivative by its last argument only; detach the others";
         constant(&call.needs[..2], rule)
     }
 }
 
-impl<T: Functions> Rule<T> for BetaIncDx {
+impl<T: Functions> Kernels<T> for BetaInc {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward3(x, y, T::betainc)
+    }
+}
+
+impl Rule for BetaIncDx {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, 3)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward3(x, y, T::betainc_dx)
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (a, b, x, y) = (call.args[0], call.args[1], call.args[2], call.results[0]);
         let one = x.lit(1.0);
         cotangents(call, y_bar, |k| match k {
@@ -121,19 +127,28 @@ impl<T: Functions> Rule<T> for BetaIncDx {
     }
 }
 
-impl<T: Functions> Rule<T> for Zeta {
+impl<T: Functions> Kernels<T> for BetaIncDx {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward3(x, y, T::betainc_dx)
+    }
+}
+
+impl Rule for Zeta {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, T::zeta)
-    }
     /// `-s zeta(s + 1, q)`
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (s, q) = (call.args[0], call.args[1]);
         cotangents(call, y_bar, |_| -(s * (s + s.lit(1.0)).apply(Zeta {}, &[q])))
     }
-    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+    fn check_vjp(&self, call: &Call<'_, '_>, _y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
         constant(&call.needs[..1], "zeta has a derivative by its last argument only; detach the exponent")
+    }
+}
+
+impl<T: Functions> Kernels<T> for Zeta {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward2(x, y, T::zeta)
     }
 }

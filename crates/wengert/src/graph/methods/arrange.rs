@@ -12,7 +12,7 @@ use crate::shape::{self, Shape};
 use crate::term::Term;
 use crate::var::Var;
 
-fn concat<'r, T: Engine>(xs: &[Term<'r, T>], axis: isize) -> Term<'r, T> {
+fn concat<'r>(xs: &[Term<'r>], axis: isize) -> Term<'r> {
     xs[0].apply(Concat { axis }, &xs[1..])
 }
 
@@ -112,7 +112,7 @@ impl<T: Engine> Graph<T> {
 
     /// The length of an axis that is to be taken apart.
     #[track_caller]
-    fn pieces_of(&self, op: &'static str, x: Term<'_, T>, pieces: usize, axis: isize) -> usize {
+    fn pieces_of(&self, op: &'static str, x: Term<'_>, pieces: usize, axis: isize) -> usize {
         let check = shape::axis(axis, x.ndim()).and_then(|along| match pieces {
             0 => Err(Refusal::new(ErrorKind::InvalidAttribute, "there must be one piece at least")),
             _ => Ok(x.shape()[along]),
@@ -154,7 +154,7 @@ impl<T: Engine> Graph<T> {
         }
         let swap = |k: usize| if indexing == Indexing::Xy && xs.len() > 1 && k < 2 { 1 - k } else { k };
         let lengths: Shape = (0..xs.len()).map(|k| terms[swap(k)].shape()[0]).collect();
-        let grid = |(k, x): (usize, Term<'_, T>)| {
+        let grid = |(k, x): (usize, Term<'_>)| {
             let mut along = Shape::from_elem(1, xs.len());
             along[swap(k)] = x.shape()[0];
             x.reshape(&along).apply(BroadcastTo { shape: lengths.clone() }, &[]).var()
@@ -215,7 +215,7 @@ impl<T: Engine> Graph<T> {
     }
 
     #[track_caller]
-    fn two_axes(&self, op: &'static str, x: Term<'_, T>, a: isize, b: isize, ndim: usize) -> [usize; 2] {
+    fn two_axes(&self, op: &'static str, x: Term<'_>, a: isize, b: isize, ndim: usize) -> [usize; 2] {
         let both = || {
             shape::axes(Some(&[a, b]), ndim)?;
             Ok([shape::axis(a, ndim)?, shape::axis(b, ndim)?])
@@ -265,7 +265,7 @@ impl<T: Engine> Graph<T> {
     /// Arrays of `least` axes or more (filled up in front), joined along axis 0, or 1 for `hstack` of matrices.
     #[track_caller]
     fn joined(&self, op: &'static str, xs: &[Var], least: usize) -> Var {
-        let mut terms: SmallVec<[Term<'_, T>; 4]> = SmallVec::new();
+        let mut terms: SmallVec<[Term<'_>; 4]> = SmallVec::new();
         for &x in xs {
             let x = self.term_of(op, x);
             terms.push((x.ndim()..least).fold(x, |x, _| x.unsqueeze(0)));

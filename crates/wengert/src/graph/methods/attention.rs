@@ -28,7 +28,7 @@ pub struct HeadWeights {
 
 impl<T: Engine> Graph<T> {
     #[track_caller]
-    fn projected(&self, x: Term<'_, T>, (weight, bias): (Var, Option<Var>)) -> Term<'_, T> {
+    fn projected(&self, x: Term<'_>, (weight, bias): (Var, Option<Var>)) -> Term<'_> {
         Term::new(self, self.linear(x.var(), weight, bias))
     }
 
@@ -67,7 +67,7 @@ impl<T: Engine> Graph<T> {
             self.projected(args[1], weights.key),
             self.projected(args[2], weights.value),
         ];
-        let width = |x: Term<'_, T>| x.shape()[x.ndim() - 1];
+        let width = |x: Term<'_>| x.shape()[x.ndim() - 1];
         let check = match projected.iter().find(|x| heads == 0 || width(**x) % heads != 0) {
             Some(x) => {
                 let rule = format!("{heads} heads do not divide the width {}", width(*x));
@@ -83,7 +83,7 @@ impl<T: Engine> Graph<T> {
             shape.insert(last, heads);
             x.reshape(&shape).apply(Transpose { axis0: -3, axis1: -2 }, &[])
         });
-        let mut rest: SmallVec<[Term<'_, T>; 3]> = SmallVec::from_slice(&[k, v]);
+        let mut rest: SmallVec<[Term<'_>; 3]> = SmallVec::from_slice(&[k, v]);
         if let Some(mask) = mask.into() {
             let mask = self.term_of(NAME, mask);
             rest.push(if mask.ndim() > 2 { mask.unsqueeze(mask.ndim() - 2) } else { mask });

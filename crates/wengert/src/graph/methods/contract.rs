@@ -23,7 +23,7 @@ fn parted(named: &[isize], ndim: usize) -> Result<(Shape, Shape), Refusal> {
     Ok((named, (0..ndim).filter(|k| !sorted.contains(k)).collect()))
 }
 
-fn lengths<T: Engine>(x: Term<'_, T>, axes: &[usize]) -> Shape {
+fn lengths(x: Term<'_>, axes: &[usize]) -> Shape {
     axes.iter().map(|&k| x.shape()[k]).collect()
 }
 
@@ -50,7 +50,7 @@ fn best_splits(sizes: &[usize]) -> Vec<Vec<usize>> {
     split
 }
 
-fn chained<'r, T: Engine>(xs: &[Term<'r, T>], split: &[Vec<usize>], i: usize, j: usize) -> Term<'r, T> {
+fn chained<'r>(xs: &[Term<'r>], split: &[Vec<usize>], i: usize, j: usize) -> Term<'r> {
     if i == j {
         return xs[i];
     }
@@ -112,7 +112,7 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn multi_dot(&self, xs: &[Var]) -> Var {
         self.enter();
-        let mut terms: SmallVec<[Term<'_, T>; 8]> = SmallVec::new();
+        let mut terms: SmallVec<[Term<'_>; 8]> = SmallVec::new();
         for &x in xs {
             terms.push(self.term_of("multi_dot", x));
         }
@@ -237,14 +237,14 @@ impl<T: Engine> Graph<T> {
         let check = || {
             let all = broadcast([&a.shape()[..], &b.shape()])?;
             let along = shape::axis(axis, all.len())?;
-            let length = |x: Term<'_, T>| (along + x.ndim()).checked_sub(all.len()).map(|k| x.shape()[k]);
+            let length = |x: Term<'_>| (along + x.ndim()).checked_sub(all.len()).map(|k| x.shape()[k]);
             match (length(a), length(b)) {
                 (Some(3), Some(3)) => Ok(along as isize - all.len() as isize),
                 _ => mismatch(format!("axis {along} must have length 3 in both")),
             }
         };
         let axis = self.admit("cross", &[a, b], check());
-        let roll = |x: Term<'_, T>, by: isize| {
+        let roll = |x: Term<'_>, by: isize| {
             Term::new(
                 self,
                 x.apply(Roll { shifts: SmallVec::from_elem(by, 1), axes: SmallVec::from_elem(axis, 1) }, &[])

@@ -52,7 +52,7 @@ fn countable(shape: &[usize]) -> Result<(), Refusal> {
 impl<T: Engine> Graph<T> {
     /// An argument of the op named `op`.
     #[track_caller]
-    fn term_of(&self, op: &'static str, x: impl Expr) -> Term<'_, T> {
+    fn term_of(&self, op: &'static str, x: impl Expr) -> Term<'_> {
         let x = self.arg(x);
         match self.resolve_all(&[x]) {
             Ok(_) => Term::new(self, x),
@@ -62,7 +62,7 @@ impl<T: Engine> Graph<T> {
 
     /// What a check of the op named `op` on `args` gives; panics with the error where it refuses.
     #[track_caller]
-    fn admit<R>(&self, op: &'static str, args: &[Term<'_, T>], check: Result<R, Refusal>) -> R {
+    fn admit<R>(&self, op: &'static str, args: &[Term<'_>], check: Result<R, Refusal>) -> R {
         match check {
             Ok(found) => found,
             Err(refusal) => {

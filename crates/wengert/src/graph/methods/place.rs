@@ -176,7 +176,7 @@ impl<T: Engine> Graph<T> {
     }
 
     /// The elements at these positions of the row-major order, along one axis.
-    fn picked<'r>(&'r self, x: Term<'r, T>, positions: &[i64]) -> Term<'r, T> {
+    fn picked<'r>(&'r self, x: Term<'r>, positions: &[i64]) -> Term<'r> {
         let index = Term::new(self, self.indices_of(aview1(positions).into_dyn()));
         x.reshape(&[x.shape().iter().product()]).apply(IndexSelect { axis: 0 }, &[index])
     }
@@ -191,7 +191,7 @@ impl<T: Engine> Graph<T> {
     pub fn take(&self, x: impl Expr, index: Var) -> Var {
         self.enter();
         let (x, index) = (self.term_of("take", x), self.term_of("take", index));
-        let flat = |x: Term<'_, T>| x.shape().iter().product::<usize>();
+        let flat = |x: Term<'_>| x.shape().iter().product::<usize>();
         let (x, shape) = (x.reshape(&[flat(x)]), index.shape());
         x.apply(IndexSelect { axis: 0 }, &[index.reshape(&[flat(index)])]).reshape(&shape).var()
     }

@@ -91,12 +91,12 @@ impl Patches {
 }
 
 impl<T: Engine> Graph<T> {
-    fn index_term<'r>(&'r self, positions: &[i64]) -> Term<'r, T> {
+    fn index_term<'r>(&'r self, positions: &[i64]) -> Term<'r> {
         Term::new(self, self.indices_of(aview1(positions).into_dyn()))
     }
 
     /// Numbers for the positions of an axis of `ndim`.
-    fn along_axis<'r>(&'r self, values: Vec<f64>, axis: usize, ndim: usize) -> Term<'r, T> {
+    fn along_axis<'r>(&'r self, values: Vec<f64>, axis: usize, ndim: usize) -> Term<'r> {
         let mut shape = Shape::from_elem(1, ndim);
         shape[axis] = values.len();
         let values: ArrayD<T> = Array1::from_iter(values.into_iter().map(T::of)).into_dyn();
@@ -104,7 +104,7 @@ impl<T: Engine> Graph<T> {
     }
 
     /// Mean of each of `size` parts of the axis, as equal as they can be; parts may share an element.
-    fn pooled<'r>(&'r self, x: Term<'r, T>, axis: usize, size: usize) -> Term<'r, T> {
+    fn pooled<'r>(&'r self, x: Term<'r>, axis: usize, size: usize) -> Term<'r> {
         let n = x.shape()[axis];
         let part = |k: usize| k * n / size..((k + 1) * n).div_ceil(size);
         let sources: Vec<i64> = (0..size).flat_map(|k| part(k).map(|i| i as i64)).collect();
@@ -114,13 +114,7 @@ impl<T: Engine> Graph<T> {
         sums / self.along_axis((0..size).map(|k| part(k).len() as f64).collect(), axis, x.ndim())
     }
 
-    fn interpolated<'r>(
-        &'r self,
-        x: Term<'r, T>,
-        axis: usize,
-        size: usize,
-        how: Interpolation,
-    ) -> Term<'r, T> {
+    fn interpolated<'r>(&'r self, x: Term<'r>, axis: usize, size: usize, how: Interpolation) -> Term<'r> {
         let n = x.shape()[axis];
         let pick = |at: Vec<i64>| x.apply(IndexSelect { axis: axis as isize }, &[self.index_term(&at)]);
         let at = |i: usize| match how {

@@ -26,7 +26,7 @@ impl SliceAssign {
     }
 }
 
-impl<T: Functions> Rule<T> for SliceAssign {
+impl Rule for SliceAssign {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let part = self.part_of(shapes[0])?;
@@ -37,6 +37,20 @@ impl<T: Functions> Rule<T> for SliceAssign {
         one(shapes[0].into())
     }
 
+    /// `y_bar` outside of the part, and in it.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let y_bar = y_bar[0].expect("one result");
+        let outside = || y_bar.apply(self.clone(), &[y_bar.full(&[], 0.0)]);
+        let inside = || self.slices.iter().fold(y_bar, |y_bar, slice| y_bar.apply(slice.clone(), &[]));
+        [call.needs[0].then(outside), call.needs[1].then(inside)].into_iter().collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for SliceAssign {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         pour(y[0].real(), x[0].real(), false);
         let part = self.part(y[0].real())?;
@@ -47,17 +61,5 @@ impl<T: Functions> Rule<T> for SliceAssign {
             pour(part, given, false);
         }
         Ok(())
-    }
-
-    /// `y_bar` outside of the part, and in it.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let y_bar = y_bar[0].expect("one result");
-        let outside = || y_bar.apply(self.clone(), &[y_bar.full(&[], 0.0)]);
-        let inside = || self.slices.iter().fold(y_bar, |y_bar, slice| y_bar.apply(slice.clone(), &[]));
-        [call.needs[0].then(outside), call.needs[1].then(inside)].into_iter().collect()
-    }
-
-    fn is_linear(&self) -> bool {
-        true
     }
 }

@@ -21,7 +21,7 @@ fn alike(args: &[Arg]) -> Result<&Arg, Refusal> {
     }
 }
 
-impl<T: Functions> Rule<T> for Concat {
+impl Rule for Concat {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let first = alike(args)?;
         let ndim = first.shape.len();
@@ -48,6 +48,25 @@ impl<T: Functions> Rule<T> for Concat {
         moved(shape, first.dtype)
     }
 
+    /// Each argument's part of `y_bar`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let y_bar = y_bar[0].expect("one result");
+        let along = axis(self.axis, y_bar.ndim()).expect("has passed `infer`");
+        let mut start = 0;
+        let part = |(x, needed): (&Term<'r>, &bool)| {
+            let from = start;
+            start += x.shape()[along];
+            needed.then(|| y_bar.slice(along, from, start))
+        };
+        call.args.iter().zip(call.needs).map(part).collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Concat {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         match &mut y[0] {
             Output::Real(y) => concat(x.iter().map(Input::real), y.view_mut(), self.axis),
@@ -56,65 +75,23 @@ impl<T: Functions> Rule<T> for Concat {
         }
     }
 
-    /// Each argument's part of `y_bar`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let y_bar = y_bar[0].expect("one result");
-        let along = axis(self.axis, y_bar.ndim()).expect("has passed `infer`");
-        let mut start = 0;
-        let part = |(x, needed): (&Term<'r, T>, &bool)| {
-            let from = start;
-            start += x.shape()[along];
-            needed.then(|| y_bar.slice(along, from, start))
-        };
-        call.args.iter().zip(call.needs).map(part).collect()
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(0, x, y_bar, x_bar)
-    }
-
-    fn vjp_kernel_of(
-        &self,
-        _count: usize,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(1, x, y_bar, x_bar)
-    }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
-}
-
-impl Concat {
     /// The vjp for cotangents with `lead` axes in front.
-    fn cotangents<T: Functions>(
-        &self,
-        lead: usize,
-        x: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let along = axis(self.axis, y_bar.ndim() - lead).expect("has passed `infer`");
+        let along = axis(self.axis, y_bar.ndim() - lead.len()).expect("has passed `infer`");
         let mut start = 0;
         for (x, x_bar) in x.iter().zip(x_bar) {
             let stop = start + x.real().len_of(Axis(along));
             if let Some(x_bar) = x_bar {
-                let part = y_bar.slice_axis(Axis(lead + along), Range::from(start..stop));
+                let part = y_bar.slice_axis(Axis(lead.len() + along), Range::from(start..stop));
                 pour(x_bar.array.view_mut(), part, x_bar.accumulate);
             }
             start = stop;
         }
+        true
+    }
+
+    fn takes_lead(&self) -> bool {
         true
     }
 }
@@ -134,7 +111,7 @@ fn concat<'x, A: Copy + 'x>(
     Ok(())
 }
 
-impl<T: Functions> Rule<T> for Stack {
+impl Rule for Stack {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let first = alike(args)?;
         if let Some(k) = args.iter().position(|arg| arg.shape != first.shape) {
@@ -147,6 +124,19 @@ impl<T: Functions> Rule<T> for Stack {
         moved(shape, first.dtype)
     }
 
+    /// Each argument's part of `y_bar`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let y_bar = y_bar[0].expect("one result");
+        let part = |k| y_bar.apply(Select { axis: self.axis, index: k as isize }, &[]);
+        call.needs.iter().enumerate().map(|(k, needed)| needed.then(|| part(k))).collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Stack {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         match &mut y[0] {
             Output::Real(y) => stack(x.iter().map(Input::real), y.view_mut(), self.axis),
@@ -155,54 +145,20 @@ impl<T: Functions> Rule<T> for Stack {
         }
     }
 
-    /// Each argument's part of `y_bar`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let y_bar = y_bar[0].expect("one result");
-        let part = |k| y_bar.apply(Select { axis: self.axis, index: k as isize }, &[]);
-        call.needs.iter().enumerate().map(|(k, needed)| needed.then(|| part(k))).collect()
-    }
-
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(0, y_bar, x_bar)
-    }
-
-    fn vjp_kernel_of(
-        &self,
-        _count: usize,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(1, y_bar, x_bar)
-    }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
-}
-
-impl Stack {
     /// The vjp for cotangents with `lead` axes in front.
-    fn cotangents<T: Functions>(
-        &self,
-        lead: usize,
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { lead, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let along = Axis(lead + axis(self.axis, y_bar.ndim() - lead).expect("has passed `infer`"));
+        let along =
+            Axis(lead.len() + axis(self.axis, y_bar.ndim() - lead.len()).expect("has passed `infer`"));
         for (k, x_bar) in x_bar.iter_mut().enumerate() {
             if let Some(x_bar) = x_bar {
                 pour(x_bar.array.view_mut(), y_bar.index_axis(along, k), x_bar.accumulate);
             }
         }
+        true
+    }
+
+    fn takes_lead(&self) -> bool {
         true
     }
 }
@@ -217,7 +173,7 @@ fn stack<'x, A: Copy + 'x>(
     Ok(())
 }
 
-impl<T: Functions> Rule<T> for Split {
+impl Rule for Split {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let along = axis(self.axis, shape.len())?;
@@ -242,7 +198,7 @@ impl<T: Functions> Rule<T> for Split {
     }
 
     /// A slice for each piece: a view that costs nothing.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let along = axis(self.axis, args[0].ndim()).expect("has passed `infer`");
         let mut start = 0;
         let piece = |&n: &usize| {
@@ -253,3 +209,5 @@ impl<T: Functions> Rule<T> for Split {
         Some(self.sizes.iter().map(piece).collect())
     }
 }
+
+impl<T: Functions> Kernels<T> for Split {}

@@ -80,28 +80,25 @@ fn triangle_back<T: Functions>(
 }
 
 macro_rules! triangles {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
             matrices(args)
         }
+        fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+            Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
+        }
+        fn is_linear(&self) -> bool {
+            true
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
             keep_triangle(self, &x[0], &mut y[0]);
             Ok(())
         }
-        fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-            Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.clone(), &[])), 1)
-        }
-        fn vjp_kernel(
-            &self,
-            _x: &[Input<'_, T>],
-            _y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
+        fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
             triangle_back(self, y_bar, x_bar)
-        }
-        fn is_linear(&self) -> bool {
-            true
         }
     })* };
 }
@@ -126,7 +123,7 @@ fn diagonal_of<S: RawData>(x: ArrayBase<S, IxDyn>, k: isize) -> ArrayBase<S, IxD
     x.into_diag().into_dyn()
 }
 
-impl<T: Functions> Rule<T> for Diag {
+impl Rule for Diag {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         match expect(args, &[Dtype::Real])?[0] {
             [n] => {
@@ -151,30 +148,27 @@ impl<T: Functions> Rule<T> for Diag {
         crate::ops::moving::viewed(layout, offset)
     }
     /// A vector becomes a matrix.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let side = args[0].shape()[0] + self.k.unsigned_abs();
         let into = DiagInto { shape: Shape::from_elem(side, 2), k: self.k };
         Some(Terms::from_elem(args[0].apply(into, &[]), 1))
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let into = DiagInto { shape: call.args[0].shape(), k: self.k };
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(into, &[])), 1)
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        pour_back(y_bar, x_bar, false, |x_bar| diagonal_of(x_bar, self.k))
     }
     fn is_linear(&self) -> bool {
         true
     }
 }
 
-impl<T: Functions> Rule<T> for DiagInto {
+impl<T: Functions> Kernels<T> for Diag {
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        pour_back(y_bar, x_bar, false, |x_bar| diagonal_of(x_bar, self.k))
+    }
+}
+
+impl Rule for DiagInto {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let specs = moved(self.shape.clone(), Dtype::Real)?;
@@ -185,31 +179,28 @@ impl<T: Functions> Rule<T> for DiagInto {
         }
         Ok(specs)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        y[0].slice().fill(T::zero());
-        pour(diagonal_of(y[0].real(), self.k), x[0].real(), false);
-        Ok(())
-    }
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(Diag { k: self.k }, &[])), 1)
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        pour(x_bar.array.view_mut(), diagonal_of(y_bar.view(), self.k), x_bar.accumulate);
-        true
     }
     fn is_linear(&self) -> bool {
         true
     }
 }
 
-impl<T: Functions> Rule<T> for Trace {
+impl<T: Functions> Kernels<T> for DiagInto {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        y[0].slice().fill(T::zero());
+        pour(diagonal_of(y[0].real(), self.k), x[0].real(), false);
+        Ok(())
+    }
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        pour(x_bar.array.view_mut(), diagonal_of(y_bar.view(), self.k), x_bar.accumulate);
+        true
+    }
+}
+
+impl Rule for Trace {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         match expect(args, &[Dtype::Real])?[0] {
             [_, _] => one(Shape::new()),
@@ -219,7 +210,9 @@ impl<T: Functions> Rule<T> for Trace {
             }
         }
     }
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         Some(Terms::from_elem(args[0].apply(Diag { k: 0 }, &[]).sum_all(), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for Trace {}

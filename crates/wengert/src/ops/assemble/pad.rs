@@ -1,6 +1,6 @@
 //! Padding and circular shifts.
 
-use ndarray::{ArrayBase, ArrayViewD, Axis, IxDyn, RawData, Slice as Range};
+use ndarray::{ArrayBase, Axis, IxDyn, RawData, Slice as Range};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
@@ -33,7 +33,7 @@ impl Pad {
     }
 }
 
-impl<T: Functions> Rule<T> for Pad {
+impl Rule for Pad {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shape = expect(args, &[Dtype::Real])?[0];
         let invalid = |rule: String| Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
@@ -58,7 +58,7 @@ impl<T: Functions> Rule<T> for Pad {
     }
 
     /// The modes that repeat elements pick them, axis by axis.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         if self.mode == PadMode::Constant {
             return None;
         }
@@ -71,37 +71,19 @@ impl<T: Functions> Rule<T> for Pad {
         Some(Terms::from_elem(x, 1))
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        y[0].slice().fill(T::of(self.value));
-        pour(self.middle(y[0].real()), x[0].real(), false);
-        Ok(())
-    }
-
     /// The middle of `y_bar`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let shape = call.args[0].shape();
-        let cut = |y_bar: Term<'r, T>, k: usize| match self.widths[k] {
+        let cut = |y_bar: Term<'r>, k: usize| match self.widths[k] {
             (0, 0) => y_bar,
             (before, _) => y_bar.slice(k, before as usize, before as usize + shape[k]),
         };
         Cotangents::from_elem(y_bar[0].map(|y_bar| (0..shape.len()).fold(y_bar, cut)), 1)
     }
 
-    fn jvp<'r>(&self, _call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, _call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let zeros = Pad { value: 0.0, ..self.clone() };
         Some(Terms::from_elem(x_dot[0]?.apply(zeros, &[]), 1))
-    }
-
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        pour(x_bar.array.view_mut(), self.middle(y_bar.view()), x_bar.accumulate);
-        true
     }
 
     /// Around zeros it is; around another constant only affine.
@@ -110,7 +92,21 @@ impl<T: Functions> Rule<T> for Pad {
     }
 }
 
-impl<T: Functions> Rule<T> for Roll {
+impl<T: Functions> Kernels<T> for Pad {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        y[0].slice().fill(T::of(self.value));
+        pour(self.middle(y[0].real()), x[0].real(), false);
+        Ok(())
+    }
+
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        pour(x_bar.array.view_mut(), self.middle(y_bar.view()), x_bar.accumulate);
+        true
+    }
+}
+
+impl Rule for Roll {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         if self.shifts.len() != self.axes.len() {
@@ -122,7 +118,7 @@ impl<T: Functions> Rule<T> for Roll {
     }
 
     /// The end of each axis in front of its beginning.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let shape = args[0].shape();
         let mut turns: SmallVec<[usize; 4]> = SmallVec::from_elem(0, shape.len());
         for (&shift, &named) in self.shifts.iter().zip(&self.axes) {
@@ -138,3 +134,5 @@ impl<T: Functions> Rule<T> for Roll {
         Some(Terms::from_elem(x, 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for Roll {}

@@ -50,15 +50,10 @@ impl Woven {
     }
 
     /// The sum over repetitions.
-    fn vjp<'r, T: Functions>(
-        &self,
-        call: &Call<'_, 'r, T>,
-        y_bar: &[Option<Term<'r, T>>],
-    ) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let over: Shape = (0..self.lengths.len()).filter(|&k| self.repeated[k]).collect();
-        let back = |y_bar: Term<'r, T>| {
-            y_bar.reshape(&self.lengths).sum(&over, false).reshape(&call.args[0].shape())
-        };
+        let back =
+            |y_bar: Term<'r>| y_bar.reshape(&self.lengths).sum(&over, false).reshape(&call.args[0].shape());
         Cotangents::from_elem(y_bar[0].map(back), 1)
     }
 
@@ -98,31 +93,28 @@ impl Tile {
     }
 }
 
-impl<T: Functions> Rule<T> for Tile {
+impl Rule for Tile {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         // Derivatives take times and lengths apart, which must be countable, too.
         moved(self.pairs(shape).flat_map(|(times, length)| [times, length]).collect(), dtype)?;
         moved(self.pairs(shape).map(|(times, length)| times.saturating_mul(length)).collect(), dtype)
     }
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        self.woven(&call.args[0].shape()).vjp(call, y_bar)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Tile {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         every_dtype!(&x[0], &mut y[0], |x, y| self.woven(x.shape()).copy(x.view(), y.view_mut()));
         Ok(())
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        self.woven(&call.args[0].shape()).vjp(call, y_bar)
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         self.woven(x[0].real().shape()).vjp_kernel(y_bar, x_bar)
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }
 
@@ -140,7 +132,7 @@ impl RepeatInterleave {
     }
 }
 
-impl<T: Functions> Rule<T> for RepeatInterleave {
+impl Rule for RepeatInterleave {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let along = axis(self.axis, shape.len())?;
@@ -150,23 +142,20 @@ impl<T: Functions> Rule<T> for RepeatInterleave {
         })?;
         moved(longer, dtype)
     }
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        self.woven(&call.args[0].shape()).expect("has passed `infer`").vjp(call, y_bar)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for RepeatInterleave {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         every_dtype!(&x[0], &mut y[0], |x, y| self.woven(x.shape())?.copy(x.view(), y.view_mut()));
         Ok(())
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        self.woven(&call.args[0].shape()).expect("has passed `infer`").vjp(call, y_bar)
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         self.woven(x[0].real().shape()).expect("has passed `infer`").vjp_kernel(y_bar, x_bar)
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }

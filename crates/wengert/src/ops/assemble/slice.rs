@@ -1,6 +1,6 @@
 //! Ranges, single positions and reversed axes: views, and the op that is adjoint to taking a range.
 
-use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
+use ndarray::{ArrayBase, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -72,7 +72,7 @@ impl Moving for Slice {
     fn keeps_order(&self) -> bool {
         false
     }
-    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         let Positions { axis, start, step, .. } = self.positions(x).expect("has passed `infer`");
         y_bar.apply(SliceInto { shape: x.into(), axis, start, step }, &[])
     }
@@ -87,7 +87,7 @@ impl SliceInto {
     }
 }
 
-impl<T: Functions> Rule<T> for SliceInto {
+impl Rule for SliceInto {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let ndim = self.shape.len();
@@ -110,15 +110,7 @@ impl<T: Functions> Rule<T> for SliceInto {
         }
         moved(self.shape.clone(), Dtype::Real)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        y[0].slice().fill(T::zero());
-        let (x, y) = (x[0].real(), y[0].real());
-        if !x.is_empty() {
-            pour(self.positions(x.shape()[self.axis]).of(y), x, false);
-        }
-        Ok(())
-    }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let stop = self.positions(call.args[0].shape()[self.axis]).stop();
         let (start, stop) = (Some(self.start as isize), Some(stop as isize));
         let slice = Slice { axis: self.axis as isize, start, stop, step: self.step as isize };
@@ -126,6 +118,17 @@ impl<T: Functions> Rule<T> for SliceInto {
     }
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl<T: Functions> Kernels<T> for SliceInto {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        y[0].slice().fill(T::zero());
+        let (x, y) = (x[0].real(), y[0].real());
+        if !x.is_empty() {
+            pour(self.positions(x.shape()[self.axis]).of(y), x, false);
+        }
+        Ok(())
     }
 }
 
@@ -158,7 +161,7 @@ impl Moving for Select {
     fn keeps_order(&self) -> bool {
         false
     }
-    fn adjoint<'r, T: Functions>(&self, x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         let (axis, start) = self.position(x).expect("has passed `infer`");
         let into = SliceInto { shape: x.into(), axis, start, step: 1 };
         y_bar.unsqueeze(axis).apply(into, &[])
@@ -186,7 +189,7 @@ impl Moving for Flip {
     fn keeps_order(&self) -> bool {
         false
     }
-    fn adjoint<'r, T: Functions>(&self, _x: &[usize], y_bar: Term<'r, T>) -> Term<'r, T> {
+    fn adjoint<'r>(&self, _x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.apply(self.clone(), &[])
     }
     fn part<'a, T>(&self, mut x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {

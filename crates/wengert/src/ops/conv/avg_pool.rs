@@ -38,13 +38,27 @@ impl AvgPoolAdjoint {
     }
 }
 
-impl<T: Functions> Rule<T> for AvgPool {
+impl Rule for AvgPool {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(x)?;
         one(joined(x[0], x[1], windows.output(), self.rank))
     }
 
+    /// The cotangent of each window, shared equally among its entries.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let size = spatial(lengths(&call.args[0].shape(), self.rank), self.rank);
+        let AvgPool { rank, kernel, stride, padding, count_include_pad } = self.clone();
+        let adjoint = AvgPoolAdjoint { rank, size, kernel, stride, padding, count_include_pad };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for AvgPool {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let windows = self.windows(x.shape())?;
@@ -54,21 +68,7 @@ impl<T: Functions> Rule<T> for AvgPool {
         Ok(())
     }
 
-    /// The cotangent of each window, shared equally among its entries.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let size = spatial(lengths(&call.args[0].shape(), self.rank), self.rank);
-        let AvgPool { rank, kernel, stride, padding, count_include_pad } = self.clone();
-        let adjoint = AvgPoolAdjoint { rank, size, kernel, stride, padding, count_include_pad };
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(adjoint, &[])), 1)
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let Ok(windows) = self.windows(x[0].real().shape()) else { return false };
         let accumulate = bar.accumulate;
@@ -78,19 +78,25 @@ impl<T: Functions> Rule<T> for AvgPool {
         });
         true
     }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for AvgPoolAdjoint {
+impl Rule for AvgPoolAdjoint {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let y = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(y)?;
         one(joined(y[0], y[1], windows.input, self.rank))
     }
 
+    fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.pool(), &[])), 1)
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for AvgPoolAdjoint {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let y_bar = x[0].real();
         let windows = self.windows(y_bar.shape())?;
@@ -98,13 +104,5 @@ impl<T: Functions> Rule<T> for AvgPoolAdjoint {
             average_pool_cotangent(&windows, self.count_include_pad, dense(y_bar, a), false, y[0].slice());
         });
         Ok(())
-    }
-
-    fn vjp<'r>(&self, _call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(self.pool(), &[])), 1)
-    }
-
-    fn is_linear(&self) -> bool {
-        true
     }
 }

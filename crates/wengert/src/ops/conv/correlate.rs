@@ -90,17 +90,12 @@ fn output_padding(geometry: &Geometry, rank: usize) -> Axes {
 const REAL: [Dtype; 3] = [Dtype::Real; 3];
 
 /// The image of the shape of `x` that the transposed convolution makes of `y`. Where it has no elements there is none.
-pub(super) fn image_of<'r, T: Functions>(
-    x: Term<'r, T>,
-    y: Term<'r, T>,
-    transpose: ConvTranspose,
-    w: Term<'r, T>,
-) -> Term<'r, T> {
+pub(super) fn image_of<'r>(x: Term<'r>, y: Term<'r>, transpose: ConvTranspose, w: Term<'r>) -> Term<'r> {
     let shape = x.shape();
     if shape.contains(&0) { x.full(&shape, 0.0) } else { y.apply(transpose, &[w]) }
 }
 
-impl<T: Functions> Rule<T> for Conv {
+impl Rule for Conv {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &REAL, 2)?;
         let geometry = self.geometry(shapes[0], shapes[1])?;
@@ -108,18 +103,8 @@ impl<T: Functions> Rule<T> for Conv {
         one(joined(geometry.batch, geometry.out_channels, geometry.output(), self.rank))
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (image, w) = (x[0].real(), x[1].real());
-        let geometry = self.geometry(image.shape(), w.shape())?;
-        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
-            let bias = x.get(2).map(|bias| dense(bias.real(), c));
-            conv::forward(&geometry, dense(image, a), dense(w, b), bias, false, work, y[0].slice());
-        });
-        Ok(())
-    }
-
     /// `x_bar = conv_transpose(y_bar, w)`, `w_bar = conv_weight(x, y_bar)`, `b_bar` the sums over all but the channels.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, w, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
         let geometry = self.geometry(&x.shape(), &w.shape()).expect("the arguments have passed `infer`");
         let (transpose, weight) = self.adjoints(&geometry);
@@ -130,17 +115,23 @@ impl<T: Functions> Rule<T> for Conv {
         bars
     }
 
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         bilinear_jvp(self.clone().into(), call, x_dot)
     }
+}
 
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+impl<T: Functions> Kernels<T> for Conv {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (image, w) = (x[0].real(), x[1].real());
+        let geometry = self.geometry(image.shape(), w.shape())?;
+        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
+            let bias = x.get(2).map(|bias| dense(bias.real(), c));
+            conv::forward(&geometry, dense(image, a), dense(w, b), bias, false, work, y[0].slice());
+        });
+        Ok(())
+    }
+
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (image, w) = (x[0].real(), x[1].real());
         let (Some(y_bar), Ok(geometry)) = (&y_bar[0], self.geometry(image.shape(), w.shape())) else {
             return false;

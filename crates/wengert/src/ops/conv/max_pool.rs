@@ -52,7 +52,7 @@ impl MaxPool {
     }
 }
 
-impl<T: Functions> Rule<T> for MaxPool {
+impl Rule for MaxPool {
     /// The maxima, and hidden, their positions in their planes.
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
@@ -65,6 +65,19 @@ impl<T: Functions> Rule<T> for MaxPool {
         1
     }
 
+    /// The cotangent of each window goes to the entry that won.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let size = spatial(lengths(&call.args[0].shape(), self.rank), self.rank);
+        let y_bar = y_bar[0].expect("one visible result");
+        Cotangents::from_elem(Some(y_bar.apply(PoolScatter { size }, &[call.results[1]])), 1)
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        Some(Terms::from_elem(x_dot[0]?.apply(PoolGather {}, &[call.results[1]]), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for MaxPool {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let windows = self.windows(x.shape())?;
@@ -77,24 +90,7 @@ impl<T: Functions> Rule<T> for MaxPool {
         Ok(())
     }
 
-    /// The cotangent of each window goes to the entry that won.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let size = spatial(lengths(&call.args[0].shape(), self.rank), self.rank);
-        let y_bar = y_bar[0].expect("one visible result");
-        Cotangents::from_elem(Some(y_bar.apply(PoolScatter { size }, &[call.results[1]])), 1)
-    }
-
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        Some(Terms::from_elem(x_dot[0]?.apply(PoolGather {}, &[call.results[1]]), 1))
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (positions, x) = (y[1].index(), x[0].real());
         let (Some(y_bar), Some(bar), Some(positions)) = (&y_bar[0], &mut x_bar[0], positions.as_slice())
         else {
@@ -133,7 +129,7 @@ fn checked<'a>(
     })
 }
 
-impl<T: Functions> Rule<T> for PoolScatter {
+impl Rule for PoolScatter {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let rank = rank_of("the first argument", shapes[0])?;
@@ -144,6 +140,17 @@ impl<T: Functions> Rule<T> for PoolScatter {
         one(shapes[0][..2].iter().chain(&self.size).copied().collect())
     }
 
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let bar = y_bar[0].map(|y_bar| y_bar.apply(PoolGather {}, &[call.args[1]]));
+        [bar, None].into_iter().collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for PoolScatter {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (values, positions) = (x[0].real(), x[1].index());
         let mut room = Vec::new();
@@ -154,18 +161,9 @@ impl<T: Functions> Rule<T> for PoolScatter {
         });
         Ok(())
     }
-
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let bar = y_bar[0].map(|y_bar| y_bar.apply(PoolGather {}, &[call.args[1]]));
-        [bar, None].into_iter().collect()
-    }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for PoolGather {
+impl Rule for PoolGather {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         rank_of("the first argument", shapes[0])?;
@@ -175,6 +173,18 @@ impl<T: Functions> Rule<T> for PoolGather {
         one(Shape::from_slice(shapes[1]))
     }
 
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let size = call.args[0].shape()[2..].iter().copied().collect();
+        let bar = y_bar[0].map(|y_bar| y_bar.apply(PoolScatter { size }, &[call.args[1]]));
+        [bar, None].into_iter().collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for PoolGather {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (values, positions) = (x[0].real(), x[1].index());
         let mut room = Vec::new();
@@ -184,15 +194,5 @@ impl<T: Functions> Rule<T> for PoolGather {
             gather_positions(planes, dense(values, a), positions, y[0].slice());
         });
         Ok(())
-    }
-
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let size = call.args[0].shape()[2..].iter().copied().collect();
-        let bar = y_bar[0].map(|y_bar| y_bar.apply(PoolScatter { size }, &[call.args[1]]));
-        [bar, None].into_iter().collect()
-    }
-
-    fn is_linear(&self) -> bool {
-        true
     }
 }

@@ -16,18 +16,13 @@ mod transpose;
 mod weight;
 mod window;
 
-use crate::kernel::functions::Functions;
 use crate::op::Op;
 use crate::rule::{Call, Terms};
 use crate::shape::Shape;
 use crate::term::Term;
 
 /// The tangent of an op that is linear in each of its first two arguments and adds the third to the channels.
-fn bilinear_jvp<'r, T: Functions>(
-    op: Op,
-    call: &Call<'_, 'r, T>,
-    x_dot: &[Option<Term<'r, T>>],
-) -> Option<Terms<'r, T>> {
+fn bilinear_jvp<'r>(op: Op, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
     let (a, b) = (call.args[0], call.args[1]);
     let parts = [
         x_dot[0].map(|a_dot| a_dot.apply(op.clone(), &[b])),
@@ -39,14 +34,14 @@ fn bilinear_jvp<'r, T: Functions>(
 }
 
 /// `[C]` laid along axis 1 of an array of `ndim` axes.
-fn over_channels<T: Functions>(bias: Term<'_, T>, ndim: usize) -> Term<'_, T> {
+fn over_channels(bias: Term<'_>, ndim: usize) -> Term<'_> {
     let mut shape: Shape = Shape::from_elem(1, ndim - 1);
     shape[0] = bias.shape()[0];
     bias.reshape(&shape)
 }
 
 /// `[N, C, ..] -> [C]`: the cotangent of a bias.
-fn sum_to_channels<T: Functions>(y_bar: Term<'_, T>) -> Term<'_, T> {
+fn sum_to_channels(y_bar: Term<'_>) -> Term<'_> {
     let axes: Shape = (0..y_bar.ndim()).filter(|&k| k != 1).collect();
     y_bar.sum(&axes, false)
 }

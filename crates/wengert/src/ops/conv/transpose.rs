@@ -76,7 +76,7 @@ impl ConvTranspose {
 
 const REAL: [Dtype; 3] = [Dtype::Real; 3];
 
-impl<T: Functions> Rule<T> for ConvTranspose {
+impl Rule for ConvTranspose {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &REAL, 2)?;
         let geometry = self.geometry(shapes[0], shapes[1])?;
@@ -85,7 +85,7 @@ impl<T: Functions> Rule<T> for ConvTranspose {
     }
 
     /// Only where the output padding reaches a stride, which takes a dilation beyond it.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let kernel = lengths(&args[1].shape(), self.rank);
         let [steps, rest] = self.steps_and_rest(kernel).ok()?;
         if steps == [0, 0] {
@@ -98,18 +98,8 @@ impl<T: Functions> Rule<T> for ConvTranspose {
         Some(Terms::from_elem(y, 1))
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (image, w) = (x[0].real(), x[1].real());
-        let geometry = self.geometry(image.shape(), w.shape())?;
-        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
-            let bias = x.get(2).map(|bias| dense(bias.real(), c));
-            conv::input_cotangent(&geometry, dense(image, a), dense(w, b), bias, false, work, y[0].slice());
-        });
-        Ok(())
-    }
-
     /// `x_bar = conv(y_bar, w)`, `w_bar = conv_weight(y_bar, x)`, `b_bar` the sums over all but the channels.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, w, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
         let ConvTranspose { rank, stride, padding, dilation, groups, .. } = self.clone();
         let conv = Conv {
@@ -128,17 +118,23 @@ impl<T: Functions> Rule<T> for ConvTranspose {
         bars
     }
 
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         bilinear_jvp(self.clone().into(), call, x_dot)
     }
+}
 
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+impl<T: Functions> Kernels<T> for ConvTranspose {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (image, w) = (x[0].real(), x[1].real());
+        let geometry = self.geometry(image.shape(), w.shape())?;
+        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
+            let bias = x.get(2).map(|bias| dense(bias.real(), c));
+            conv::input_cotangent(&geometry, dense(image, a), dense(w, b), bias, false, work, y[0].slice());
+        });
+        Ok(())
+    }
+
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (image, w) = (x[0].real(), x[1].real());
         let (Some(y_bar), Ok(geometry)) = (&y_bar[0], self.geometry(image.shape(), w.shape())) else {
             return false;

@@ -38,7 +38,7 @@ impl ConvWeight {
     }
 }
 
-impl<T: Functions> Rule<T> for ConvWeight {
+impl Rule for ConvWeight {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         check_rank(self.rank)?;
         let shapes = expect(args, &[Dtype::Real; 2])?;
@@ -47,17 +47,8 @@ impl<T: Functions> Rule<T> for ConvWeight {
         one(joined(channels[0], channels[1], geometry.kernel, self.rank))
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (image, y_bar) = (x[0].real(), x[1].real());
-        let geometry = self.geometry(image.shape(), y_bar.shape())?;
-        scratch::with(|Scratch { conv: work, dense: [a, b, _], .. }| {
-            conv::weight_cotangent(&geometry, dense(image, a), dense(y_bar, b), false, work, y[0].slice());
-        });
-        Ok(())
-    }
-
     /// With the cotangent u of the weight: `x_bar = conv_transpose(y, u)` and `y_bar = conv(x, u)`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, u: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, u: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, y, u) = (call.args[0], call.args[1], u[0].expect("one result"));
         let geometry = self.geometry(&x.shape(), &y.shape()).expect("the arguments have passed `infer`");
         let conv = self.conv();
@@ -67,7 +58,18 @@ impl<T: Functions> Rule<T> for ConvWeight {
         [x_bar, y_bar].into_iter().collect()
     }
 
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         bilinear_jvp(self.clone().into(), call, x_dot)
+    }
+}
+
+impl<T: Functions> Kernels<T> for ConvWeight {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let (image, y_bar) = (x[0].real(), x[1].real());
+        let geometry = self.geometry(image.shape(), y_bar.shape())?;
+        scratch::with(|Scratch { conv: work, dense: [a, b, _], .. }| {
+            conv::weight_cotangent(&geometry, dense(image, a), dense(y_bar, b), false, work, y[0].slice());
+        });
+        Ok(())
     }
 }

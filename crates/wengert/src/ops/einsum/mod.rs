@@ -23,14 +23,14 @@ impl Einsum {
     }
 }
 
-impl<T: Functions> Rule<T> for Einsum {
+impl Rule for Einsum {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let real: SmallVec<[Dtype; 4]> = SmallVec::from_elem(Dtype::Real, args.len());
         let equation = self.read(&expect(args, &real)?)?;
         one(equation.output.iter().map(|&l| equation.length(l)).collect())
     }
 
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let shapes: SmallVec<[Shape; 4]> = args.iter().map(|x| x.shape()).collect();
         let shapes: SmallVec<[&[usize]; 4]> = shapes.iter().map(|s| &s[..]).collect();
         let equation = self.read(&shapes).expect("the equation has passed `infer`");
@@ -46,13 +46,15 @@ impl<T: Functions> Rule<T> for Einsum {
     }
 }
 
+impl<T: Functions> Kernels<T> for Einsum {}
+
 /// An operand or an intermediate result, with the index of each axis.
-struct Part<'r, T: Functions> {
-    term: Term<'r, T>,
+struct Part<'r> {
+    term: Term<'r>,
     labels: Labels,
 }
 
-impl<'r, T: Functions> Part<'r, T> {
+impl<'r> Part<'r> {
     /// Each index once, and none along which this operand is broadcast.
     fn simple(mut self, equation: &Equation) -> Self {
         while let Some((axis0, axis1)) = repeated(&self.labels) {
@@ -73,7 +75,7 @@ impl<'r, T: Functions> Part<'r, T> {
     }
 
     /// With the axes in the order of `labels`, which are all of its own.
-    fn permuted(&self, labels: &[u8]) -> Term<'r, T> {
+    fn permuted(&self, labels: &[u8]) -> Term<'r> {
         if self.labels[..] == *labels {
             return self.term;
         }
@@ -82,14 +84,14 @@ impl<'r, T: Functions> Part<'r, T> {
     }
 
     /// With an axis for each of `labels`, of length 1 where the index is not its own.
-    fn aligned(&self, labels: &[u8]) -> Term<'r, T> {
+    fn aligned(&self, labels: &[u8]) -> Term<'r> {
         let own: Labels = labels.iter().copied().filter(|l| self.labels.contains(l)).collect();
         let missing = labels.iter().enumerate().filter(|(_, l)| !own.contains(l));
         missing.fold(self.permuted(&own), |term, (axis, _)| term.unsqueeze(axis))
     }
 
     /// As matrices `[batch.., rows, cols]`, built in the order in which this part holds rows and columns.
-    fn matrices(&self, batch: &[u8], rows: &[u8], cols: &[u8], equation: &Equation) -> Term<'r, T> {
+    fn matrices(&self, batch: &[u8], rows: &[u8], cols: &[u8], equation: &Equation) -> Term<'r> {
         let first = |group: &[u8]| self.labels.iter().position(|l| group.contains(l));
         let swapped = !rows.is_empty() && !cols.is_empty() && first(cols) < first(rows);
         let (outer, inner) = if swapped { (cols, rows) } else { (rows, cols) };
@@ -115,7 +117,7 @@ fn repeated(labels: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Sums over the indices that are not kept.
-fn summed<'r, T: Functions>(part: Part<'r, T>, keep: impl Fn(u8) -> bool) -> Part<'r, T> {
+fn summed<'r>(part: Part<'r>, keep: impl Fn(u8) -> bool) -> Part<'r> {
     let (labels, gone): (Labels, Labels) = part.labels.iter().copied().partition(|&l| keep(l));
     if gone.is_empty() {
         return part;
@@ -125,7 +127,7 @@ fn summed<'r, T: Functions>(part: Part<'r, T>, keep: impl Fn(u8) -> bool) -> Par
 }
 
 /// Contracts parts two at a time until one is left; it may still have indices that the result has not.
-fn contract_all<'r, T: Functions>(mut parts: SmallVec<[Part<'r, T>; 4]>, equation: &Equation) -> Part<'r, T> {
+fn contract_all<'r>(mut parts: SmallVec<[Part<'r>; 4]>, equation: &Equation) -> Part<'r> {
     while parts.len() > 1 {
         // Indices of one part alone are summed first: nothing else depends on them.
         for k in 0..parts.len() {
@@ -142,12 +144,12 @@ fn contract_all<'r, T: Functions>(mut parts: SmallVec<[Part<'r, T>; 4]>, equatio
 }
 
 /// Whether a part other than those at `except` has this index.
-fn used<T: Functions>(parts: &[Part<'_, T>], except: &[usize], label: u8) -> bool {
+fn used(parts: &[Part<'_>], except: &[usize], label: u8) -> bool {
     parts.iter().enumerate().any(|(k, part)| !except.contains(&k) && part.labels.contains(&label))
 }
 
 /// The pair whose result is smallest, compared with what it replaces.
-fn cheapest<T: Functions>(parts: &[Part<'_, T>], equation: &Equation) -> (usize, usize) {
+fn cheapest(parts: &[Part<'_>], equation: &Equation) -> (usize, usize) {
     let size = |labels: &Labels| labels.iter().map(|&l| equation.length(l) as f64).product::<f64>();
     let (mut best, mut pair) = (f64::INFINITY, (0, 1));
     for (i, a) in parts.iter().enumerate() {
@@ -165,14 +167,9 @@ fn cheapest<T: Functions>(parts: &[Part<'_, T>], equation: &Equation) -> (usize,
 }
 
 /// The product of two parts, summed over the shared indices that are not kept.
-fn contract<'r, T: Functions>(
-    a: &Part<'r, T>,
-    b: &Part<'r, T>,
-    keep: impl Fn(u8) -> bool,
-    equation: &Equation,
-) -> Part<'r, T> {
+fn contract<'r>(a: &Part<'r>, b: &Part<'r>, keep: impl Fn(u8) -> bool, equation: &Equation) -> Part<'r> {
     let wanted = |label: u8| equation.output.iter().position(|l| *l == label).unwrap_or(usize::MAX);
-    let alone = |x: &Part<'r, T>, y: &Part<'r, T>| -> Labels {
+    let alone = |x: &Part<'r>, y: &Part<'r>| -> Labels {
         x.labels.iter().copied().filter(|l| !y.labels.contains(l)).collect()
     };
     let rank = |labels: &Labels| labels.first().map_or(0, |&l| wanted(l));

@@ -111,12 +111,24 @@ fn put_lanes<T: Functions>(
     });
 }
 
-impl<T: Functions> Rule<T> for Gather {
+impl Rule for Gather {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         fit(shapes[0], shapes[1], self.axis)?;
         moved(Shape::from_slice(shapes[1]), Dtype::Real)
     }
+    /// What was picked several times gets the sum.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (x, index) = (call.args[0], call.args[1]);
+        let add = |y_bar| x.full(&x.shape(), 0.0).apply(ScatterAdd { axis: self.axis }, &[index, y_bar]);
+        [y_bar[0].map(add), None].into_iter().collect()
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Gather {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (table, index) = (x[0].real(), x[1].index());
         let along = axis(self.axis, table.ndim())?;
@@ -124,19 +136,7 @@ impl<T: Functions> Rule<T> for Gather {
         pick(table, &index, along, y[0].real(), false);
         Ok(())
     }
-    /// What was picked several times gets the sum.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (x, index) = (call.args[0], call.args[1]);
-        let add = |y_bar| x.full(&x.shape(), 0.0).apply(ScatterAdd { axis: self.axis }, &[index, y_bar]);
-        [y_bar[0].map(add), None].into_iter().collect()
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         if !x_bar.accumulate {
             x_bar.array.fill(T::zero());
@@ -145,12 +145,9 @@ impl<T: Functions> Rule<T> for Gather {
         put(y_bar.view(), &x[1].index(), along, x_bar.array.view_mut());
         true
     }
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for ScatterAdd {
+impl Rule for ScatterAdd {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index, Dtype::Real])?;
         fit(shapes[0], shapes[1], self.axis)?;
@@ -160,6 +157,18 @@ impl<T: Functions> Rule<T> for ScatterAdd {
         }
         one(shapes[0].into())
     }
+    /// `x_bar = y_bar`, and what was added somewhere gets the cotangent from there.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (index, y_bar) = (call.args[1], y_bar[0].expect("one result"));
+        let gathered = call.needs[2].then(|| y_bar.apply(Gather { axis: self.axis }, &[index]));
+        [call.needs[0].then_some(y_bar), None, gathered].into_iter().collect()
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for ScatterAdd {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (table, index) = (x[0].real(), x[1].index());
         let along = axis(self.axis, table.ndim())?;
@@ -168,19 +177,7 @@ impl<T: Functions> Rule<T> for ScatterAdd {
         put(x[2].real(), &index, along, y[0].real());
         Ok(())
     }
-    /// `x_bar = y_bar`, and what was added somewhere gets the cotangent from there.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (index, y_bar) = (call.args[1], y_bar[0].expect("one result"));
-        let gathered = call.needs[2].then(|| y_bar.apply(Gather { axis: self.axis }, &[index]));
-        [call.needs[0].then_some(y_bar), None, gathered].into_iter().collect()
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
         if let Some(x_bar) = &mut x_bar[0] {
             pour(x_bar.array.view_mut(), y_bar.view(), x_bar.accumulate);
@@ -189,9 +186,6 @@ impl<T: Functions> Rule<T> for ScatterAdd {
             let along = axis(self.axis, y_bar.ndim()).expect("has passed `infer`");
             pick(y_bar.view(), &x[1].index(), along, added.array.view_mut(), added.accumulate);
         }
-        true
-    }
-    fn is_linear(&self) -> bool {
         true
     }
 }

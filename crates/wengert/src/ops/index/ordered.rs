@@ -17,14 +17,14 @@ use crate::shape::{Shape, axis};
 use crate::term::Term;
 
 /// An op that picks values along an axis by their order.
-trait Order<T> {
+trait Order {
     fn axis(&self) -> isize;
 
     /// How many values it picks from `n`.
     fn count(&self, n: usize) -> Result<usize, Refusal>;
 
     /// The positions in `lane` of the values it picks; `order` is room for positions.
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
+    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
 }
 
 fn compare<T: Functions>(a: T, b: T) -> Ordering {
@@ -44,14 +44,14 @@ fn all_positions(n: usize, order: &mut Vec<i64>) {
     order.extend(0..n as i64);
 }
 
-impl<T: Functions> Order<T> for Sort {
+impl Order for Sort {
     fn axis(&self) -> isize {
         self.axis
     }
     fn count(&self, n: usize) -> Result<usize, Refusal> {
         Ok(n)
     }
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
         all_positions(lane.len(), order);
         order.sort_unstable_by(ranked(lane, self.descending));
         picks.copy_from_slice(order);
@@ -61,7 +61,7 @@ impl<T: Functions> Order<T> for Sort {
 /// Values that are kept in order while a lane is read; more are selected first and sorted then.
 const FEW: usize = 32;
 
-impl<T: Functions> Order<T> for TopK {
+impl Order for TopK {
     fn axis(&self) -> isize {
         self.axis
     }
@@ -72,7 +72,7 @@ impl<T: Functions> Order<T> for TopK {
         let rule = format!("{} values are wanted of {n}", self.k);
         Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
     }
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
         let ranked = ranked(lane, self.largest);
         if (1..=FEW).contains(&self.k) {
             order.clear();
@@ -97,7 +97,7 @@ impl<T: Functions> Order<T> for TopK {
     }
 }
 
-impl<T: Functions> Order<T> for OrderStatistics {
+impl Order for OrderStatistics {
     fn axis(&self) -> isize {
         self.axis
     }
@@ -114,7 +114,7 @@ impl<T: Functions> Order<T> for OrderStatistics {
         }
     }
     /// A NaN has no place in an order: where there is one, it is what is picked.
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
         if let Some(nan) = lane.iter().position(|x| x.is_nan()) {
             return picks.fill(nan as i64);
         }
@@ -137,14 +137,14 @@ fn running<T: Functions>(lane: &[T], picks: &mut [i64], beats: impl Fn(T, T) -> 
 }
 
 macro_rules! running_extremes {
-    ($($Op:ident $beats:expr;)*) => { $(impl<T: Functions> Order<T> for $Op {
+    ($($Op:ident $beats:expr;)*) => { $(impl Order for $Op {
         fn axis(&self) -> isize {
             self.axis
         }
         fn count(&self, n: usize) -> Result<usize, Refusal> {
             Ok(n)
         }
-        fn positions(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
+        fn positions<T: Functions>(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
             running(lane, picks, $beats);
         }
     })* };
@@ -154,18 +154,18 @@ running_extremes! {
     CumMin |a, b| a < b;
 }
 
-fn along<T>(op: &impl Order<T>, ndim: usize) -> usize {
+fn along(op: &impl Order, ndim: usize) -> usize {
     axis(op.axis(), ndim).expect("the axis has passed `infer`")
 }
 
-fn infer<T>(op: &impl Order<T>, args: &[Arg]) -> Result<Specs, Refusal> {
+fn infer(op: &impl Order, args: &[Arg]) -> Result<Specs, Refusal> {
     let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
     let along = axis(op.axis(), shape.len())?;
     shape[along] = op.count(shape[along])?;
     Ok([Spec::real(shape.clone()), Spec::index(shape)].into_iter().collect())
 }
 
-fn forward<T: Functions>(op: &(impl Order<T> + Sync), x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+fn forward<T: Functions>(op: &(impl Order + Sync), x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
     let [values, positions] = y else { unreachable!("two results") };
     let (x, along) = (x[0].real(), along(op, x[0].real().ndim()));
     let mut positions = positions.index();
@@ -201,12 +201,12 @@ fn rows<T>(
 }
 
 fn each_lane<T: Functions>(
-    op: &impl Order<T>,
+    op: &impl Order,
     x: &ArrayViewD<'_, T>,
     along: usize,
     mut positions: ArrayViewMutD<'_, i64>,
 ) {
-    let (mut lane, mut order, mut picks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut lane, mut order, mut picks) = (Vec::<T>::new(), Vec::new(), Vec::new());
     for (x, mut out) in x.lanes(Axis(along)).into_iter().zip(positions.lanes_mut(Axis(along))) {
         lane.clear();
         lane.extend(x);
@@ -217,27 +217,19 @@ fn each_lane<T: Functions>(
 }
 
 /// What was picked several times gets the sum.
-fn vjp<'r, T: Functions>(
-    op: &impl Order<T>,
-    call: &Call<'_, 'r, T>,
-    y_bar: &[Option<Term<'r, T>>],
-) -> Cotangents<'r, T> {
+fn vjp<'r>(op: &impl Order, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
     let (x, positions) = (call.args[0], call.results[1]);
     let add = |y_bar| x.full(&x.shape(), 0.0).apply(ScatterAdd { axis: op.axis() }, &[positions, y_bar]);
     Cotangents::from_elem(y_bar[0].map(add), 1)
 }
 
 /// The tangents from the same positions; the positions have none.
-fn jvp<'r, T: Functions>(
-    op: &impl Order<T>,
-    call: &Call<'_, 'r, T>,
-    x_dot: &[Option<Term<'r, T>>],
-) -> Option<Terms<'r, T>> {
+fn jvp<'r>(op: &impl Order, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
     Some(Terms::from_elem(x_dot[0]?.apply(Gather { axis: op.axis() }, &[call.results[1]]), 1))
 }
 
 fn vjp_kernel<T: Functions>(
-    op: &impl Order<T>,
+    op: &impl Order,
     y: &[Input<'_, T>],
     y_bar: &[Option<ArrayViewD<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
@@ -251,27 +243,24 @@ fn vjp_kernel<T: Functions>(
 }
 
 macro_rules! orders {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
-            infer::<T>(self, args)
+            infer(self, args)
         }
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+            vjp(self, call, y_bar)
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+            jvp(self, call, x_dot)
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
             forward(self, x, y);
             Ok(())
         }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-            vjp(self, call, y_bar)
-        }
-        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-            jvp(self, call, x_dot)
-        }
-        fn vjp_kernel(
-            &self,
-            _x: &[Input<'_, T>],
-            y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
+        fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
             vjp_kernel(self, y, y_bar, x_bar)
         }
     })* };

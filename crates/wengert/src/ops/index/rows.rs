@@ -136,7 +136,7 @@ fn one_axis(index: &[usize]) -> Result<usize, Refusal> {
     }
 }
 
-impl<T: Functions> Rule<T> for IndexSelect {
+impl Rule for IndexSelect {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let along = axis(self.axis, shapes[0].len())?;
@@ -144,6 +144,19 @@ impl<T: Functions> Rule<T> for IndexSelect {
         shape[along] = one_axis(shapes[1])?;
         moved(shape, Dtype::Real)
     }
+    /// What was picked several times gets the sum.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let shape = call.args[0].shape();
+        let along = axis(self.axis, shape.len()).expect("has passed `infer`");
+        let add = IndexAdd { axis: along, len: shape[along] };
+        [y_bar[0].map(|y_bar| y_bar.apply(add, &[call.args[1]])), None].into_iter().collect()
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for IndexSelect {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (table, index) = (x[0].real(), x[1].index());
         let along = axis(self.axis, table.ndim())?;
@@ -151,29 +164,13 @@ impl<T: Functions> Rule<T> for IndexSelect {
         pick(table, line(index), along, y[0].slice(), false);
         Ok(())
     }
-    /// What was picked several times gets the sum.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let shape = call.args[0].shape();
-        let along = axis(self.axis, shape.len()).expect("has passed `infer`");
-        let add = IndexAdd { axis: along, len: shape[along] };
-        [y_bar[0].map(|y_bar| y_bar.apply(add, &[call.args[1]])), None].into_iter().collect()
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let along = axis(self.axis, x[0].real().ndim()).expect("has passed `infer`");
         pick_back(line(x[1].index()), along, y_bar, x_bar)
     }
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for IndexAdd {
+impl Rule for IndexAdd {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         axis(isize::try_from(self.axis).unwrap_or(isize::MAX), shapes[0].len())?;
@@ -186,6 +183,16 @@ impl<T: Functions> Rule<T> for IndexAdd {
         }
         moved(shape, Dtype::Real)
     }
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let select = IndexSelect { axis: self.axis as isize };
+        [y_bar[0].map(|y_bar| y_bar.apply(select, &[call.args[1]])), None].into_iter().collect()
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for IndexAdd {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let index = x[1].index();
         check(&index, self.len, self.axis)?;
@@ -193,23 +200,10 @@ impl<T: Functions> Rule<T> for IndexAdd {
         put(x[0].real(), line(index), self.axis, y[0].real());
         Ok(())
     }
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let select = IndexSelect { axis: self.axis as isize };
-        [y_bar[0].map(|y_bar| y_bar.apply(select, &[call.args[1]])), None].into_iter().collect()
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let accumulate = x_bar.accumulate;
         pick(y_bar.view(), line(x[1].index()), self.axis, x_bar.slice(), accumulate);
-        true
-    }
-    fn is_linear(&self) -> bool {
         true
     }
 }
@@ -220,7 +214,7 @@ fn flat<R>(index: ArrayViewD<'_, i64>, f: impl FnOnce(ArrayView1<'_, i64>) -> R)
     f(ArrayView1::from(index.as_slice().expect("standard layout")))
 }
 
-impl<T: Functions> Rule<T> for Embedding {
+impl Rule for Embedding {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let &[_, width] = shapes[0] else {
@@ -231,31 +225,28 @@ impl<T: Functions> Rule<T> for Embedding {
         shape.push(width);
         moved(shape, Dtype::Real)
     }
+    /// The rows of `y_bar` added up where they were taken from.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (table, index) = (call.args[0].shape(), call.args[1]);
+        let count = index.shape().iter().product();
+        let add = IndexAdd { axis: 0, len: table[0] };
+        let rows = |y_bar: Term<'r>| y_bar.reshape(&[count, table[1]]);
+        let bar = y_bar[0].map(|y_bar| rows(y_bar).apply(add, &[index.reshape(&[count])]));
+        [bar, None].into_iter().collect()
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Embedding {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (table, index) = (x[0].real(), x[1].index());
         check(&index, table.len_of(Axis(0)), 0)?;
         flat(index, |index| pick(table, index, 0, y[0].slice(), false));
         Ok(())
     }
-    /// The rows of `y_bar` added up where they were taken from.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (table, index) = (call.args[0].shape(), call.args[1]);
-        let count = index.shape().iter().product();
-        let add = IndexAdd { axis: 0, len: table[0] };
-        let rows = |y_bar: Term<'r, T>| y_bar.reshape(&[count, table[1]]);
-        let bar = y_bar[0].map(|y_bar| rows(y_bar).apply(add, &[index.reshape(&[count])]));
-        [bar, None].into_iter().collect()
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         flat(x[1].index(), |index| pick_back(index, 0, y_bar, x_bar))
-    }
-    fn is_linear(&self) -> bool {
-        true
     }
 }

@@ -10,7 +10,7 @@ use crate::rule::*;
 use crate::shape::{Shape, axis};
 use crate::term::Term;
 
-impl<T: Functions> Rule<T> for Scatter {
+impl Rule for Scatter {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index, Dtype::Real])?;
         fit(shapes[0], shapes[1], self.axis)?;
@@ -21,6 +21,23 @@ impl<T: Functions> Rule<T> for Scatter {
         one(shapes[0].into())
     }
 
+    /// `y_bar` where nothing was put, and from where something was.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (index, y_bar) = (call.args[1], y_bar[0].expect("one result"));
+        let kept = || {
+            let zeros = y_bar.full(&index.shape(), 0.0);
+            y_bar.apply(self.clone(), &[index, zeros])
+        };
+        let put = || y_bar.apply(Gather { axis: self.axis }, &[index]);
+        [call.needs[0].then(kept), None, call.needs[2].then(put)].into_iter().collect()
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Scatter {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (table, index, src) = (x[0].real(), x[1].index(), x[2].real());
         let along = axis(self.axis, table.ndim())?;
@@ -38,30 +55,21 @@ impl<T: Functions> Rule<T> for Scatter {
         }
         Ok(())
     }
-
-    /// `y_bar` where nothing was put, and from where something was.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (index, y_bar) = (call.args[1], y_bar[0].expect("one result"));
-        let kept = || {
-            let zeros = y_bar.full(&index.shape(), 0.0);
-            y_bar.apply(self.clone(), &[index, zeros])
-        };
-        let put = || y_bar.apply(Gather { axis: self.axis }, &[index]);
-        [call.needs[0].then(kept), None, call.needs[2].then(put)].into_iter().collect()
-    }
-
-    fn is_linear(&self) -> bool {
-        true
-    }
 }
 
-impl<T: Functions> Rule<T> for OneHot {
+impl Rule for OneHot {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Index])?[0]);
         shape.push(self.classes);
         moved(shape, Dtype::Real)
     }
 
+    fn is_differentiable(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Functions> Kernels<T> for OneHot {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let index = x[0].index();
         check(&index, self.classes, index.ndim())?;
@@ -69,9 +77,5 @@ impl<T: Functions> Rule<T> for OneHot {
         let rows = y[0].slice().chunks_exact_mut(self.classes.max(1));
         rows.zip(&index).for_each(|(row, &i)| row[i as usize] = T::one());
         Ok(())
-    }
-
-    fn is_differentiable(&self) -> bool {
-        false
     }
 }

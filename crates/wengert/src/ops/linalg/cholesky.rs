@@ -1,7 +1,5 @@
 //! The Cholesky factor and what is best computed through it.
 
-use ndarray::ArrayViewD;
-
 use super::triangular::check_diagonals;
 use super::*;
 use crate::kernel::linalg::{self, room};
@@ -30,49 +28,45 @@ fn factor<T: Functions>(x: &Input<'_, T>, out: &mut [T]) -> Result<(), Refusal> 
 }
 
 /// `l^-T x`.
-fn solve_transposed<'r, T: Functions>(l: Term<'r, T>, x: Term<'r, T>) -> Term<'r, T> {
+fn solve_transposed<'r>(l: Term<'r>, x: Term<'r>) -> Term<'r> {
     l.apply(TriangularSolve { lower: true, transpose: true, unit_diagonal: false }, &[x])
 }
 
 /// The lower triangle with its diagonal halved.
-fn half_lower<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn half_lower<'r>(x: Term<'r>) -> Term<'r> {
     (tril(x, 0) + tril(x, -1)) * x.lit(0.5)
 }
 
-impl<T: Functions> Rule<T> for Cholesky {
+impl Rule for Cholesky {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        factor(&x[0], y[0].slice())
-    }
-
     /// `a_bar = sym(l^-T Phi(l^T l_bar) l^-1)`, `Phi` the lower triangle with its diagonal halved.
     ///
     /// Reference: I. Murray, Differentiation of the Cholesky decomposition, arXiv:1602.07527 (2016).
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (l, l_bar) = (call.results[0], y_bar[0].expect("one result"));
         let left = solve_transposed(l, half_lower(l.t().matmul(l_bar)));
         Cotangents::from_elem(Some(symmetric(solve_transposed(l, left.t()))), 1)
     }
 
     /// `l_dot = l Phi(l^-1 sym(a_dot) l^-T)`.
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (l, lower) = (call.results[0], TriangularSolve::default());
         let left = l.apply(lower.clone(), &[symmetric(x_dot[0]?)]);
         let whole = l.apply(lower, &[left.t()]);
         Some(Terms::from_elem(l.matmul(half_lower(whole)), 1))
     }
+}
 
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+impl<T: Functions> Kernels<T> for Cholesky {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        factor(&x[0], y[0].slice())
+    }
+
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (l, Some(l_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(l.shape()).1;
         let (l, l_bar, accumulate) = (elements(&l), elements(l_bar), x_bar.accumulate);
@@ -93,7 +87,7 @@ impl<T: Functions> Rule<T> for Cholesky {
     }
 }
 
-impl<T: Functions> Rule<T> for LogDetSpd {
+impl Rule for LogDetSpd {
     /// The factor is kept for the derivative.
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (batch, _) = one_square(args)?;
@@ -104,6 +98,15 @@ impl<T: Functions> Rule<T> for LogDetSpd {
         1
     }
 
+    /// `a_bar = y_bar a^-1`, symmetric.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let bar = y_bar[0]
+            .map(|y_bar| over_matrices(y_bar) * symmetric(call.args[0].apply(InverseTransposed {}, &[])));
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for LogDetSpd {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let [value, l] = y else { unreachable!("two results") };
         factor(&x[0], l.slice())?;
@@ -116,20 +119,7 @@ impl<T: Functions> Rule<T> for LogDetSpd {
         Ok(())
     }
 
-    /// `a_bar = y_bar a^-1`, symmetric.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let bar = y_bar[0]
-            .map(|y_bar| over_matrices(y_bar) * symmetric(call.args[0].apply(InverseTransposed {}, &[])));
-        Cotangents::from_elem(bar, 1)
-    }
-
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         use crate::kernel::gemm::{Strided, StridedMut, Triangle, gemm};
         let (l, Some(y_bar), Some(x_bar)) = (y[1].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(l.shape()).1;
@@ -147,22 +137,24 @@ impl<T: Functions> Rule<T> for LogDetSpd {
     }
 }
 
-impl<T: Functions> Rule<T> for CholeskySolve {
+impl Rule for CholeskySolve {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         one(System::new(shapes[1], shapes[0])?.shape())
     }
 
-    fn check(&self, args: &[Term<'_, T>]) -> Result<(), Refusal> {
-        let l = args[1].tape().value_of(args[1].var());
+    fn check(&self, args: &[Term<'_>]) -> Result<(), Refusal> {
+        let l = args[1].tape().numbers_of(args[1].var());
         check_diagonals(l.iter().copied(), l.shape())
     }
 
     /// `x = l^-T l^-1 b`.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let (b, l) = (args[0], args[1]);
         let system = System::known(&l.shape(), &b.shape());
         let half = l.apply(TriangularSolve::default(), &[system.columns(b)]);
         Some(Terms::from_elem(solve_transposed(l, half).reshape(&system.shape()), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for CholeskySolve {}

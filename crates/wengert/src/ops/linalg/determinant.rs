@@ -1,18 +1,24 @@
 //! Determinants. The gradient of `det` is the cofactor matrix, which exists for singular matrices too.
 
-use ndarray::ArrayViewD;
-
 use super::solve::factor;
 use super::*;
 use crate::kernel::linalg::{self, Workspace, room};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{Cofactor, CofactorTangent, Det, InverseTransposed, SlogDet};
 
-impl<T: Functions> Rule<T> for Det {
+impl Rule for Det {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(one_square(args)?.0.into())
     }
 
+    /// `a_bar = y_bar cofactor(a)`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let bar = y_bar[0].map(|y_bar| over_matrices(y_bar) * call.args[0].apply(Cofactor {}, &[]));
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for Det {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let n = known_square(x.shape()).1;
@@ -30,20 +36,25 @@ impl<T: Functions> Rule<T> for Det {
         );
         Ok(())
     }
-
-    /// `a_bar = y_bar cofactor(a)`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let bar = y_bar[0].map(|y_bar| over_matrices(y_bar) * call.args[0].apply(Cofactor {}, &[]));
-        Cotangents::from_elem(bar, 1)
-    }
 }
 
-impl<T: Functions> Rule<T> for Cofactor {
+impl Rule for Cofactor {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
+    /// The second derivative of the determinant is symmetric, so the tangent along `y_bar` is the cotangent.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        Cotangents::from_elem(y_bar[0].map(|y_bar| call.args[0].apply(CofactorTangent {}, &[y_bar])), 1)
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        Some(Terms::from_elem(call.args[0].apply(CofactorTangent {}, &[x_dot[0]?]), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for Cofactor {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let n = known_square(x.shape()).1;
@@ -57,18 +68,9 @@ impl<T: Functions> Rule<T> for Cofactor {
         });
         Ok(())
     }
-
-    /// The second derivative of the determinant is symmetric, so the tangent along `y_bar` is the cotangent.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| call.args[0].apply(CofactorTangent {}, &[y_bar])), 1)
-    }
-
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        Some(Terms::from_elem(call.args[0].apply(CofactorTangent {}, &[x_dot[0]?]), 1))
-    }
 }
 
-impl<T: Functions> Rule<T> for CofactorTangent {
+impl Rule for CofactorTangent {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         square(shapes[0])?;
@@ -79,6 +81,26 @@ impl<T: Functions> Rule<T> for CofactorTangent {
         one(shapes[0].into())
     }
 
+    /// In the direction the op is its own adjoint. In the matrix, where that is invertible, with `c = cofactor(a)`:
+    /// `<y_bar, y> = (<e, c> <y_bar, c> - <y_bar, c e^T c>) / det a`, differentiated through `c` and `det a`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (a, e, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
+        let a_bar = call.needs[0].then(|| {
+            let (c, det) = (a.apply(Cofactor {}, &[]), over_matrices(a.apply(Det {}, &[])));
+            let last = [a.ndim() - 2, a.ndim() - 1];
+            let inner = |x: Term<'r>, y: Term<'r>| (x * y).sum(&last, true);
+            let c_bar = inner(e, c) * y_bar + inner(y_bar, c) * e
+                - y_bar.matmul(c.t()).matmul(e)
+                - e.matmul(c.t()).matmul(y_bar);
+            let value = inner(y_bar, call.results[0]);
+            (a.apply(CofactorTangent {}, &[c_bar]) - value * c) / det
+        });
+        let e_bar = call.needs[1].then(|| a.apply(CofactorTangent {}, &[y_bar]));
+        [a_bar, e_bar].into_iter().collect()
+    }
+}
+
+impl<T: Functions> Kernels<T> for CofactorTangent {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (a, e) = (x[0].real(), x[1].real());
         let n = known_square(a.shape()).1;
@@ -93,27 +115,9 @@ impl<T: Functions> Rule<T> for CofactorTangent {
         });
         Ok(())
     }
-
-    /// In the direction the op is its own adjoint. In the matrix, where that is invertible, with `c = cofactor(a)`:
-    /// `<y_bar, y> = (<e, c> <y_bar, c> - <y_bar, c e^T c>) / det a`, differentiated through `c` and `det a`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (a, e, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
-        let a_bar = call.needs[0].then(|| {
-            let (c, det) = (a.apply(Cofactor {}, &[]), over_matrices(a.apply(Det {}, &[])));
-            let last = [a.ndim() - 2, a.ndim() - 1];
-            let inner = |x: Term<'r, T>, y: Term<'r, T>| (x * y).sum(&last, true);
-            let c_bar = inner(e, c) * y_bar + inner(y_bar, c) * e
-                - y_bar.matmul(c.t()).matmul(e)
-                - e.matmul(c.t()).matmul(y_bar);
-            let value = inner(y_bar, call.results[0]);
-            (a.apply(CofactorTangent {}, &[c_bar]) - value * c) / det
-        });
-        let e_bar = call.needs[1].then(|| a.apply(CofactorTangent {}, &[y_bar]));
-        [a_bar, e_bar].into_iter().collect()
-    }
 }
 
-impl<T: Functions> Rule<T> for SlogDet {
+impl Rule for SlogDet {
     /// Factors and row exchanges are kept for the derivative.
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (batch, n) = one_square(args)?;
@@ -126,6 +130,14 @@ impl<T: Functions> Rule<T> for SlogDet {
         2
     }
 
+    /// The sign is flat; `a_bar = y_bar a^-T` from the logarithm.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let bar = y_bar[1].map(|y_bar| over_matrices(y_bar) * call.args[0].apply(InverseTransposed {}, &[]));
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for SlogDet {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let [sign, log, factors, pivots] = y else { unreachable!("four results") };
         let mut pivots = pivots.index();
@@ -143,19 +155,7 @@ impl<T: Functions> Rule<T> for SlogDet {
         Ok(())
     }
 
-    /// The sign is flat; `a_bar = y_bar a^-T` from the logarithm.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let bar = y_bar[1].map(|y_bar| over_matrices(y_bar) * call.args[0].apply(InverseTransposed {}, &[]));
-        Cotangents::from_elem(bar, 1)
-    }
-
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[1], &mut x_bar[0]) else { return false };
         let (factors, pivots) = (y[2].real(), y[3].index());
         let n = known_square(factors.shape()).1;

@@ -8,12 +8,25 @@ use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{Concat, Expm, Kron, Lstsq, MatrixPower, Pinv};
 use crate::words::TunedWords;
 
-impl<T: Functions> Rule<T> for Expm {
+impl Rule for Expm {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
+    /// The upper right block of `exp([a^T y_bar; 0 a^T])`: the derivative of the exponential at `a^T` along `y_bar`.
+    ///
+    /// Reference: N. J. Higham, Functions of Matrices, SIAM (2008), section 10.6.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        Cotangents::from_elem(y_bar[0].map(|y_bar| slope(call.args[0].t(), y_bar)), 1)
+    }
+
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        Some(Terms::from_elem(slope(call.args[0], x_dot[0]?), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for Expm {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let n = known_square(x.shape()).1;
@@ -24,21 +37,10 @@ impl<T: Functions> Rule<T> for Expm {
         });
         Ok(())
     }
-
-    /// The upper right block of `exp([a^T y_bar; 0 a^T])`: the derivative of the exponential at `a^T` along `y_bar`.
-    ///
-    /// Reference: N. J. Higham, Functions of Matrices, SIAM (2008), section 10.6.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        Cotangents::from_elem(y_bar[0].map(|y_bar| slope(call.args[0].t(), y_bar)), 1)
-    }
-
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        Some(Terms::from_elem(slope(call.args[0], x_dot[0]?), 1))
-    }
 }
 
 /// The derivative of the exponential at `a` along `e`.
-fn slope<'r, T: Functions>(a: Term<'r, T>, e: Term<'r, T>) -> Term<'r, T> {
+fn slope<'r>(a: Term<'r>, e: Term<'r>) -> Term<'r> {
     let (shape, last) = (a.shape(), a.ndim() - 1);
     let n = shape[last];
     let above = a.apply(Concat { axis: -1 }, &[e]);
@@ -47,16 +49,16 @@ fn slope<'r, T: Functions>(a: Term<'r, T>, e: Term<'r, T>) -> Term<'r, T> {
     whole.slice(last - 1, 0, n).slice(last, n, 2 * n)
 }
 
-impl<T: Functions> Rule<T> for MatrixPower {
+impl Rule for MatrixPower {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
     /// By repeated squaring.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let a = args[0];
-        let (mut square, mut left, mut power) = (a, self.n, None::<Term<'r, T>>);
+        let (mut square, mut left, mut power) = (a, self.n, None::<Term<'r>>);
         while left > 0 {
             if left & 1 == 1 {
                 power = Some(power.map_or(square, |power| power.matmul(square)));
@@ -71,6 +73,8 @@ impl<T: Functions> Rule<T> for MatrixPower {
         Some(Terms::from_elem(power.unwrap_or_else(identity), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for MatrixPower {}
 
 impl Pinv {
     /// `out = v diag(1 / s) u^T` over the singular values that count.
@@ -96,7 +100,7 @@ impl Pinv {
     }
 }
 
-impl<T: Functions> Rule<T> for Pinv {
+impl Rule for Pinv {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
         if self.rtol.is_some_and(|rtol| rtol.is_nan() || rtol < 0.0) {
@@ -105,6 +109,28 @@ impl<T: Functions> Rule<T> for Pinv {
         one(joined(batch, &[n, m]))
     }
 
+    /// Where `rtol` is given, the rank is what it says; else it must be full.
+    fn check_vjp(&self, call: &Call<'_, '_>, _y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
+        if self.rtol.is_some() { Ok(()) } else { check_full_rank(call.args[0], call.results[0]) }
+    }
+
+    /// `a_bar = -p^T g p^T + (1 - a p) g^T p p^T + p^T p g^T (1 - p a)` for `p = pinv(a)`, `g = y_bar`, where the rank stays.
+    ///
+    /// Reference: G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (a, p) = (call.args[0], call.results[0]);
+        let bar = y_bar[0].map(|g| {
+            let left = g.t().matmul(p.matmul(p.t()));
+            let right = p.t().matmul(p).matmul(g.t());
+            left - a.matmul(p.matmul(left)) + right
+                - right.matmul(p).matmul(a)
+                - p.t().matmul(g).matmul(p.t())
+        });
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for Pinv {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let x = x[0].real();
         let size = matrices(x.shape())?.1;
@@ -118,32 +144,12 @@ impl<T: Functions> Rule<T> for Pinv {
         });
         Ok(())
     }
-
-    /// Where `rtol` is given, the rank is what it says; else it must be full.
-    fn check_vjp(&self, call: &Call<'_, '_, T>, _y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
-        if self.rtol.is_some() { Ok(()) } else { check_full_rank(call.args[0], call.results[0]) }
-    }
-
-    /// `a_bar = -p^T g p^T + (1 - a p) g^T p p^T + p^T p g^T (1 - p a)` for `p = pinv(a)`, `g = y_bar`, where the rank stays.
-    ///
-    /// Reference: G. H. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973).
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (a, p) = (call.args[0], call.results[0]);
-        let bar = y_bar[0].map(|g| {
-            let left = g.t().matmul(p.matmul(p.t()));
-            let right = p.t().matmul(p).matmul(g.t());
-            left - a.matmul(p.matmul(left)) + right
-                - right.matmul(p).matmul(a)
-                - p.t().matmul(g).matmul(p.t())
-        });
-        Cotangents::from_elem(bar, 1)
-    }
 }
 
-impl<T: Functions> Rule<T> for Lstsq {
+impl Rule for Lstsq {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
-        let inverse = Rule::<T>::infer(&Pinv { rtol: self.rtol }, &args[..1])?.remove(0).shape;
+        let inverse = Rule::infer(&Pinv { rtol: self.rtol }, &args[..1])?.remove(0).shape;
         let (_, [m, n]) = matrices(shapes[0])?;
         let (lead, rows, cols) = match shapes[1] {
             [] => return Err(Refusal::new(ErrorKind::RankMismatch, "the right side must not be a number")),
@@ -159,13 +165,15 @@ impl<T: Functions> Rule<T> for Lstsq {
     }
 
     /// `pinv(a) b`.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let inverse = args[0].apply(Pinv { rtol: self.rtol }, &[]);
         Some(Terms::from_elem(inverse.matmul(args[1]), 1))
     }
 }
 
-impl<T: Functions> Rule<T> for Kron {
+impl<T: Functions> Kernels<T> for Lstsq {}
+
+impl Rule for Kron {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let ((lead_a, a), (lead_b, b)) = (matrices(shapes[0])?, matrices(shapes[1])?);
@@ -175,7 +183,7 @@ impl<T: Functions> Rule<T> for Kron {
     }
 
     /// `y[p i + k, q j + l] = a[i, j] b[k, l]`.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let (a, b) = (args[0], args[1]);
         let (at_a, at_b) = (a.ndim() - 2, b.ndim() - 2);
         let a = a.unsqueeze(at_a + 1).unsqueeze(at_a + 3);
@@ -186,3 +194,5 @@ impl<T: Functions> Rule<T> for Kron {
         Some(Terms::from_elem(product.reshape(&joined(batch, &[m * p, n * q])), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for Kron {}

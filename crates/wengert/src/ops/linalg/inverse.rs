@@ -1,7 +1,5 @@
 //! The inverse, and the transposed inverse that derivatives of determinants are made of.
 
-use ndarray::ArrayViewD;
-
 use super::*;
 use crate::kernel::linalg::{self, Workspace, room};
 use crate::kernel::scratch::{self, Scratch, dense};
@@ -27,35 +25,31 @@ fn invert<T: Functions>(x: &Input<'_, T>, out: &mut [T], strict: bool) -> Result
     })
 }
 
-impl<T: Functions> Rule<T> for Inverse {
+impl Rule for Inverse {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        invert(&x[0], y[0].slice(), true)
-    }
-
     /// `a_bar = -y^T y_bar y^T`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let y_t = call.results[0].t();
         Cotangents::from_elem(y_bar[0].map(|y_bar| -y_t.matmul(y_bar).matmul(y_t)), 1)
     }
 
     /// `y_dot = -y a_dot y`.
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let y = call.results[0];
         Some(Terms::from_elem(-y.matmul(x_dot[0]?).matmul(y), 1))
     }
+}
 
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+impl<T: Functions> Kernels<T> for Inverse {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        invert(&x[0], y[0].slice(), true)
+    }
+
+    fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (y, Some(y_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(y.shape()).1;
         let (y, y_bar, accumulate) = (elements(&y), elements(y_bar), x_bar.accumulate);
@@ -71,27 +65,29 @@ impl<T: Functions> Rule<T> for Inverse {
     }
 }
 
-impl<T: Functions> Rule<T> for InverseTransposed {
+impl Rule for InverseTransposed {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one_square(args)?;
         one(args[0].shape.clone())
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let n = known_square(x[0].real().shape()).1;
-        invert(&x[0], y[0].slice(), false)?;
-        y[0].slice().chunks_exact_mut((n * n).max(1)).for_each(|y| linalg::transpose_square(y, n));
-        Ok(())
-    }
-
     /// `a_bar = -y y_bar^T y`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let y = call.results[0];
         Cotangents::from_elem(y_bar[0].map(|y_bar| -y.matmul(y_bar.t()).matmul(y)), 1)
     }
 
     /// `y_dot = -y a_dot^T y`.
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         Some(self.vjp(call, x_dot).into_iter().flatten().collect())
+    }
+}
+
+impl<T: Functions> Kernels<T> for InverseTransposed {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let n = known_square(x[0].real().shape()).1;
+        invert(&x[0], y[0].slice(), false)?;
+        y[0].slice().chunks_exact_mut((n * n).max(1)).for_each(|y| linalg::transpose_square(y, n));
+        Ok(())
     }
 }

@@ -169,36 +169,36 @@ impl System {
     }
 
     /// A solution, or its cotangent, as matrix columns.
-    fn columns<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+    fn columns<'r>(&self, x: Term<'r>) -> Term<'r> {
         if self.is_vector { x.unsqueeze(x.ndim()) } else { x }
     }
 }
 
 /// `x + x^T`, halved.
-fn symmetric<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn symmetric<'r>(x: Term<'r>) -> Term<'r> {
     (x + x.t()) * x.lit(0.5)
 }
 
-fn tril<'r, T: Functions>(x: Term<'r, T>, k: isize) -> Term<'r, T> {
+fn tril<'r>(x: Term<'r>, k: isize) -> Term<'r> {
     x.apply(Tril { k }, &[])
 }
 
-fn triu<'r, T: Functions>(x: Term<'r, T>, k: isize) -> Term<'r, T> {
+fn triu<'r>(x: Term<'r>, k: isize) -> Term<'r> {
     x.apply(Triu { k }, &[])
 }
 
 /// One number a matrix, to scale matrices with.
-fn over_matrices<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn over_matrices<'r>(x: Term<'r>) -> Term<'r> {
     x.unsqueeze(x.ndim()).unsqueeze(x.ndim() + 1)
 }
 
 /// A number for each column, to scale columns with.
-fn over_columns<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn over_columns<'r>(x: Term<'r>) -> Term<'r> {
     x.unsqueeze(x.ndim() - 1)
 }
 
 /// A number for each row, to scale rows with.
-fn over_rows<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn over_rows<'r>(x: Term<'r>) -> Term<'r> {
     x.unsqueeze(x.ndim())
 }
 

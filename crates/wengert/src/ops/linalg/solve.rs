@@ -79,11 +79,7 @@ fn forward<T: Functions>(
 }
 
 /// `b_bar` solves the transposed system for `x_bar`; `a_bar = -b_bar x^T`, or its transpose for a transposed system.
-fn vjp<'r, T: Functions>(
-    transposed: bool,
-    call: &Call<'_, 'r, T>,
-    y_bar: &[Option<Term<'r, T>>],
-) -> Cotangents<'r, T> {
+fn vjp<'r>(transposed: bool, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
     let Some(x_bar) = y_bar[0] else { return Cotangents::from_elem(None, 2) };
     let (a, x) = (call.args[0], call.results[0]);
     let system = System::known(&a.shape(), &call.args[1].shape());
@@ -97,11 +93,7 @@ fn vjp<'r, T: Functions>(
 }
 
 /// `x_dot = a^-1 (b_dot - a_dot x)`.
-fn jvp<'r, T: Functions>(
-    transposed: bool,
-    call: &Call<'_, 'r, T>,
-    x_dot: &[Option<Term<'r, T>>],
-) -> Option<Terms<'r, T>> {
+fn jvp<'r>(transposed: bool, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
     let (a, x) = (call.args[0], call.results[0]);
     let system = System::known(&a.shape(), &call.args[1].shape());
     let moved = x_dot[0].map(|a_dot| if transposed { a_dot.t() } else { a_dot }.matmul(system.columns(x)));
@@ -160,15 +152,16 @@ fn next<'a, T>(bar: &mut Option<(bool, ChunksExactMut<'a, T>)>) -> Option<(bool,
 }
 
 macro_rules! systems {
-    ($($Op:ident $transposed:literal)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident $transposed:literal)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> { infer(args) }
         fn visible(&self) -> usize { 1 }
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> { vjp($transposed, call, y_bar) }
+        fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> { jvp($transposed, call, x_dot) }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> { forward($transposed, x, y) }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> { vjp($transposed, call, y_bar) }
-        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> { jvp($transposed, call, x_dot) }
-        fn vjp_kernel(
-            &self, x: &[Input<'_, T>], y: &[Input<'_, T>], y_bar: &[Option<ArrayViewD<'_, T>>], x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool { vjp_kernel($transposed, x, y, y_bar, x_bar) }
+        fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool { vjp_kernel($transposed, x, y, y_bar, x_bar) }
     })* };
 }
 systems! { Solve false SolveTransposed true }

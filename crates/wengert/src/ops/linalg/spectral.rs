@@ -9,12 +9,45 @@ use crate::kernel::linalg::{self, Workspace};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{Concat, DiagonalInto, Eigh, InverseGaps, Svd};
 
-impl<T: Functions> Rule<T> for Eigh {
+impl Rule for Eigh {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (batch, n) = one_square(args)?;
         Ok([Spec::real(joined(batch, &[n])), Spec::real(args[0].shape.clone())].into_iter().collect())
     }
 
+    fn check_vjp(&self, call: &Call<'_, '_>, y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
+        check_eigenvectors(call.results[0], call.results[1], y_bar[0], y_bar[1])
+    }
+
+    fn check_jvp(
+        &self,
+        call: &Call<'_, '_>,
+        x_dot: &[Option<Term<'_>>],
+        wanted: &[bool],
+    ) -> Result<(), Refusal> {
+        match x_dot[0].filter(|_| wanted[1]) {
+            Some(a_dot) => check_eigenvector_tangents(call.results[0], call.results[1], a_dot),
+            None => Ok(()),
+        }
+    }
+
+    /// `a_bar = sym(v (diag(w_bar) + f * (v^T v_bar)) v^T)` with `f_ij = 1 / (w_j - w_i)`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (w, v) = (call.results[0], call.results[1]);
+        let turned = y_bar[1].map(|v_bar| v.t().matmul(v_bar) * inverse(w, false));
+        let bar = match (turned, y_bar[0]) {
+            (None, None) => None,
+            (None, Some(w_bar)) => Some((v * over_columns(w_bar)).matmul(v.t())),
+            (Some(inner), w_bar) => {
+                let inner = w_bar.map_or(inner, |w_bar| inner + diagonal(w_bar));
+                Some(symmetric(v.matmul(inner).matmul(v.t())))
+            }
+        };
+        Cotangents::from_elem(bar, 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for Eigh {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let [values, vectors] = y else { unreachable!("two results") };
         let x = x[0].real();
@@ -30,46 +63,15 @@ impl<T: Functions> Rule<T> for Eigh {
             })
         })
     }
-
-    fn check_vjp(&self, call: &Call<'_, '_, T>, y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
-        check_eigenvectors(call.results[0], call.results[1], y_bar[0], y_bar[1])
-    }
-
-    fn check_jvp(
-        &self,
-        call: &Call<'_, '_, T>,
-        x_dot: &[Option<Term<'_, T>>],
-        wanted: &[bool],
-    ) -> Result<(), Refusal> {
-        match x_dot[0].filter(|_| wanted[1]) {
-            Some(a_dot) => check_eigenvector_tangents(call.results[0], call.results[1], a_dot),
-            None => Ok(()),
-        }
-    }
-
-    /// `a_bar = sym(v (diag(w_bar) + f * (v^T v_bar)) v^T)` with `f_ij = 1 / (w_j - w_i)`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (w, v) = (call.results[0], call.results[1]);
-        let turned = y_bar[1].map(|v_bar| v.t().matmul(v_bar) * inverse(w, false));
-        let bar = match (turned, y_bar[0]) {
-            (None, None) => None,
-            (None, Some(w_bar)) => Some((v * over_columns(w_bar)).matmul(v.t())),
-            (Some(inner), w_bar) => {
-                let inner = w_bar.map_or(inner, |w_bar| inner + diagonal(w_bar));
-                Some(symmetric(v.matmul(inner).matmul(v.t())))
-            }
-        };
-        Cotangents::from_elem(bar, 1)
-    }
 }
 
 /// `1 / (x_j - x_i)`, or `1 / (x_j + x_i)`.
-fn inverse<'r, T: Functions>(x: Term<'r, T>, sums: bool) -> Term<'r, T> {
+fn inverse<'r>(x: Term<'r>, sums: bool) -> Term<'r> {
     x.apply(InverseGaps { sums }, &[])
 }
 
 /// `1 / x`, 0 where `x` is lost in rounding.
-fn reciprocal<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn reciprocal<'r>(x: Term<'r>) -> Term<'r> {
     let (axis, shape) = (x.ndim() - 1, x.shape());
     let n = shape[axis];
     let zero = x.full(&joined(&shape[..axis], &[1]), 0.0);
@@ -78,12 +80,12 @@ fn reciprocal<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
 }
 
 /// The last axis on the diagonals of matrices.
-fn diagonal<'r, T: Functions>(x: Term<'r, T>) -> Term<'r, T> {
+fn diagonal<'r>(x: Term<'r>) -> Term<'r> {
     let axis0 = x.ndim() - 1;
     x.apply(DiagonalInto { axis0, axis1: axis0 + 1 }, &[])
 }
 
-impl<T: Functions> Rule<T> for InverseGaps {
+impl Rule for InverseGaps {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shape = expect(args, &[Dtype::Real])?[0];
         match shape.last() {
@@ -92,25 +94,8 @@ impl<T: Functions> Rule<T> for InverseGaps {
         }
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let x = x[0].real();
-        let n = *x.shape().last().expect("an axis at least");
-        scratch::with(|Scratch { dense: [copy, ..], .. }| {
-            let rows = dense(x, copy).chunks_exact(n.max(1));
-            for (x, out) in rows.zip(y[0].slice().chunks_exact_mut((n * n).max(1))) {
-                let lost = lost_gap(x);
-                for (k, out) in out.iter_mut().enumerate() {
-                    let (i, j) = (k / n, k % n);
-                    let gap = if self.sums { x[j] + x[i] } else { x[j] - x[i] };
-                    *out = if i == j || gap.abs() <= lost { T::zero() } else { T::one() / gap };
-                }
-            }
-        });
-        Ok(())
-    }
-
     /// `x_bar = sum_j (y_bar y^2)_ij - sum_i (y_bar y^2)_ij`, for sums `-sum_j - sum_i`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (x, y) = (call.args[0], call.results[0]);
         let bar = y_bar[0].map(|y_bar| {
             let (weight, axis) = (y_bar * y * y, x.ndim() - 1);
@@ -121,7 +106,26 @@ impl<T: Functions> Rule<T> for InverseGaps {
     }
 }
 
-impl<T: Functions> Rule<T> for Svd {
+impl<T: Functions> Kernels<T> for InverseGaps {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let x = x[0].real();
+        let n = *x.shape().last().expect("an axis at least");
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let rows = dense(x, copy).chunks_exact(n.max(1));
+            for (x, out) in rows.zip(y[0].slice().chunks_exact_mut((n * n).max(1))) {
+                let lost = lost_gap(x, T::epsilon().as_f64());
+                for (k, out) in out.iter_mut().enumerate() {
+                    let (i, j) = (k / n, k % n);
+                    let gap = if self.sums { x[j] + x[i] } else { x[j] - x[i] };
+                    *out = if i == j || gap.abs().as_f64() <= lost { T::zero() } else { T::one() / gap };
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Rule for Svd {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
         let k = m.min(n);
@@ -129,32 +133,14 @@ impl<T: Functions> Rule<T> for Svd {
         Ok(shapes.into_iter().collect())
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let [u, s, vt] = y else { unreachable!("three results") };
-        let x = x[0].real();
-        let shape = Shape::from_slice(x.shape());
-        let (batch, [m, n]) = matrices(&shape)?;
-        let k = m.min(n);
-        scratch::with(|Scratch { dense: [copy, ..], .. }| {
-            let chunks = |len: usize| len.max(1);
-            let results =
-                u.slice().chunks_exact_mut(chunks(m * k)).zip(s.slice().chunks_exact_mut(chunks(k)));
-            let results = results.zip(vt.slice().chunks_exact_mut(chunks(k * n)));
-            let stacks = dense(x, copy).chunks_exact(chunks(m * n)).zip(results);
-            each_matrix([count(batch), m.max(n)], stacks, |i, (a, ((u, s), vt)), Workspace { work, .. }| {
-                linalg::svd(a, m, n, u, s, vt, work, threads(m.max(n))).map_err(|_| not_converged(batch, i))
-            })
-        })
-    }
-
-    fn check_vjp(&self, call: &Call<'_, '_, T>, y_bar: &[Option<Term<'_, T>>]) -> Result<(), Refusal> {
+    fn check_vjp(&self, call: &Call<'_, '_>, y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
         check_singular_vectors([0, 1, 2].map(|k| call.results[k]), [0, 1, 2].map(|k| y_bar[k]))
     }
 
     fn check_jvp(
         &self,
-        call: &Call<'_, '_, T>,
-        x_dot: &[Option<Term<'_, T>>],
+        call: &Call<'_, '_>,
+        x_dot: &[Option<Term<'_>>],
         wanted: &[bool],
     ) -> Result<(), Refusal> {
         match x_dot[0].filter(|_| wanted[0] || wanted[2]) {
@@ -169,11 +155,11 @@ impl<T: Functions> Rule<T> for Svd {
     /// has no first quotient, and a right second one at equal singular values.
     ///
     /// Reference: J. Townsend, Differentiating the singular value decomposition (2016).
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let [u, s, vt] = [0, 1, 2].map(|k| call.results[k]);
         let (m, n) = (u.shape()[u.ndim() - 2], vt.shape()[vt.ndim() - 1]);
         let [u_bar, s_bar, vt_bar] = [0, 1, 2].map(|k| y_bar[k]);
-        let skew = |x: Term<'r, T>| (x - x.t()) * x.lit(0.5);
+        let skew = |x: Term<'r>| (x - x.t()) * x.lit(0.5);
         let p = u_bar.map(|u_bar| skew(u.t().matmul(u_bar)));
         let q = vt_bar.map(|vt_bar| skew(vt.matmul(vt_bar.t())));
         let quotients = match (p, q) {
@@ -198,5 +184,25 @@ impl<T: Functions> Rule<T> for Svd {
             _ => u.matmul(core).matmul(vt),
         };
         Cotangents::from_elem(Some(bar), 1)
+    }
+}
+
+impl<T: Functions> Kernels<T> for Svd {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let [u, s, vt] = y else { unreachable!("three results") };
+        let x = x[0].real();
+        let shape = Shape::from_slice(x.shape());
+        let (batch, [m, n]) = matrices(&shape)?;
+        let k = m.min(n);
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let chunks = |len: usize| len.max(1);
+            let results =
+                u.slice().chunks_exact_mut(chunks(m * k)).zip(s.slice().chunks_exact_mut(chunks(k)));
+            let results = results.zip(vt.slice().chunks_exact_mut(chunks(k * n)));
+            let stacks = dense(x, copy).chunks_exact(chunks(m * n)).zip(results);
+            each_matrix([count(batch), m.max(n)], stacks, |i, (a, ((u, s), vt)), Workspace { work, .. }| {
+                linalg::svd(a, m, n, u, s, vt, work, threads(m.max(n))).map_err(|_| not_converged(batch, i))
+            })
+        })
     }
 }

@@ -1,7 +1,5 @@
 //! Triangular systems.
 
-use ndarray::ArrayViewD;
-
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, Triangle, gemm, solve_triangular};
 use crate::kernel::linalg::{Workspace, room};
@@ -15,7 +13,7 @@ impl TriangularSolve {
     }
 
     /// The entries of a matrix that are read.
-    fn triangle<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+    fn triangle<'r>(&self, x: Term<'r>) -> Term<'r> {
         let inset = isize::from(self.unit_diagonal);
         if self.lower { tril(x, -inset) } else { triu(x, inset) }
     }
@@ -57,12 +55,39 @@ impl TriangularSolve {
     }
 }
 
-impl<T: Functions> Rule<T> for TriangularSolve {
+impl Rule for TriangularSolve {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         one(System::new(shapes[0], shapes[1])?.shape())
     }
 
+    /// `b_bar = a^-T x_bar`, `a_bar = -b_bar x^T` in the triangle that is read (transposed for a transposed system).
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (a, x, x_bar) = (call.args[0], call.results[0], y_bar[0].expect("one result"));
+        let system = System::known(&a.shape(), &call.args[1].shape());
+        let b_bar = a.apply(self.adjoint(), &[system.columns(x_bar)]);
+        let a_bar = call.needs[0].then(|| {
+            let x = system.columns(x);
+            let product = if self.transpose { x.matmul(b_bar.t()) } else { b_bar.matmul(x.t()) };
+            -self.triangle(product)
+        });
+        [a_bar, call.needs[1].then(|| b_bar.reshape(&system.shape()))].into_iter().collect()
+    }
+
+    /// `x_dot = a^-1 (b_dot - a_dot x)`.
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        let (a, x) = (call.args[0], call.results[0]);
+        let system = System::known(&a.shape(), &call.args[1].shape());
+        let moved = x_dot[0].map(|a_dot| {
+            let a_dot = self.triangle(a_dot);
+            if self.transpose { a_dot.t() } else { a_dot }.matmul(system.columns(x))
+        });
+        let side = difference(x_dot[1].map(|b_dot| system.columns(b_dot)), moved)?;
+        Some(Terms::from_elem(a.apply(self.clone(), &[side]).reshape(&system.shape()), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for TriangularSolve {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let (a, b) = (x[0].real(), x[1].real());
         let (shape_a, shape_b) = (Shape::from_slice(a.shape()), Shape::from_slice(b.shape()));
@@ -83,38 +108,7 @@ impl<T: Functions> Rule<T> for TriangularSolve {
         })
     }
 
-    /// `b_bar = a^-T x_bar`, `a_bar = -b_bar x^T` in the triangle that is read (transposed for a transposed system).
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (a, x, x_bar) = (call.args[0], call.results[0], y_bar[0].expect("one result"));
-        let system = System::known(&a.shape(), &call.args[1].shape());
-        let b_bar = a.apply(self.adjoint(), &[system.columns(x_bar)]);
-        let a_bar = call.needs[0].then(|| {
-            let x = system.columns(x);
-            let product = if self.transpose { x.matmul(b_bar.t()) } else { b_bar.matmul(x.t()) };
-            -self.triangle(product)
-        });
-        [a_bar, call.needs[1].then(|| b_bar.reshape(&system.shape()))].into_iter().collect()
-    }
-
-    /// `x_dot = a^-1 (b_dot - a_dot x)`.
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        let (a, x) = (call.args[0], call.results[0]);
-        let system = System::known(&a.shape(), &call.args[1].shape());
-        let moved = x_dot[0].map(|a_dot| {
-            let a_dot = self.triangle(a_dot);
-            if self.transpose { a_dot.t() } else { a_dot }.matmul(system.columns(x))
-        });
-        let side = difference(x_dot[1].map(|b_dot| system.columns(b_dot)), moved)?;
-        Some(Terms::from_elem(a.apply(self.clone(), &[side]).reshape(&system.shape()), 1))
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (a, solution) = (x[0].real(), y[0].real());
         let system = System::known(a.shape(), x[1].real().shape());
         let (n, len) = (system.n, system.len());
@@ -157,10 +151,7 @@ pub(super) fn check_diagonals<T: Functions>(
 }
 
 /// `a - b` of what there is.
-pub(super) fn difference<'r, T: Functions>(
-    a: Option<Term<'r, T>>,
-    b: Option<Term<'r, T>>,
-) -> Option<Term<'r, T>> {
+pub(super) fn difference<'r>(a: Option<Term<'r>>, b: Option<Term<'r>>) -> Option<Term<'r>> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a - b),
         (a, b) => a.or(b.map(|b| -b)),

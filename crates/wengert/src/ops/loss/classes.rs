@@ -240,22 +240,18 @@ fn row_major<T: Clone>(x: ArrayViewD<'_, T>) -> CowArray<'_, T, IxDyn> {
 }
 
 impl Classes {
-    fn recorded<'a, 'r, T: Functions>(self, call: &'a Call<'a, 'r, T>) -> Recorded<'a, 'r, T> {
+    fn recorded<'a, 'r>(self, call: &'a Call<'a, 'r>) -> Recorded<'a, 'r> {
         let x = call.args[0];
         let axis = class_axis(x.ndim());
         Recorded { classes: self, call, x, axis, count: x.shape()[axis] as f64 }
     }
 
-    fn vjp<'r, T: Functions>(
-        self,
-        call: &Call<'_, 'r, T>,
-        y_bar: &[Option<Term<'r, T>>],
-    ) -> Cotangents<'r, T> {
+    fn vjp<'r>(self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let recorded = self.recorded(call);
         let Some(y_bar) = y_bar[0] else { return Cotangents::from_elem(None, call.args.len()) };
         if recorded.count == 0.0 {
             // Every target is the ignored one, and no class can stand in for it.
-            let nothing = |(x, &needed): (&Term<'r, T>, &bool)| needed.then(|| x.full(&x.shape(), 0.0));
+            let nothing = |(x, &needed): (&Term<'r>, &bool)| needed.then(|| x.full(&x.shape(), 0.0));
             return call.args.iter().zip(call.needs).map(nothing).collect();
         }
         let bar = |(k, &needed): (usize, &bool)| match k {
@@ -268,26 +264,23 @@ impl Classes {
 }
 
 macro_rules! class_rules {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
             self.classes().infer(args)
         }
         fn visible(&self) -> usize {
             1
         }
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+            self.classes().vjp(call, y_bar)
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
             self.classes().forward(x, y)
         }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-            self.classes().vjp(call, y_bar)
-        }
-        fn vjp_kernel(
-            &self,
-            x: &[Input<'_, T>],
-            y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
+        fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
             self.classes().vjp_kernel(x, y, y_bar, x_bar)
         }
     })* };

@@ -148,17 +148,17 @@ fn next_piece<'a, T>(out: &mut Option<(bool, ChunksMut<'a, T>)>) -> Option<(bool
 }
 
 /// The arguments as words, a weight of 1 where there is none.
-fn words<'r, T: Functions>(call: &Call<'_, 'r, T>) -> [Term<'r, T>; 3] {
+fn words<'r>(call: &Call<'_, 'r>) -> [Term<'r>; 3] {
     let [a, b] = [call.args[0], call.args[1]];
     [a, b, call.args.get(2).copied().unwrap_or(a.lit(1.0))]
 }
 
 /// `x_bar = y_bar / n * partial`, for each argument.
-pub(super) fn vjp<'r, T: Functions, L: PairLoss>(
+pub(super) fn vjp<'r, L: PairLoss>(
     loss: &L,
-    call: &Call<'_, 'r, T>,
-    y_bar: &[Option<Term<'r, T>>],
-) -> Cotangents<'r, T> {
+    call: &Call<'_, 'r>,
+    y_bar: &[Option<Term<'r>>],
+) -> Cotangents<'r> {
     let [a, b, w] = words(call);
     let y_bar = y_bar[0].expect("one result");
     let y_bar = match divisor(loss.reduction(), &a.shape()) {
@@ -170,11 +170,11 @@ pub(super) fn vjp<'r, T: Functions, L: PairLoss>(
 }
 
 /// The sum of `partial * x_dot` over the arguments, reduced as the loss itself.
-pub(super) fn jvp<'r, T: Functions, L: PairLoss>(
+pub(super) fn jvp<'r, L: PairLoss>(
     loss: &L,
-    call: &Call<'_, 'r, T>,
-    x_dot: &[Option<Term<'r, T>>],
-) -> Option<Terms<'r, T>> {
+    call: &Call<'_, 'r>,
+    x_dot: &[Option<Term<'r>>],
+) -> Option<Terms<'r>> {
     let [a, b, w] = words(call);
     let parts = x_dot.iter().enumerate();
     let parts = parts.filter_map(|(k, x_dot)| x_dot.map(|x_dot| x_dot * loss.partial(k, a, b, w)));
@@ -232,27 +232,24 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
 
 /// A rule from a formula: every part of it is one of the functions above.
 macro_rules! pair_rules {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for crate::op::$Op {
+    ($($Op:ident)*) => { $(impl Rule for crate::op::$Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
             infer(&self.formula(), args)
         }
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+            vjp(&self.formula(), call, y_bar)
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+            jvp(&self.formula(), call, x_dot)
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for crate::op::$Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
             forward(&self.formula(), x, y);
             Ok(())
         }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-            vjp(&self.formula(), call, y_bar)
-        }
-        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-            jvp(&self.formula(), call, x_dot)
-        }
-        fn vjp_kernel(
-            &self,
-            x: &[Input<'_, T>],
-            _y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
+        fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
             vjp_kernel(&self.formula(), x, y_bar, x_bar)
         }
     })* };

@@ -1,7 +1,5 @@
 //! `x W^T + b` as one op: the bias is where the product is accumulated.
 
-use ndarray::ArrayViewD;
-
 use super::{Fit, Side, elements, inner_dimensions, sum};
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
@@ -22,7 +20,7 @@ fn wrong_rank(what: &str, rank: usize) -> Refusal {
     Refusal::new(ErrorKind::RankMismatch, format!("{what}, not {rank} axes"))
 }
 
-impl<T: Functions> Rule<T> for Linear {
+impl Rule for Linear {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 3], 2)?;
         let [lead @ .., inputs] = shapes[0] else {
@@ -45,6 +43,29 @@ impl<T: Functions> Rule<T> for Linear {
         one(lead.iter().copied().chain([out]).collect())
     }
 
+    /// `x_bar = y_bar W`, `W_bar = y_bar^T x` summed over all rows, `b_bar = y_bar`.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let (x, w, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
+        let weight_bar = || {
+            let (w, x_shape) = (w.shape(), x.shape());
+            let rows = x_shape[..x_shape.len() - 1].iter().product();
+            y_bar.reshape(&[rows, w[0]]).t().matmul(x.reshape(&[rows, w[1]]))
+        };
+        let x_bar = call.needs[0].then(|| y_bar.matmul(w));
+        let bias_bar = call.needs.get(2).map(|&needed| needed.then_some(y_bar));
+        [x_bar, call.needs[1].then(weight_bar)].into_iter().chain(bias_bar).collect()
+    }
+
+    /// `y_dot = x_dot W^T + x W_dot^T + b_dot`
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        let (x, w) = (call.args[0], call.args[1]);
+        let along_x = x_dot[0].map(|x_dot| x_dot.matmul(w.t()));
+        let along_w = x_dot[1].map(|w_dot| x.matmul(w_dot.t()));
+        sum([along_x, along_w, x_dot.get(2).copied().flatten()])
+    }
+}
+
+impl<T: Functions> Kernels<T> for Linear {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let fit = fit(x[0].real().shape(), x[1].real().shape());
         let y = y[0].slice();
@@ -59,58 +80,8 @@ impl<T: Functions> Rule<T> for Linear {
         Ok(())
     }
 
-    /// `x_bar = y_bar W`, `W_bar = y_bar^T x` summed over all rows, `b_bar = y_bar`.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-        let (x, w, y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
-        let weight_bar = || {
-            let (w, x_shape) = (w.shape(), x.shape());
-            let rows = x_shape[..x_shape.len() - 1].iter().product();
-            y_bar.reshape(&[rows, w[0]]).t().matmul(x.reshape(&[rows, w[1]]))
-        };
-        let x_bar = call.needs[0].then(|| y_bar.matmul(w));
-        let bias_bar = call.needs.get(2).map(|&needed| needed.then_some(y_bar));
-        [x_bar, call.needs[1].then(weight_bar)].into_iter().chain(bias_bar).collect()
-    }
-
-    /// `y_dot = x_dot W^T + x W_dot^T + b_dot`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        let (x, w) = (call.args[0], call.args[1]);
-        let along_x = x_dot[0].map(|x_dot| x_dot.matmul(w.t()));
-        let along_w = x_dot[1].map(|w_dot| x.matmul(w_dot.t()));
-        sum([along_x, along_w, x_dot.get(2).copied().flatten()])
-    }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(&[], x, y_bar, x_bar)
-    }
-
-    fn vjp_kernel_of(
-        &self,
-        count: usize,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(&[count], x, y_bar, x_bar)
-    }
-}
-
-impl Linear {
     /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the arguments are repeated.
-    fn cotangents<T: Functions>(
-        &self,
-        lead: &[usize],
-        x: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
         let fit = fit(x[0].real().shape(), x[1].real().shape()).led_by(lead);
         let ([rows, out, inputs], batch) = (fit.size, &fit.batch[..]);
@@ -140,6 +111,10 @@ impl Linear {
             let accumulate = b_bar.accumulate;
             unbroadcast_into(&value, elements.len(), &target, b_bar.slice(), accumulate);
         }
+        true
+    }
+
+    fn takes_lead(&self) -> bool {
         true
     }
 }

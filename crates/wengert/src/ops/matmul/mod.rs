@@ -117,7 +117,7 @@ fn elements<'a, T>(y_bar: &'a ArrayViewD<'_, T>) -> &'a [T] {
     y_bar.as_slice().expect("cotangents lie row-major without gaps")
 }
 
-impl<T: Functions> Rule<T> for MatMul {
+impl Rule for MatMul {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let (a, b) = (shapes[0], shapes[1]);
@@ -128,16 +128,8 @@ impl<T: Functions> Rule<T> for MatMul {
         one(shape)
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let fit = Fit::new(x[0].real().shape(), x[1].real().shape())?;
-        let (a, b) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch));
-        let y = StackMut::rows(y[0].slice(), &fit.whole(), &fit.batch);
-        multiply(&fit.batch, fit.size, &a, &b, y, false);
-        Ok(())
-    }
-
     /// `a_bar = y_bar b^T`, `b_bar = a^T y_bar`, a vector being a matrix of one row or column.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let (a, b, mut y_bar) = (call.args[0], call.args[1], y_bar[0].expect("one result"));
         let (is_row, is_column) = (a.ndim() == 1, b.ndim() == 1);
         if is_row && is_column {
@@ -151,7 +143,7 @@ impl<T: Functions> Rule<T> for MatMul {
         if is_column {
             y_bar = y_bar.unsqueeze(y_bar.ndim());
         }
-        let vector = |x_bar: Term<'r, T>| {
+        let vector = |x_bar: Term<'r>| {
             let lead = x_bar.ndim() - 2;
             x_bar.reshape(&[&x_bar.shape()[..lead], &[k]].concat())
         };
@@ -173,42 +165,23 @@ impl<T: Functions> Rule<T> for MatMul {
     }
 
     /// `y_dot = a_dot b + a b_dot`
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let (a, b) = (call.args[0], call.args[1]);
         sum([x_dot[0].map(|a_dot| a_dot.matmul(b)), x_dot[1].map(|b_dot| a.matmul(b_dot))])
     }
-
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(&[], x, y_bar, x_bar)
-    }
-
-    fn vjp_kernel_of(
-        &self,
-        count: usize,
-        x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        self.cotangents(&[count], x, y_bar, x_bar)
-    }
 }
 
-impl MatMul {
+impl<T: Functions> Kernels<T> for MatMul {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let fit = Fit::new(x[0].real().shape(), x[1].real().shape())?;
+        let (a, b) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch));
+        let y = StackMut::rows(y[0].slice(), &fit.whole(), &fit.batch);
+        multiply(&fit.batch, fit.size, &a, &b, y, false);
+        Ok(())
+    }
+
     /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the factors are repeated.
-    fn cotangents<T: Functions>(
-        &self,
-        lead: &[usize],
-        x: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
         let fit = Fit::known(x[0].real().shape(), x[1].real().shape()).led_by(lead);
         let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
@@ -228,10 +201,14 @@ impl MatMul {
         }
         true
     }
+
+    fn takes_lead(&self) -> bool {
+        true
+    }
 }
 
 /// The sum of those parts of a tangent that there are.
-fn sum<'r, T: Functions, const N: usize>(parts: [Option<Term<'r, T>>; N]) -> Option<Terms<'r, T>> {
+fn sum<'r, const N: usize>(parts: [Option<Term<'r>>; N]) -> Option<Terms<'r>> {
     let sum = parts.into_iter().flatten().reduce(|sum, part| sum + part)?;
     Some(Terms::from_elem(sum, 1))
 }
@@ -245,24 +222,28 @@ fn vectors(args: &[Arg]) -> Result<[usize; 2], Refusal> {
     }
 }
 
-impl<T: Functions> Rule<T> for Dot {
+impl Rule for Dot {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let [a, b] = vectors(args)?;
         inner_dimensions(a, b)?;
         one(Shape::new())
     }
 
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         Some(Terms::from_elem(args[0].matmul(args[1]), 1))
     }
 }
 
-impl<T: Functions> Rule<T> for Outer {
+impl<T: Functions> Kernels<T> for Dot {}
+
+impl Rule for Outer {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(vectors(args)?.into_iter().collect())
     }
 
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         Some(Terms::from_elem(args[0].unsqueeze(1) * args[1], 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for Outer {}

@@ -42,11 +42,11 @@ impl Attention {
 }
 
 /// Where query i may see key j <= i: `[queries, keys]`.
-fn causal<'r, T: Functions>(x: Term<'r, T>, queries: usize, keys: usize) -> Term<'r, T> {
+fn causal<'r>(x: Term<'r>, queries: usize, keys: usize) -> Term<'r> {
     x.full(&[queries, keys], 1.0).apply(Tril { k: 0 }, &[]).gt(x.lit(0.0))
 }
 
-impl<T: Functions> Rule<T> for Attention {
+impl Rule for Attention {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         // The mask may be a bool one or a real one.
         let mask = args.get(3).map_or(Dtype::Mask, |mask| match mask.dtype {
@@ -67,7 +67,7 @@ impl<T: Functions> Rule<T> for Attention {
     }
 
     /// Masked scores are minus infinity. A query that sees no key at all yields 0, not 0 / 0.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let (q, k, v, mask) = (args[0], args[1], args[2], args.get(3).copied());
         let (queries, width) = (q.shape()[q.ndim() - 2], q.shape()[q.ndim() - 1]);
         let scale = self.scale.unwrap_or(1.0 / (width as f64).sqrt());
@@ -90,6 +90,8 @@ impl<T: Functions> Rule<T> for Attention {
         Some(Terms::from_elem(weights.matmul(v), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for Attention {}
 
 /// Checks a recurrent cell of `gates` gates: x `[N, I]`, states `[N, H]`, w_ih `[gates H, I]`, w_hh `[gates H, H]`, biases
 /// `[gates H]`. Returns `[N, H]`.
@@ -123,7 +125,7 @@ fn cell(args: &[Arg], states: usize, gates: usize) -> Result<Shape, Refusal> {
 }
 
 /// `x w_ih^T + b_ih` and `h w_hh^T + b_hh`; `weights` are w_ih, w_hh and as many biases as there are.
-fn products<'r, T: Functions>(x: Term<'r, T>, h: Term<'r, T>, weights: &[Term<'r, T>]) -> [Term<'r, T>; 2] {
+fn products<'r>(x: Term<'r>, h: Term<'r>, weights: &[Term<'r>]) -> [Term<'r>; 2] {
     [(x, 0), (h, 1)].map(|(x, k)| match weights.get(k + 2) {
         Some(&bias) => x.apply(Linear {}, &[weights[k], bias]),
         None => x.apply(Linear {}, &[weights[k]]),
@@ -131,18 +133,18 @@ fn products<'r, T: Functions>(x: Term<'r, T>, h: Term<'r, T>, weights: &[Term<'r
 }
 
 /// Gate `k` of `[N, gates H]`.
-fn gate<T: Functions>(products: Term<'_, T>, k: usize, hidden: usize) -> Term<'_, T> {
+fn gate(products: Term<'_>, k: usize, hidden: usize) -> Term<'_> {
     products.slice(1, k * hidden, (k + 1) * hidden)
 }
 
-impl<T: Functions> Rule<T> for LstmCell {
+impl Rule for LstmCell {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let state = Spec::real(cell(args, 2, 4)?);
         Ok([state.clone(), state].into_iter().collect())
     }
 
     /// `c' = f c + i g` and `h' = o tanh(c')`, the gates in the order i, f, g, o.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let (x, h, c) = (args[0], args[1], args[2]);
         let [from_x, from_h] = products(x, h, &args[3..]);
         let all = from_x + from_h;
@@ -153,13 +155,15 @@ impl<T: Functions> Rule<T> for LstmCell {
     }
 }
 
-impl<T: Functions> Rule<T> for GruCell {
+impl<T: Functions> Kernels<T> for LstmCell {}
+
+impl Rule for GruCell {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(cell(args, 1, 3)?)
     }
 
     /// `h' = (1 - z) n + z h` with `n = tanh(W_in x + b_in + r (W_hn h + b_hn))`, the gates in the order r, z, n.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let (x, h) = (args[0], args[1]);
         let [from_x, from_h] = products(x, h, &args[2..]);
         let hidden = h.shape()[1];
@@ -174,17 +178,21 @@ impl<T: Functions> Rule<T> for GruCell {
     }
 }
 
-impl<T: Functions> Rule<T> for RnnCell {
+impl<T: Functions> Kernels<T> for GruCell {}
+
+impl Rule for RnnCell {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(cell(args, 1, 1)?)
     }
 
     /// `h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let [from_x, from_h] = products(args[0], args[1], &args[2..]);
         Some(Terms::from_elem((from_x + from_h).tanh(), 1))
     }
 }
+
+impl<T: Functions> Kernels<T> for RnnCell {}
 
 #[cfg(test)]
 mod tests;

@@ -23,13 +23,13 @@ fn infer(args: &[Arg], eps: f64) -> Result<&[usize], Refusal> {
 }
 
 /// `x` normalised over its last axis.
-fn normalise<T: Functions>(x: Term<'_, T>, eps: f64) -> Term<'_, T> {
+fn normalise(x: Term<'_>, eps: f64) -> Term<'_> {
     let normalized_shape = x.shape().last().copied().into_iter().collect();
     x.apply(LayerNorm { normalized_shape, eps }, &[])
 }
 
 /// `z weight + bias`, both along axis 1.
-fn scaled<'r, T: Functions>(z: Term<'r, T>, scales: &[Term<'r, T>]) -> Terms<'r, T> {
+fn scaled<'r>(z: Term<'r>, scales: &[Term<'r>]) -> Terms<'r> {
     let mut shape: Shape = Shape::from_elem(1, z.ndim() - 1);
     shape[0] = z.shape()[1];
     let y = scales.first().map_or(z, |weight| z * weight.reshape(&shape));
@@ -37,13 +37,13 @@ fn scaled<'r, T: Functions>(z: Term<'r, T>, scales: &[Term<'r, T>]) -> Terms<'r,
     Terms::from_elem(y, 1)
 }
 
-impl<T: Functions> Rule<T> for BatchNorm {
+impl Rule for BatchNorm {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(infer(args, self.eps)?.into())
     }
 
     /// Channels first, and all the rest of a channel in one row.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let x = args[0];
         let mut order: Shape = (0..x.ndim()).collect();
         order.swap(0, 1);
@@ -55,7 +55,9 @@ impl<T: Functions> Rule<T> for BatchNorm {
     }
 }
 
-impl<T: Functions> Rule<T> for GroupNorm {
+impl<T: Functions> Kernels<T> for BatchNorm {}
+
+impl Rule for GroupNorm {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let x = infer(args, self.eps)?;
         if !(1..=x[1].max(1)).contains(&self.num_groups) || !x[1].is_multiple_of(self.num_groups) {
@@ -66,10 +68,12 @@ impl<T: Functions> Rule<T> for GroupNorm {
     }
 
     /// Each group of an example in one row.
-    fn expand<'r>(&self, args: &[Term<'r, T>]) -> Option<Terms<'r, T>> {
+    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
         let shape = args[0].shape();
         let row = shape[1] / self.num_groups * shape[2..].iter().product::<usize>();
         let rows = args[0].reshape(&[shape[0] * self.num_groups, row]);
         Some(scaled(normalise(rows, self.eps).reshape(&shape), &args[1..]))
     }
 }
+
+impl<T: Functions> Kernels<T> for GroupNorm {}

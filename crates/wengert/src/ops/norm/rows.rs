@@ -67,37 +67,33 @@ impl Rows<'_> {
     }
 
     /// z and r, recorded.
-    fn normalised<'r, T: Functions>(&self, x: Term<'r, T>) -> (Term<'r, T>, Term<'r, T>) {
+    fn normalised<'r>(&self, x: Term<'r>) -> (Term<'r>, Term<'r>) {
         let centred = if self.centred { x - self.mean(x) } else { x };
         let r = (self.mean(centred.square()) + x_literal(x, self.eps)).rsqrt();
         (centred * r, r)
     }
 
     /// The mean of each row, its axes kept.
-    fn mean<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+    fn mean<'r>(&self, x: Term<'r>) -> Term<'r> {
         let n: usize = self.row.iter().product();
         x.sum(&self.axes(x.ndim()), true) / x_literal(x, n as f64)
     }
 
     /// The Jacobian of z times `u`.
-    fn project<'r, T: Functions>(&self, (z, r): (Term<'r, T>, Term<'r, T>), u: Term<'r, T>) -> Term<'r, T> {
+    fn project<'r>(&self, (z, r): (Term<'r>, Term<'r>), u: Term<'r>) -> Term<'r> {
         let rest = u - z * self.mean(u * z);
         r * if self.centred { rest - self.mean(u) } else { rest }
     }
 
     /// `x_bar = J (y_bar w)`, `w_bar = y_bar z` and `b_bar = y_bar`, summed over the rows by whoever called.
-    fn vjp<'r, T: Functions>(&self, call: &Call<'_, 'r, T>, y_bar: Term<'r, T>) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: Term<'r>) -> Cotangents<'r> {
         let moments = self.normalised(call.args[0]);
         let weighted = call.args.get(1).map_or(y_bar, |&w| y_bar * w);
         let bars = [self.project(moments, weighted), y_bar * moments.0, y_bar];
         bars.into_iter().zip(call.needs).map(|(bar, &needed)| needed.then_some(bar)).collect()
     }
 
-    fn jvp<'r, T: Functions>(
-        &self,
-        call: &Call<'_, 'r, T>,
-        x_dot: &[Option<Term<'r, T>>],
-    ) -> Option<Terms<'r, T>> {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
         let moments = self.normalised(call.args[0]);
         let dot = |k: usize| x_dot.get(k).copied().flatten();
         let through = |x_dot| {
@@ -143,7 +139,7 @@ impl Rows<'_> {
 }
 
 /// A number to compute with beside `x`.
-fn x_literal<T: Functions>(x: Term<'_, T>, value: f64) -> Term<'_, T> {
+fn x_literal(x: Term<'_>, value: f64) -> Term<'_> {
     crate::words::Words::lit(x, value)
 }
 
@@ -160,30 +156,27 @@ impl RmsNorm {
 }
 
 macro_rules! row_norms {
-    ($($Op:ident)*) => { $(impl<T: Functions> Rule<T> for $Op {
+    ($($Op:ident)*) => { $(impl Rule for $Op {
         fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
             self.rows().infer(args)
         }
         fn visible(&self) -> usize {
             1
         }
+        fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+            self.rows().vjp(call, y_bar[0].expect("one visible result"))
+        }
+        fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+            self.rows().jvp(call, x_dot)
+        }
+    }
+
+    impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
             self.rows().forward(x, y);
             Ok(())
         }
-        fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
-            self.rows().vjp(call, y_bar[0].expect("one visible result"))
-        }
-        fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-            self.rows().jvp(call, x_dot)
-        }
-        fn vjp_kernel(
-            &self,
-            x: &[Input<'_, T>],
-            y: &[Input<'_, T>],
-            y_bar: &[Option<ArrayViewD<'_, T>>],
-            x_bar: &mut [Option<Cotangent<'_, T>>],
-        ) -> bool {
+        fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
             y_bar[0].as_ref().is_some_and(|y_bar| self.rows().vjp_kernel(x, y, y_bar, x_bar))
         }
     })* };

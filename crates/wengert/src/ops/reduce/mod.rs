@@ -61,19 +61,19 @@ fn forward<T: Functions, R: Reduction<T>>(
 }
 
 /// `term`, of a reduction's result, with axes of length 1 where `x` was reduced.
-fn keep<'r, T: Functions>(term: Term<'r, T>, x: Term<'r, T>, named: &Option<Axes>) -> Term<'r, T> {
+fn keep<'r>(term: Term<'r>, x: Term<'r>, named: &Option<Axes>) -> Term<'r> {
     let shape = x.shape();
     term.reshape(&reduced(&shape, &over(named, shape.len()), true))
 }
 
 /// The only cotangent there is.
-fn only<'r, T: Functions>(x_bar: Term<'r, T>) -> Cotangents<'r, T> {
+fn only<'r>(x_bar: Term<'r>) -> Cotangents<'r> {
     Cotangents::from_elem(Some(x_bar), 1)
 }
 
 /// What a rule says that its cotangent [repeats](Rule::repeats), in place.
 fn repeat_kernel<T: Functions>(
-    rule: &impl Rule<T>,
+    rule: &impl Rule,
     y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
@@ -88,27 +88,15 @@ fn repeat_kernel<T: Functions>(
     }
 }
 
-impl<T: Functions> Rule<T> for Sum {
+impl Rule for Sum {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |_| reduce::Sum { divisor: 1.0 })
-    }
     /// `x_bar = y_bar`, repeated along the axes that were summed.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(y_bar.broadcast_to(&x.shape()))
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        repeat_kernel(self, y_bar, x_bar)
     }
     fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
         Some((over(&self.axes, x.len()), 1.0))
@@ -118,29 +106,26 @@ impl<T: Functions> Rule<T> for Sum {
     }
 }
 
-impl<T: Functions> Rule<T> for Mean {
+impl<T: Functions> Kernels<T> for Sum {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| reduce::Sum { divisor: 1.0 })
+    }
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        repeat_kernel(self, y_bar, x_bar)
+    }
+}
+
+impl Rule for Mean {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |n| reduce::Sum { divisor: n as f64 })
-    }
     /// `x_bar = y_bar / n`, repeated along the axes.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let shape = x.shape();
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         let n = count(&shape, &over(&self.axes, shape.len())) as f64;
         only((y_bar / spread::lit(x, n)).broadcast_to(&shape))
-    }
-    fn vjp_kernel(
-        &self,
-        _x: &[Input<'_, T>],
-        _y: &[Input<'_, T>],
-        y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        repeat_kernel(self, y_bar, x_bar)
     }
     fn repeats(&self, x: &[usize]) -> Option<(Shape, f64)> {
         let over = over(&self.axes, x.len());
@@ -149,5 +134,14 @@ impl<T: Functions> Rule<T> for Mean {
     }
     fn is_linear(&self) -> bool {
         true
+    }
+}
+
+impl<T: Functions> Kernels<T> for Mean {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |n| reduce::Sum { divisor: n as f64 })
+    }
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        repeat_kernel(self, y_bar, x_bar)
     }
 }

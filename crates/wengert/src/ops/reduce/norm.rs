@@ -1,7 +1,5 @@
 //! Vector norms.
 
-use ndarray::ArrayViewD;
-
 use super::extreme::shares;
 use super::spread::{divide_or_zero, lit, spread_kernel};
 use super::{forward, keep, not_empty, only, reduction};
@@ -13,7 +11,7 @@ use crate::rule::*;
 use crate::term::Term;
 use crate::words::{TunedWords, UnaryWords, Words, select};
 
-impl<T: Functions> Rule<T> for Norm {
+impl Rule for Norm {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         let (over, result) = reduction(args, &self.axes, self.keepdims)?;
         if self.p.is_nan() {
@@ -25,12 +23,8 @@ impl<T: Functions> Rule<T> for Norm {
         one(result)
     }
 
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |_| PNorm { p: self.p })
-    }
-
     /// `x_bar = y_bar sign(x) (|x| / y)^(p - 1)`, and 0 for lanes of zeros.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y = keep(call.results[0], x, &self.axes);
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
@@ -42,21 +36,21 @@ impl<T: Functions> Rule<T> for Norm {
             p => self.power(x, divide_or_zero(x.abs(), y), p) * y_bar,
         })
     }
+}
 
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+impl<T: Functions> Kernels<T> for Norm {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| PNorm { p: self.p })
+    }
+
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         self.p == 2.0 && spread_kernel(&self.axes, x, y, y_bar, x_bar, reduce::Direction)
     }
 }
 
 impl Norm {
     /// `sign(x) ratio^(p - 1)`. Below `p = 2` a power of 0 or its derivative is infinite: a ratio of 0 contributes nothing.
-    fn power<'r, T: Functions>(&self, x: Term<'r, T>, ratio: Term<'r, T>, p: f64) -> Term<'r, T> {
+    fn power<'r>(&self, x: Term<'r>, ratio: Term<'r>, p: f64) -> Term<'r> {
         let exponent = [p - 1.0, 0.0];
         if p >= 2.0 {
             return x.sign() * ratio.powf(exponent);

@@ -1,6 +1,5 @@
 //! Products.
 
-use ndarray::ArrayViewD;
 
 use super::{forward, only, over, reduction};
 use crate::error::Refusal;
@@ -15,7 +14,7 @@ use crate::term::Term;
 impl Prod {
     /// For each element the product of the others in its lane: of those before it and of those behind it, so that nothing
     /// is divided by a factor, which may be 0.
-    fn others<'r, T: Functions>(&self, x: Term<'r, T>) -> Term<'r, T> {
+    fn others<'r>(&self, x: Term<'r>) -> Term<'r> {
         let shape = x.shape();
         let over = over(&self.axes, shape.len());
         if let [axis] = over[..] {
@@ -36,31 +35,34 @@ impl Prod {
     }
 }
 
-fn products<T: Functions>(x: Term<'_, T>, axis: usize) -> Term<'_, T> {
+fn products(x: Term<'_>, axis: usize) -> Term<'_> {
     let along = |reverse| x.apply(Recurrence { axis, reverse, first: 1.0 }, &[]);
     along(false) * along(true)
 }
 
-impl<T: Functions> Rule<T> for Prod {
+impl Rule for Prod {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |_| Product)
-    }
     /// `x_bar = y_bar` times the product of the other elements.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y_bar = super::keep(y_bar[0].expect("one result"), x, &self.axes);
         only(self.others(x) * y_bar)
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+    fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+        let x = call.args[0];
+        let parts = self.others(x) * x_dot[0]?;
+        let over = over(&self.axes, x.ndim());
+        Some(Terms::from_elem(parts.sum(&over, self.keepdims), 1))
+    }
+}
+
+impl<T: Functions> Kernels<T> for Prod {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| Product)
+    }
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
         let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
@@ -70,11 +72,5 @@ impl<T: Functions> Rule<T> for Prod {
             let over = over(&self.axes, x.ndim());
             spread_others(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, room)
         })
-    }
-    fn jvp<'r>(&self, call: &Call<'_, 'r, T>, x_dot: &[Option<Term<'r, T>>]) -> Option<Terms<'r, T>> {
-        let x = call.args[0];
-        let parts = self.others(x) * x_dot[0]?;
-        let over = over(&self.axes, x.ndim());
-        Some(Terms::from_elem(parts.sum(&over, self.keepdims), 1))
     }
 }

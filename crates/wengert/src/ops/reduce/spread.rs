@@ -14,7 +14,7 @@ use crate::term::Term;
 use crate::words::{UnaryWords, Words, select};
 
 /// A number beside `x`.
-pub(super) fn lit<T: Functions>(x: Term<'_, T>, value: f64) -> Term<'_, T> {
+pub(super) fn lit(x: Term<'_>, value: f64) -> Term<'_> {
     Words::lit(x, value)
 }
 
@@ -24,7 +24,7 @@ fn divisor(n: usize, correction: f64) -> f64 {
 }
 
 /// `(x - mean x) / (count - correction)`: half of the derivative of the variance.
-fn deviation<'r, T: Functions>(x: Term<'r, T>, named: &Option<Axes>, correction: f64) -> Term<'r, T> {
+fn deviation<'r>(x: Term<'r>, named: &Option<Axes>, correction: f64) -> Term<'r> {
     let shape = x.shape();
     let n = count(&shape, &over(named, shape.len()));
     let centred = x - x.apply(Mean { axes: named.clone(), keepdims: true }, &[]);
@@ -51,58 +51,40 @@ fn checked(args: &[Arg], named: &Option<Axes>, keepdims: bool, correction: f64) 
     one(result)
 }
 
-impl<T: Functions> Rule<T> for Variance {
+impl Rule for Variance {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         checked(args, &self.axes, self.keepdims, self.correction)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: false };
-        forward(x, y, &self.axes, how)
-    }
     /// `x_bar = 2 y_bar (x - mean) / (n - correction)`
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(lit(x, 2.0) * y_bar * deviation(x, &self.axes, self.correction))
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+}
+
+impl<T: Functions> Kernels<T> for Variance {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: false };
+        forward(x, y, &self.axes, how)
+    }
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let divisor = T::of(divisor(elements(x, &self.axes), self.correction));
         let from = |mean, _, y_bar: T| [mean, T::of(2.0) * y_bar / divisor];
         lanes_kernel(&self.axes, x, y, y_bar, x_bar, mean, from, Deviation)
     }
 }
 
-impl<T: Functions> Rule<T> for Std {
+impl Rule for Std {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         checked(args, &self.axes, self.keepdims, self.correction)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: true };
-        forward(x, y, &self.axes, how)
-    }
     /// `x_bar = y_bar (x - mean) / ((n - correction) y)`, and 0 where the deviation `y` is 0.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y = keep(call.results[0], x, &self.axes);
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(divide_or_zero(y_bar, y) * deviation(x, &self.axes, self.correction))
-    }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let divisor = T::of(divisor(elements(x, &self.axes), self.correction));
-        let from = |mean, y: T, y_bar: T| [mean, if y == T::zero() { y } else { y_bar / y / divisor }];
-        lanes_kernel(&self.axes, x, y, y_bar, x_bar, mean, from, Deviation)
     }
 }
 
@@ -135,33 +117,42 @@ pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
     })
 }
 
+impl<T: Functions> Kernels<T> for Std {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: true };
+        forward(x, y, &self.axes, how)
+    }
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        let divisor = T::of(divisor(elements(x, &self.axes), self.correction));
+        let from = |mean, y: T, y_bar: T| [mean, if y == T::zero() { y } else { y_bar / y / divisor }];
+        lanes_kernel(&self.axes, x, y, y_bar, x_bar, mean, from, Deviation)
+    }
+}
+
 /// `a / b`, and 0 where `b` is 0: no infinity arises there, at no order.
-pub(super) fn divide_or_zero<'r, T: Functions>(a: Term<'r, T>, b: Term<'r, T>) -> Term<'r, T> {
+pub(super) fn divide_or_zero<'r>(a: Term<'r>, b: Term<'r>) -> Term<'r> {
     let flat = b.eq(lit(b, 0.0));
     select(flat, lit(a, 0.0), a / select(flat, lit(b, 1.0), b))
 }
 
-impl<T: Functions> Rule<T> for LogSumExp {
+impl Rule for LogSumExp {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
-    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |_| reduce::LogSumExp)
-    }
     /// `x_bar = y_bar e^(x - y)`: the softmax.
-    fn vjp<'r>(&self, call: &Call<'_, 'r, T>, y_bar: &[Option<Term<'r, T>>]) -> Cotangents<'r, T> {
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let x = call.args[0];
         let y = keep(call.results[0], x, &self.axes);
         let y_bar = keep(y_bar[0].expect("one result"), x, &self.axes);
         only(y_bar * (x - y).exp())
     }
-    fn vjp_kernel(
-        &self,
-        x: &[Input<'_, T>],
-        y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
+}
+
+impl<T: Functions> Kernels<T> for LogSumExp {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        forward(x, y, &self.axes, |_| reduce::LogSumExp)
+    }
+    fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         spread_kernel(&self.axes, x, y, y_bar, x_bar, reduce::ExpShare)
     }
 }
