@@ -56,7 +56,7 @@ impl<T: Functions, L: Pointwise> Kernel for Each<'_, T, L> {
     fn call<const MODE: u8>(self) {
         let Tile { a, b, w } = self.x;
         for ((out, (a, b)), w) in self.out.iter_mut().zip(a.iter().zip(b)).zip(w) {
-            let [a, b, w] = [*a, *b, *w].map(Number::<T, MODE>);
+            let [a, b, w] = [Number::<T, MODE>(*a), Number(*b), Number(*w)];
             *out = self.loss.primal(a, b, w).0;
         }
     }
@@ -79,7 +79,7 @@ impl<T: Functions, L: Pointwise> Partial<'_, T, L> {
     fn by<const MODE: u8>(self, k: usize) {
         let Tile { a, b, w } = self.x;
         for ((out, s), ((a, b), w)) in self.out.iter_mut().zip(self.scale).zip(a.iter().zip(b).zip(w)) {
-            let [a, b, w] = [*a, *b, *w].map(Number::<T, MODE>);
+            let [a, b, w] = [Number::<T, MODE>(*a), Number(*b), Number(*w)];
             *out = *s * self.loss.partial(k, a, b, w).0;
         }
     }

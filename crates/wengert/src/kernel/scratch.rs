@@ -31,16 +31,22 @@ thread_local! {
 }
 
 /// What is not in use; the set of the outermost call lies on top.
-type Sets<T> = Vec<Scratch<T>>;
+type Sets<T> = Vec<Box<Scratch<T>>>;
 
 /// Runs `f` with the memory of this thread; a call within `f` has memory of its own.
 pub fn with<T: Real, R>(f: impl FnOnce(&mut Scratch<T>) -> R) -> R {
-    SCRATCH.with(|cell| {
-        let mut scratch = of::<T>(&mut cell.borrow_mut()).pop().unwrap_or_default();
-        let result = f(&mut scratch);
-        of::<T>(&mut cell.borrow_mut()).push(scratch);
-        result
-    })
+    let mut scratch = take();
+    let result = f(&mut scratch);
+    put_back(scratch);
+    result
+}
+
+fn take<T: Real>() -> Box<Scratch<T>> {
+    SCRATCH.with(|cell| of(&mut cell.borrow_mut()).pop()).unwrap_or_default()
+}
+
+fn put_back<T: Real>(scratch: Box<Scratch<T>>) {
+    SCRATCH.with(|cell| of(&mut cell.borrow_mut()).push(scratch));
 }
 
 fn of<T: Real>((narrow, wide): &mut (Sets<f32>, Sets<f64>)) -> &mut Sets<T> {

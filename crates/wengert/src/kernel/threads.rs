@@ -3,6 +3,9 @@
 //! The pool is rayon's global one, or the one that the caller has installed; `RAYON_NUM_THREADS=1`, or a pool of one
 //! thread, keeps everything on the calling thread. Results are the same bits for any number of threads.
 
+#[cfg(feature = "rayon")]
+use std::sync::{Mutex, PoisonError};
+
 /// How many threads there are to share work with, the calling one included.
 pub fn available() -> usize {
     #[cfg(feature = "rayon")]
@@ -48,21 +51,25 @@ pub fn workers<J: Send>(
 ) {
     #[cfg(feature = "rayon")]
     if available() > 1 {
-        use std::sync::{Mutex, PoisonError};
-        let (jobs, panic) = (Mutex::new(jobs), Mutex::new(None));
+        let jobs = Mutex::new(jobs);
         let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-        crate::kernel::crew::together(available() - 1, &|| {
-            let drain = std::panic::AssertUnwindSafe(|| work(&mut std::iter::from_fn(next)));
-            if let Err(payload) = std::panic::catch_unwind(drain) {
-                *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
-            }
-        });
-        if let Some(payload) = panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            std::panic::resume_unwind(payload);
-        }
-        return;
+        return together(&|| work(&mut std::iter::from_fn(next)));
     }
     work(&mut jobs);
+}
+
+/// Runs `drain` on every thread; a panic in one of them is the caller's.
+#[cfg(feature = "rayon")]
+fn together(drain: &(dyn Fn() + Sync)) {
+    let panic = Mutex::new(None);
+    crate::kernel::crew::together(available() - 1, &|| {
+        if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(drain)) {
+            *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(payload);
+        }
+    });
+    if let Some(payload) = panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        std::panic::resume_unwind(payload);
+    }
 }
 
 #[cfg(all(test, feature = "rayon"))]

@@ -1,6 +1,6 @@
 //! Comparisons, functions of masks, selection by a mask, and the cut `detach`.
 
-use ndarray::{ArrayViewD, Zip};
+use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
@@ -53,19 +53,23 @@ impl Rule for Logical {
 
 impl<T: Functions> Kernels<T> for Logical {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (a, mut y) = (x[0].mask(), y[0].mask());
+        self.of(x[0].mask(), x.get(1).map(Input::mask), y[0].mask());
+        Ok(())
+    }
+}
+
+impl Logical {
+    fn of(&self, a: ArrayViewD<'_, bool>, b: Option<ArrayViewD<'_, bool>>, mut y: ArrayViewMutD<'_, bool>) {
         let holds: fn(bool, bool) -> bool = match self.kind {
             LogicalKind::And => |a, b| a && b,
             LogicalKind::Or => |a, b| a || b,
             LogicalKind::Xor | LogicalKind::Not => |a, b| a != b,
         };
-        match x.get(1).map(Input::mask) {
-            Some(b) => {
-                Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, &a, &b| *y = holds(a, b))
-            }
-            None => Zip::from(&mut y).and(&a).for_each(|y, &a| *y = holds(a, true)),
+        let zip = Zip::from(&mut y).and_broadcast(&a);
+        match b {
+            Some(b) => zip.and_broadcast(&b).for_each(|y, &a, &b| *y = holds(a, b)),
+            None => zip.for_each(|y, &a| *y = holds(a, true)),
         }
-        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ fn infer(args: &[Arg], count: usize) -> Result<Specs, Refusal> {
 fn forward2<T: Functions>(
     x: &[Input<'_, T>],
     y: &mut [Output<'_, T>],
-    f: impl Fn(T, T) -> T,
+    f: &dyn Fn(T, T) -> T,
 ) -> Result<(), Refusal> {
     let (a, b, mut y) = (x[0].real(), x[1].real(), y[0].real());
     Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).for_each(|y, &a, &b| *y = f(a, b));
@@ -27,7 +27,7 @@ fn forward2<T: Functions>(
 fn forward3<T: Functions>(
     x: &[Input<'_, T>],
     y: &mut [Output<'_, T>],
-    f: impl Fn(T, T, T) -> T,
+    f: &dyn Fn(T, T, T) -> T,
 ) -> Result<(), Refusal> {
     let (a, b, c, mut y) = (x[0].real(), x[1].real(), x[2].real(), y[0].real());
     let zip = Zip::from(&mut y).and_broadcast(&a).and_broadcast(&b).and_broadcast(&c);
@@ -69,7 +69,7 @@ impl Rule for GammaIncDa {
 
 impl<T: Functions> Kernels<T> for GammaIncDa {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, T::gammainc_da)
+        forward2(x, y, &T::gammainc_da)
     }
 }
 
@@ -88,7 +88,7 @@ impl Rule for PolygammaGap {
 
 impl<T: Functions> Kernels<T> for PolygammaGap {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, |a, b| a.polygamma_gap(b, self.n))
+        forward2(x, y, &|a, b| a.polygamma_gap(b, self.n))
     }
 }
 
@@ -108,7 +108,7 @@ impl Rule for BetaInc {
 
 impl<T: Functions> Kernels<T> for BetaInc {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward3(x, y, T::betainc)
+        forward3(x, y, &T::betainc)
     }
 }
 
@@ -129,7 +129,7 @@ impl Rule for BetaIncDx {
 
 impl<T: Functions> Kernels<T> for BetaIncDx {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward3(x, y, T::betainc_dx)
+        forward3(x, y, &T::betainc_dx)
     }
 }
 
@@ -149,6 +149,6 @@ impl Rule for Zeta {
 
 impl<T: Functions> Kernels<T> for Zeta {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward2(x, y, T::zeta)
+        forward2(x, y, &T::zeta)
     }
 }

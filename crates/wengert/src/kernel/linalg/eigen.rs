@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::reflect::{accumulate, reflector, workspace};
+use super::sort;
 use super::vectors::{add_scaled, carve, dot, length, power_of_two_below, rotate};
 use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
 use crate::kernel::real::Real;
@@ -60,7 +61,7 @@ pub fn eigh<T: Gemm>(
     accumulate(store, n, n.saturating_sub(2), 1, tau, rows, n, space, threads);
     implicit_ql(values, off, rows, pair)?;
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| values[i].partial_cmp(&values[j]).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut order, &|i, j| values[i].partial_cmp(&values[j]));
     off.copy_from_slice(values);
     for (j, &from) in order.iter().enumerate() {
         values[j] = off[from] * scale;

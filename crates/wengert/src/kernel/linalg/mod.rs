@@ -25,6 +25,8 @@ mod transpose;
 mod triangular;
 mod vectors;
 
+use std::cmp::Ordering;
+
 pub use adjoint::{cholesky_adjoint, inverse_adjoint};
 pub use cholesky::cholesky;
 pub use cofactor::{cofactor, cofactor_tangent};
@@ -45,6 +47,11 @@ pub struct Workspace<T> {
     pub work: Vec<T>,
     /// Row exchanges.
     pub pivots: Vec<usize>,
+}
+
+/// Sorts positions by what stands there; what has no order counts as equal.
+fn sort(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Option<Ordering>) {
+    order.sort_by(|&i, &j| compare(i, j).unwrap_or(Ordering::Equal));
 }
 
 /// The first `len` elements of `held`, which grows where it is shorter. They hold old numbers.

@@ -8,6 +8,7 @@
 
 use super::eigen::NotConverged;
 use super::qr::qr;
+use super::sort;
 use super::transpose::transpose;
 use super::vectors::{add_scaled, carve, dot, length, norm, power_of_two_below, rotate, two_rows};
 use crate::kernel::gemm::{Gemm, Strided, StridedMut, Threads, gemm};
@@ -75,7 +76,7 @@ fn tall<T: Gemm>(
     for row in a.chunks_exact(n) {
         row.iter().zip(&mut size).for_each(|(&x, size)| *size += (x / scale) * (x / scale));
     }
-    order.sort_by(|&i, &j| size[j].partial_cmp(&size[i]).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut order, &|i, j| size[j].partial_cmp(&size[i]));
     let mut own = Vec::new();
     let [sorted, q, r, turn] = carve(work, [m * n, m * n, n * n, n * n]);
     for (row, out) in a.chunks_exact(n).zip(sorted.chunks_exact_mut(n)) {
@@ -89,7 +90,7 @@ fn tall<T: Gemm>(
         size[i] = norm(&r[i * n..][..n]);
     }
     let mut rank: Vec<usize> = (0..n).collect();
-    rank.sort_by(|&i, &j| size[j].partial_cmp(&size[i]).unwrap_or(std::cmp::Ordering::Equal));
+    sort(&mut rank, &|i, j| size[j].partial_cmp(&size[i]));
     // u = q turn^T, its columns and the rows of vt in the order of the singular values.
     let sorted_turn = &mut own;
     sorted_turn.clear();

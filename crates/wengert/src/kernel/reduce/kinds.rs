@@ -106,15 +106,21 @@ impl<T: Functions> Reduction<T> for LogSumExp {
     }
 }
 
-/// `(sum |x|^p)^(1/p)`, with its limits at `p` infinite and the number of elements other than 0 at `p = 0`.
+/// Whether elements can be divided by their lane's largest, or smallest.
+#[inline(always)]
+pub(super) fn usable<T: Functions>(scale: T) -> bool {
+    scale.is_finite() && scale > T::zero()
+}
+
+/// `(sum |x|^p)^(1/p)` for `p` 1 and 2, with its limits at `p` infinite and the number of elements other than 0 at `p = 0`.
 ///
 /// Free of overflow and underflow: elements are divided by the largest where that is needed.
 #[derive(Clone, Copy)]
-pub struct PNorm {
+pub(super) struct PlainNorm {
     pub p: f64,
 }
 
-impl<T: Functions> Reduction<T> for PNorm {
+impl<T: Functions> Reduction<T> for PlainNorm {
     #[inline(always)]
     fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
         let zero = T::zero();
@@ -141,16 +147,8 @@ impl<T: Functions> Reduction<T> for PNorm {
         if self.p.is_infinite() {
             return scale;
         }
-        let usable = |s: T| s.is_finite() && s > T::zero();
         let by = scale.map(|s| if usable(s) { s } else { T::one() });
-        let p = T::of(self.p);
-        let sums = match self.p == 2.0 {
-            true => lanes.sum(by, |x, s| (x / s) * (x / s)).map(num_traits::Float::sqrt),
-            false => {
-                let sums = lanes.sum(by, |x, s| Functions::pow::<MODE>(abs(x) / s, p));
-                sums.map(|s| num_traits::Float::powf(s, T::one() / p))
-            }
-        };
+        let sums = lanes.sum(by, |x, s| (x / s) * (x / s)).map(num_traits::Float::sqrt);
         let mut norms = scale;
         norms.iter_mut().zip(sums).for_each(|(s, sum)| *s = if usable(*s) { *s * sum } else { *s });
         norms

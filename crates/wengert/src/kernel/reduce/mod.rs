@@ -7,6 +7,7 @@
 
 mod bundle;
 mod kinds;
+mod norm;
 mod position;
 pub mod scan;
 mod spread;
@@ -22,7 +23,8 @@ use crate::kernel::threads::{self, PIECE};
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
 use bundle::{Columns, LONG, Lane};
-pub use kinds::{Extreme, LogSumExp, PNorm, Product, Sum, Ties, Variance};
+pub use kinds::{Extreme, LogSumExp, Product, Sum, Ties, Variance};
+pub use norm::norm;
 pub use position::position;
 pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spread, spread_others};
 

@@ -19,14 +19,16 @@ use crate::term::Term;
 use crate::words::Words;
 
 /// What a loss of pairs adds to its formula.
-pub(super) trait PairLoss: Pointwise {
+pub(super) trait PairLoss {
     fn reduction(&self) -> Reduction;
     /// Refuses attributes that make no sense.
     fn check(&self) -> Result<(), Refusal> {
         Ok(())
     }
     /// Whether a weight may follow the pair.
-    const WEIGHTED: bool = false;
+    fn is_weighted(&self) -> bool {
+        false
+    }
 }
 
 /// The shape of the loss of pairs of `shape`.
@@ -47,8 +49,8 @@ pub(super) fn refuse<A>(kind: ErrorKind, rule: impl Into<String>) -> Result<A, R
     Err(Refusal::new(kind, rule))
 }
 
-pub(super) fn infer<L: PairLoss>(loss: &L, args: &[Arg]) -> Result<Specs, Refusal> {
-    let most = if L::WEIGHTED { 3 } else { 2 };
+pub(super) fn infer(loss: &dyn PairLoss, args: &[Arg]) -> Result<Specs, Refusal> {
+    let most = if loss.is_weighted() { 3 } else { 2 };
     let shapes = expect_optional(args, &[Dtype::Real; 3][..most], 2)?;
     let shape = shapes[0];
     if shape != shapes[1] {
@@ -114,13 +116,19 @@ fn for_tiles<T: Functions>(x: &[Input<'_, T>], range: Range<usize>, f: &mut dyn 
     }
 }
 
-pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+/// A forward by a kernel that computes the loss of each element. Compiled once for all losses.
+pub(super) fn forward<T: Functions>(
+    reduction: Reduction,
+    x: &[Input<'_, T>],
+    y: &mut [Output<'_, T>],
+    each: &(dyn Fn(Tile<'_, T>, &mut [T]) + Sync),
+) {
     let (out, len, piece) = (y[0].slice(), x[0].real().len(), piece(x));
-    if loss.reduction() == Reduction::None {
+    if reduction == Reduction::None {
         return threads::each_if(piece < len, out.chunks_mut(piece).enumerate(), |(k, out)| {
             let first = k * piece;
             for_tiles(x, first..first + out.len(), &mut |start, tile| {
-                loss::each(*loss, tile, &mut out[start - first..][..tile.a.len()]);
+                each(tile, &mut out[start - first..][..tile.a.len()]);
             });
         });
     }
@@ -129,14 +137,14 @@ pub(super) fn forward<T: Functions, L: PairLoss>(loss: &L, x: &[Input<'_, T>], y
         let (mut sum, mut values) = (Halves::new(), [T::zero(); TILE]);
         for_tiles(x, k * piece..len.min((k + 1) * piece), &mut |_, tile| {
             let values = &mut values[..tile.a.len()];
-            loss::each(*loss, tile, values);
+            each(tile, values);
             sum.add(pairwise_sum(values));
         });
         *result = sum.total();
     });
     let mut sum = Halves::new();
     sums[..pieces].iter().for_each(|part| sum.add(*part));
-    out[0] = match divisor(loss.reduction(), x[0].real().shape()) {
+    out[0] = match divisor(reduction, x[0].real().shape()) {
         Some(n) => sum.total() / T::of(n),
         None => sum.total(),
     };
@@ -154,7 +162,7 @@ fn words<'r>(call: &Call<'_, 'r>) -> [Term<'r>; 3] {
 }
 
 /// `x_bar = y_bar / n * partial`, for each argument.
-pub(super) fn vjp<'r, L: PairLoss>(
+pub(super) fn vjp<'r, L: PairLoss + Pointwise>(
     loss: &L,
     call: &Call<'_, 'r>,
     y_bar: &[Option<Term<'r>>],
@@ -170,7 +178,7 @@ pub(super) fn vjp<'r, L: PairLoss>(
 }
 
 /// The sum of `partial * x_dot` over the arguments, reduced as the loss itself.
-pub(super) fn jvp<'r, L: PairLoss>(
+pub(super) fn jvp<'r, L: PairLoss + Pointwise>(
     loss: &L,
     call: &Call<'_, 'r>,
     x_dot: &[Option<Term<'r>>],
@@ -187,11 +195,14 @@ pub(super) fn jvp<'r, L: PairLoss>(
     Some(Terms::from_elem(y_dot, 1))
 }
 
-pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
-    loss: &L,
-    x: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
-    x_bar: &mut [Option<Cotangent<'_, T>>],
+/// What computes the cotangents of argument `k` from those of the elements: `(k, x, y_bar, x_bar)`.
+type Partial<'a, T> = dyn Fn(usize, Tile<'_, T>, &[T], &mut [T]) + Sync + 'a;
+
+/// The cotangents, tile by tile. Compiled once for all losses.
+pub(super) fn vjp_kernel<T: Functions>(
+    reduction: Reduction,
+    Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>,
+    partial: &Partial<'_, T>,
 ) -> bool {
     // The cotangent of a weight is summed back to its shape, which is done elsewhere.
     if matches!(x_bar.get(2), Some(Some(_))) {
@@ -199,8 +210,8 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
     }
     let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
     let mut scale = [T::zero(); TILE];
-    if loss.reduction() != Reduction::None {
-        let n = divisor(loss.reduction(), x[0].real().shape()).unwrap_or(1.0);
+    if reduction != Reduction::None {
+        let n = divisor(reduction, x[0].real().shape()).unwrap_or(1.0);
         scale.fill(y_bar[0] / T::of(n));
     }
     let (len, piece) = (x[0].real().len(), piece(x));
@@ -211,7 +222,7 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
         let mut room = [T::zero(); TILE];
         for_tiles(x, first..len.min(first + piece), &mut |start, tile| {
             let n = tile.a.len();
-            let scale = match loss.reduction() {
+            let scale = match reduction {
                 Reduction::None => &y_bar[start..][..n],
                 _ => &scale[..n],
             };
@@ -219,10 +230,10 @@ pub(super) fn vjp_kernel<T: Functions, L: PairLoss>(
                 let Some((accumulate, out)) = out else { continue };
                 let out = &mut out[start - first..][..n];
                 if *accumulate {
-                    loss::cotangent(*loss, k, tile, scale, &mut room[..n]);
+                    partial(k, tile, scale, &mut room[..n]);
                     add(out, &room[..n]);
                 } else {
-                    loss::cotangent(*loss, k, tile, scale, out);
+                    partial(k, tile, scale, out);
                 }
             }
         });
@@ -246,11 +257,13 @@ macro_rules! pair_rules {
 
     impl<T: Functions> Kernels<T> for crate::op::$Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-            forward(&self.formula(), x, y);
+            let loss = self.formula();
+            forward(self.reduction, x, y, &|x, y| loss::each(loss, x, y));
             Ok(())
         }
-        fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-            vjp_kernel(&self.formula(), x, y_bar, x_bar)
+        fn vjp_kernel(&self, call: Adjoint<'_, '_, T>) -> bool {
+            let loss = self.formula();
+            vjp_kernel(self.reduction, call, &|k, x, y_bar, x_bar| loss::cotangent(loss, k, x, y_bar, x_bar))
         }
     })* };
 }

@@ -192,9 +192,11 @@ impl Pointwise for BceLogits {
     }
 }
 impl PairLoss for BceLogits {
-    const WEIGHTED: bool = true;
     fn reduction(&self) -> Reduction {
         self.reduction
+    }
+    fn is_weighted(&self) -> bool {
+        true
     }
     fn check(&self) -> Result<(), Refusal> {
         no_batch_mean(self.reduction)

@@ -1,6 +1,5 @@
 //! The largest and smallest elements, and where they stand.
 
-
 use super::spread::{lanes_kernel, lit};
 use super::{forward, keep, not_empty, only, reduction};
 use crate::error::Refusal;

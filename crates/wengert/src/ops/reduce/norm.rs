@@ -2,10 +2,10 @@
 
 use super::extreme::shares;
 use super::spread::{divide_or_zero, lit, spread_kernel};
-use super::{forward, keep, not_empty, only, reduction};
+use super::{keep, not_empty, only, over, reduction};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::reduce::{self, PNorm};
+use crate::kernel::reduce;
 use crate::op::Norm;
 use crate::rule::*;
 use crate::term::Term;
@@ -40,7 +40,9 @@ impl Rule for Norm {
 
 impl<T: Functions> Kernels<T> for Norm {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        forward(x, y, &self.axes, |_| PNorm { p: self.p })
+        let x = x[0].real();
+        reduce::norm(&x, &over(&self.axes, x.ndim()), self.p, y[0].slice());
+        Ok(())
     }
 
     fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {

@@ -1,6 +1,5 @@
 //! Products.
 
-
 use super::{forward, only, over, reduction};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;

@@ -125,7 +125,7 @@ impl<T: Gemm> WithSimd for Solve<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let panel = panel::<S>() * T::lanes::<S>();
+        let (panel, many) = (panel::<S>() * T::lanes::<S>(), panel::<S>() > 2);
         for col in (0..self.cols).step_by(panel) {
             let cols = panel.min(self.cols - col);
             let part = Solve { cols, b: At { ptr: self.b.ptr.wrapping_add(col), ..self.b }, ..self };
@@ -134,10 +134,10 @@ impl<T: Gemm> WithSimd for Solve<'_, T> {
                 match (cols.div_ceil(T::lanes::<S>()), cols.is_multiple_of(T::lanes::<S>())) {
                     (1, true) => part.panel::<S, 1, false>(s),
                     (1, false) => part.panel::<S, 1, true>(s),
-                    (2, true) => part.panel::<S, 2, false>(s),
-                    (2, false) => part.panel::<S, 2, true>(s),
-                    (_, true) => part.panel::<S, 3, false>(s),
-                    (_, false) => part.panel::<S, 3, true>(s),
+                    (3, true) if many => part.panel::<S, 3, false>(s),
+                    (3, false) if many => part.panel::<S, 3, true>(s),
+                    (_, true) => part.panel::<S, 2, false>(s),
+                    (_, false) => part.panel::<S, 2, true>(s),
                 }
             }
         }
