@@ -88,7 +88,7 @@ macro_rules! primitives {
                 if MODE == SCALAR || power > 15 {
                     return any_power(self, n);
                 }
-                // The same products in as many steps whatever the power, so that a loop over elements is vector code.
+                // The same products in as many steps whatever the power: no call, and no loop of its own for every element.
                 let (mut y, mut square) = (Self::one(), self);
                 for bit in 0..4 {
                     y = if power >> bit & 1 == 1 { y * square } else { y };
