@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::kernel::functions::Functions;
-use crate::kernel::level::{Kernel, run};
-use crate::kernel::number::{Number, math};
+use crate::kernel::functions::{Functions, SMALL_POWERS};
+use crate::kernel::level::{Kernel, SCALAR, run};
+use crate::kernel::number::{Number, math, tuned_primal};
 use crate::kernel::threads::{self, PIECE};
 use crate::op::table::{binary_table, tuned_table, unary_table};
 use crate::op::{Binary, Params, Tuned, Unary};
@@ -32,6 +32,21 @@ fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
     matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && x.iter().any(|x| x.is_far())
 }
 
+/// Attributes of a whole power that takes more products than the vector code has.
+fn high_power(op: Map) -> Option<Params> {
+    match op {
+        Map::Tuned(Tuned::Powi, p) if !SMALL_POWERS.contains(&p[0]) => Some(p),
+        _ => None,
+    }
+}
+
+/// A whole power of any size, and its partial.
+#[inline(never)]
+fn power<T: Functions>(x: T, y: T, p: Params) -> [T; 2] {
+    let number = Number::<T, SCALAR>;
+    [tuned_primal(Tuned::Powi, p, number(x)).0, tuned_partial(Tuned::Powi, p, number(x), number(y)).0]
+}
+
 /// `y = f(x)`
 pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len());
@@ -42,6 +57,9 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_forward(op, &x, y);
+    }
+    if let Some(p) = high_power(op) {
+        return y.iter_mut().zip(x).for_each(|(y, x)| *y = power(*x, *x, p)[0]);
     }
     match op {
         Map::Unary(op) => run(UnaryForward { op, x, y }),
@@ -62,6 +80,12 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_vjp(op, &x, y, g, out, accumulate);
     }
+    if let Some(p) = high_power(op) {
+        let read = x.iter().zip(y).zip(g);
+        return out.iter_mut().zip(read).for_each(|(out, ((x, y), g))| {
+            store(out, *g * power(*x, *y, p)[1], accumulate);
+        });
+    }
     match op {
         Map::Unary(op) => run(UnaryVjp { op, x, y, g, out, accumulate }),
         Map::Tuned(op, p) => run(TunedVjp { op, p, x, y, g, out, accumulate }),
@@ -74,6 +98,10 @@ pub fn map_joint<T: Functions>(op: Map, x: &[T], y: &mut [T], slope: &mut [T]) {
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_joint(op, &x, y, slope);
+    }
+    if let Some(p) = high_power(op) {
+        let results = y.iter_mut().zip(slope);
+        return results.zip(x).for_each(|((y, slope), x)| [*y, *slope] = power(*x, *x, p));
     }
     match op {
         Map::Unary(op) => run(UnaryJoint { op, x, y, slope }),

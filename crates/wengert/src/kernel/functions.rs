@@ -10,12 +10,8 @@ use crate::kernel::real::Real;
 use crate::kernel::special;
 use crate::op::{Binary, Params, Tuned, Unary};
 
-/// `x^n` for a power of any size. A call, so that it is not computed where it is not taken.
-#[cold]
-#[inline(never)]
-fn any_power<T: Real>(x: T, n: i32) -> T {
-    num_traits::Float::powi(x, n)
-}
+/// Whole powers that loops over elements take in a fixed number of products; so does the partial, which has one less.
+pub const SMALL_POWERS: std::ops::RangeInclusive<f64> = -14.0..=15.0;
 
 macro_rules! primitives {
     (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; own_two: $($own2:ident)*; two: $($two:ident $std2:ident)*;
@@ -81,17 +77,19 @@ macro_rules! primitives {
             fn betainc_dx(self, b: Self, x: Self) -> Self {
                 Self::of(special::betainc_dx(self.as_f64(), b.as_f64(), x.as_f64()))
             }
-            /// `self` to the whole power `n`, by squaring; accurate where a chain of products is.
+            /// `self` to the whole power `n`, by squaring; accurate where a chain of products is. In loops over elements of
+            /// [`SMALL_POWERS`] and their partials alone.
             #[inline(always)]
             fn powi_whole<const MODE: u8>(self, n: f64) -> Self {
-                let (n, power) = (n as i32, (n as i32).unsigned_abs());
-                if MODE == SCALAR || power > 15 {
-                    return any_power(self, n);
+                let n = n as i32;
+                if MODE == SCALAR {
+                    return num_traits::Float::powi(self, n);
                 }
-                // The same products in as many steps whatever the power: no call, and no loop of its own for every element.
+                // The same products whatever the power: vector code without a branch.
+                debug_assert!(n.unsigned_abs() <= 15);
                 let (mut y, mut square) = (Self::one(), self);
                 for bit in 0..4 {
-                    y = if power >> bit & 1 == 1 { y * square } else { y };
+                    y = if n.unsigned_abs() >> bit & 1 == 1 { y * square } else { y };
                     square = square * square;
                 }
                 if n < 0 { Self::one() / y } else { y }
