@@ -88,35 +88,6 @@ impl Rule for Std {
     }
 }
 
-/// Contributions of each element in place from two numbers a lane, which `from` makes of what `find` reduces the lane to, its
-/// result and that one's cotangent. `false` where the arrays do not lie row-major.
-pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
-    named: &Option<Axes>,
-    x: &[Input<'_, T>],
-    y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
-    x_bar: &mut [Option<Cotangent<'_, T>>],
-    find: impl FnOnce(usize) -> R,
-    from: impl Fn(T, T, T) -> [T; 2],
-    value: impl Contribution<T>,
-) -> bool {
-    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    let (x, y) = (x[0].real(), y[0].real());
-    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
-        return false;
-    };
-    let (accumulate, over) = (x_bar.accumulate, over(named, x.ndim()));
-    scratch::with(|Scratch { dense: [found, shares, ..], .. }| {
-        found.resize(y.len(), T::zero());
-        reduce::reduce(&x, &over, found, find(count(x.shape(), &over)));
-        shares.resize(y.len(), T::zero());
-        for ((found, share), (&y, &y_bar)) in found.iter_mut().zip(&mut *shares).zip(y.iter().zip(y_bar)) {
-            [*found, *share] = from(*found, y, y_bar);
-        }
-        reduce::spread(x.shape(), &over, [values, found, shares], x_bar.slice(), accumulate, value)
-    })
-}
-
 impl<T: Functions> Kernels<T> for Std {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let how = |n| reduce::Variance { divisor: divisor(n, self.correction), root: true };
@@ -174,4 +145,33 @@ pub(super) fn spread_kernel<T: Functions>(
     let accumulate = x_bar.accumulate;
     let over = over(named, x.ndim());
     reduce::spread(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, value)
+}
+
+/// Contributions of each element in place from two numbers a lane, which `from` makes of what `find` reduces the lane to, its
+/// result and that one's cotangent. `false` where the arrays do not lie row-major.
+pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
+    named: &Option<Axes>,
+    x: &[Input<'_, T>],
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+    find: impl FnOnce(usize) -> R,
+    from: impl Fn(T, T, T) -> [T; 2],
+    value: impl Contribution<T>,
+) -> bool {
+    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+    let (x, y) = (x[0].real(), y[0].real());
+    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+        return false;
+    };
+    let (accumulate, over) = (x_bar.accumulate, over(named, x.ndim()));
+    scratch::with(|Scratch { dense: [found, shares, ..], .. }| {
+        found.resize(y.len(), T::zero());
+        reduce::reduce(&x, &over, found, find(count(x.shape(), &over)));
+        shares.resize(y.len(), T::zero());
+        for ((found, share), (&y, &y_bar)) in found.iter_mut().zip(&mut *shares).zip(y.iter().zip(y_bar)) {
+            [*found, *share] = from(*found, y, y_bar);
+        }
+        reduce::spread(x.shape(), &over, [values, found, shares], x_bar.slice(), accumulate, value)
+    })
 }
