@@ -4,8 +4,8 @@
 mod tests;
 
 use crate::kernel::functions::{Functions, SMALL_POWERS};
-use crate::kernel::level::{Kernel, SCALAR, run};
-use crate::kernel::number::{Number, math, tuned_primal};
+use crate::kernel::level::{Kernel, run};
+use crate::kernel::number::{Number, math};
 use crate::kernel::threads::{self, PIECE};
 use crate::op::table::{binary_table, tuned_table, unary_table};
 use crate::op::{Binary, Params, Tuned, Unary};
@@ -40,13 +40,6 @@ fn high_power(op: Map) -> Option<Params> {
     }
 }
 
-/// A whole power of any size, and its partial.
-#[inline(never)]
-fn power<T: Functions>(x: T, y: T, p: Params) -> [T; 2] {
-    let number = Number::<T, SCALAR>;
-    [tuned_primal(Tuned::Powi, p, number(x)).0, tuned_partial(Tuned::Powi, p, number(x), number(y)).0]
-}
-
 /// `y = f(x)`
 pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
     assert_eq!(x.len(), y.len());
@@ -59,7 +52,7 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
         return map_forward(op, &x, y);
     }
     if let Some(p) = high_power(op) {
-        return y.iter_mut().zip(x).for_each(|(y, x)| *y = power(*x, *x, p)[0]);
+        return y.iter_mut().zip(x).for_each(|(y, x)| *y = T::tuned_row(Tuned::Powi, p, *x).0);
     }
     match op {
         Map::Unary(op) => run(UnaryForward { op, x, y }),
@@ -81,9 +74,8 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
         return map_vjp(op, &x, y, g, out, accumulate);
     }
     if let Some(p) = high_power(op) {
-        let read = x.iter().zip(y).zip(g);
-        return out.iter_mut().zip(read).for_each(|(out, ((x, y), g))| {
-            store(out, *g * power(*x, *y, p)[1], accumulate);
+        return out.iter_mut().zip(x.iter().zip(g)).for_each(|(out, (x, g))| {
+            store(out, *g * T::tuned_row(Tuned::Powi, p, *x).1, accumulate);
         });
     }
     match op {
@@ -101,7 +93,7 @@ pub fn map_joint<T: Functions>(op: Map, x: &[T], y: &mut [T], slope: &mut [T]) {
     }
     if let Some(p) = high_power(op) {
         let results = y.iter_mut().zip(slope);
-        return results.zip(x).for_each(|((y, slope), x)| [*y, *slope] = power(*x, *x, p));
+        return results.zip(x).for_each(|((y, slope), x)| (*y, *slope) = T::tuned_row(Tuned::Powi, p, *x));
     }
     match op {
         Map::Unary(op) => run(UnaryJoint { op, x, y, slope }),
