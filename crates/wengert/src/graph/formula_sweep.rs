@@ -2,35 +2,26 @@
 
 use smallvec::SmallVec;
 
-use crate::broadcast::TILE;
 use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
-use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{FEW, Into, Seed};
-use crate::kernel::threads::{self, PIECE};
+use crate::kernel::program::{FEW, Into, Run, Seed, Slot, Step};
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::Loan;
+use crate::op::Params;
 use crate::shape::{Layout, reduced};
 
 impl<T: Functions> Sweep<T> {
-    /// Whether `argument` is a formula of arrays, or an op on arrays that lie alike, that node `id`, recorded right behind
-    /// it, is the last to contribute to, and the first.
+    /// Whether `argument` is a formula of arrays, or one of its ops, that node `id`, recorded right behind it, is the last to
+    /// contribute to, and the first.
     pub fn is_next(&self, tape: &Tape<T>, id: usize, argument: usize) -> bool {
         let node = tape.nodes[argument];
         argument + 1 == id
             && argument >= self.floor
+            && matches!(node.kind, Kind::Formula | Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_))
             && !node.is_lane()
             && !node.is_retained()
-            && match node.kind {
-                Kind::Formula => true,
-                Kind::Unary(_) | Kind::Tuned(_) => tape.alike(&tape.nodes[node.a as usize], &node).is_some(),
-                Kind::Binary(_) => {
-                    [node.a, node.b].iter().all(|&p| tape.alike(&tape.nodes[p as usize], &node).is_some())
-                }
-                _ => false,
-            }
             && !self.is_present(&node)
     }
 
@@ -65,35 +56,24 @@ impl<T: Functions> Sweep<T> {
         self.pool.give_back(y_bar);
     }
 
-    /// The cotangents of an elementwise op's arguments, which lie as its result does.
+    /// An op as the formula of one step that it is.
     fn run_op(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
-        let (node, len) = (tape.nodes[id], tape.entry(id).len);
-        let values = |id: usize| memory.slab.slice::<T>(tape.arrays[tape.nodes[id].slot as usize].place, len);
-        let (a, y) = (values(node.a as usize), values(id));
-        let op = match node.kind {
-            Kind::Unary(op) => Ok(Map::Unary(op)),
-            Kind::Tuned(op) => Ok(Map::Tuned(op, tape.params[node.b as usize])),
-            Kind::Binary(op) => Err((op, values(node.b as usize))),
-            _ => unreachable!("`is_next` lets elementwise ops through"),
+        let (node, entry) = (tape.nodes[id], tape.entry(id));
+        let second = if node.a == node.b { Slot::Leaf(0) } else { Slot::Leaf(1) };
+        let (step, numbers) = match node.kind {
+            Kind::Unary(op) => (Step::Unary(op, Slot::Leaf(0)), Params::default()),
+            Kind::Tuned(op) => (Step::Tuned(op, Slot::Leaf(0), 0), tape.params[node.b as usize]),
+            Kind::Binary(op) => (Step::Binary(op, Slot::Leaf(0), second), Params::default()),
+            _ => unreachable!("`is_next` lets formulas and their ops through"),
         };
-        let parents = [node.a as usize, node.b as usize];
-        for (k, &parent) in parents[..if op.is_ok() { 1 } else { 2 }].iter().enumerate() {
-            let node = tape.nodes[parent];
-            if !node.is_differentiable() {
-                continue;
-            }
-            let (mut loan, held) = self.buffer(parent, &node, len);
-            in_tiles(loan.slice_mut::<T>(len), |start, out| {
-                let (range, mut room) = (start..start + out.len(), [T::zero(); TILE]);
-                let (a, y) = (&a[range.clone()], &y[range.clone()]);
-                let y_bar = y_bar.load(start, &mut room[..out.len()]);
-                match op {
-                    Ok(op) => map_vjp(op, a, y, y_bar, out, held),
-                    Err((op, b)) => zip_vjp(op, k, [a, &b[range]], y, y_bar, out, held),
-                }
-            });
-            self.store(&node, loan);
-        }
+        let parents = [node.a, node.b];
+        let parents = &parents[..if step.slot(1) == Some(Slot::Leaf(1)) { 2 } else { 1 }];
+        let shape = &entry.layout.shape;
+        let leaves: SmallVec<[Operand<'_, T>; 2]> =
+            parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
+        let run = Run { steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
+        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
+        self.run_reverse(tape, parents, shape, &run, Seed::Array { y_bar, y }, false);
     }
 
     /// The sweep through a formula that has a cotangent.
@@ -109,13 +89,37 @@ impl<T: Functions> Sweep<T> {
         self.pool.give_back(y_bar);
     }
 
-    /// One pass over the tiles of a formula: the cotangents of its arguments, and its total if that is still pending.
+    /// The cotangents of a formula's arguments, and its total if that is still pending.
     #[inline(never)]
     fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
         let node = tape.nodes[id];
         let formula = tape.formulas[node.a as usize];
         let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
-        let parents = tape.formula_parents(node.a);
+        let leaves = tape.formula_leaves(memory, &formula);
+        let seed = match formula.total {
+            Some(total) => Seed::Each(total.scale(y_bar.data[0], *len)),
+            None => {
+                let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
+                Seed::Array { y_bar, y }
+            }
+        };
+        let run = tape.run(&formula, &leaves);
+        let sum = self.run_reverse(tape, tape.formula_parents(node.a), shape, &run, seed, node.is_pending());
+        if node.is_pending() {
+            tape.put_total(memory, id, sum);
+        }
+    }
+
+    /// One pass over tiles: the cotangents of the `parents`, which are the leaves of `run`, and the total that `total` asks for.
+    fn run_reverse(
+        &mut self,
+        tape: &Tape<T>,
+        parents: &[u32],
+        shape: &[usize],
+        run: &Run<'_, T>,
+        seed: Seed<'_, T>,
+        total: bool,
+    ) -> T {
         let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
         let mut loans: SmallVec<[Option<(Loan, bool)>; FEW]> = SmallVec::new();
         for &parent in parents {
@@ -132,7 +136,7 @@ impl<T: Functions> Sweep<T> {
                 None => Into::Repeated { out: std::slice::from_mut(one), walk: walk() },
                 Some((loan, held)) => {
                     let out = loan.slice_mut::<T>(own.len);
-                    if own.layout.shape == *shape {
+                    if own.layout.shape[..] == *shape {
                         Into::Same { out, held: *held }
                     } else {
                         if !*held {
@@ -143,40 +147,17 @@ impl<T: Functions> Sweep<T> {
                 }
             });
         }
-        let leaves = tape.formula_leaves(memory, &formula);
-        let seed = match formula.total {
-            Some(total) => Seed::Each(total.scale(y_bar.data[0], *len)),
-            None => {
-                let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
-                Seed::Array { y_bar, y }
-            }
-        };
-        let run = tape.run(&formula, &leaves);
-        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, node.is_pending());
-        drop((into, leaves));
-        for (k, loan) in loans.into_iter().enumerate() {
-            let parent = tape.formula_parents(node.a)[k] as usize;
-            let node = tape.nodes[parent];
+        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, total);
+        drop(into);
+        for ((loan, &parent), (k, one)) in loans.into_iter().zip(parents).zip(ones.into_iter().enumerate()) {
+            let node = tape.nodes[parent as usize];
             match loan {
                 Some((loan, held)) if held || reached >> k & 1 == 1 => self.store(&node, loan),
                 Some((loan, _)) => self.pool.give_back(loan),
-                None if reached >> k & 1 == 1 => self.add_one(parent, &node, ones[k]),
+                None if reached >> k & 1 == 1 => self.add_one(parent as usize, &node, one),
                 None => {}
             }
         }
-        if node.is_pending() {
-            tape.put_total(memory, id, sum);
-        }
-    }
-}
-
-/// Calls `f` with each tile of `out` and where it starts, on several threads where that pays.
-fn in_tiles<T: Functions>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
-    let tiles = |start: usize, out: &mut [T]| {
-        out.chunks_mut(TILE).enumerate().for_each(|(k, out)| f(start + k * TILE, out));
-    };
-    match threads::pays(out.len()) {
-        true => threads::each(out.chunks_mut(PIECE).enumerate(), |(k, out)| tiles(k * PIECE, out)),
-        false => tiles(0, out),
+        sum
     }
 }
