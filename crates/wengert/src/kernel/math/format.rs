@@ -46,7 +46,6 @@ pub trait Format:
     fn sqrt(self) -> Self;
     fn abs(self) -> Self;
     fn copysign(self, sign: Self) -> Self;
-    fn is_sign_negative(self) -> bool;
     fn is_nan(self) -> bool;
     /// The upper half of the significand: products of such halves are exact.
     fn upper(self) -> Self;
@@ -97,10 +96,6 @@ macro_rules! format {
             #[inline(always)]
             fn copysign(self, sign: Self) -> Self {
                 $t::copysign(self, sign)
-            }
-            #[inline(always)]
-            fn is_sign_negative(self) -> bool {
-                $t::is_sign_negative(self)
             }
             #[inline(always)]
             fn is_nan(self) -> bool {

@@ -11,7 +11,6 @@
 //! No tables (a gather costs more than three more coefficients) and no branches. Where a branch-free form does not
 //! pay, sin, cos and tan past a million, [`Elementary::is_far`] says so and the caller's loop takes std for the block:
 //! their results there are meaningless. A division is the dearest instruction here: no function has more than two.
-#![allow(dead_code)] // until the kernels are wired to it
 
 mod compensated;
 mod erf;
