@@ -44,6 +44,14 @@ pub fn each_if<J: Send>(pays: bool, jobs: impl Iterator<Item = J> + Send, work: 
     }
 }
 
+/// Calls `f` with the pieces of `out` and where they start, side by side; with all of it where that does not pay.
+pub fn pieces<A: Send>(out: &mut [A], f: impl Fn(usize, &mut [A]) + Sync) {
+    match pays(out.len()) {
+        true => each(out.chunks_mut(PIECE).enumerate(), |(k, out)| f(k * PIECE, out)),
+        false => f(0, out),
+    }
+}
+
 /// As [`each`], for work that prepares something once a thread: every worker takes jobs until none is left.
 pub fn workers<J: Send>(
     mut jobs: impl Iterator<Item = J> + Send,

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
-use crate::kernel::threads::{self, PIECE};
+use crate::kernel::threads;
+use crate::memory::{Plain, span_of};
 use crate::shape::outermost_first;
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
@@ -93,6 +94,14 @@ impl Walk {
     }
 }
 
+impl<'a, A: Plain> Operand<'a, A> {
+    /// A view of a value.
+    pub fn viewed(x: &ArrayViewD<'a, A>) -> Self {
+        let (data, first) = span_of(x);
+        Operand { data, first, walk: Walk::new(x.shape(), x.strides()) }
+    }
+}
+
 impl<'a, A: Copy> Operand<'a, A> {
     /// An array without gaps, its axes in whatever order.
     pub fn of(x: &ArrayViewD<'a, A>) -> Option<Self> {
@@ -139,10 +148,7 @@ impl<A: Copy + Send + Sync> Operand<'_, A> {
             }
             self.load(start, to);
         };
-        match threads::pays(to.len()) {
-            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| copy(k * PIECE, to)),
-            false => copy(0, to),
-        }
+        threads::pieces(to, copy);
     }
 }
 
@@ -156,10 +162,7 @@ impl<T: Real> Operand<'_, T> {
                 add(to, from);
             }
         };
-        match threads::pays(to.len()) {
-            true => threads::each(to.chunks_mut(PIECE).enumerate(), |(k, to)| pour(k * PIECE, to)),
-            false => pour(0, to),
-        }
+        threads::pieces(to, pour);
     }
 }
 

@@ -5,8 +5,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::select;
-use crate::kernel::walk::{Operand, Walk};
-use crate::memory::{Plain, span_of};
+use crate::kernel::walk::Operand;
+use crate::memory::Plain;
 use crate::op::{Compare, Detach, Logical, LogicalKind, Where};
 use crate::rule::*;
 use crate::shape::{Layout, Shape, broadcast};
@@ -14,9 +14,7 @@ use crate::term::Term;
 
 /// `x` broadcast to `shape`, as kernels walk it.
 fn operand<'a, A: Plain>(x: &'a ArrayViewD<'_, A>, shape: &[usize]) -> Operand<'a, A> {
-    let x = x.broadcast(shape).expect("the shape is that of all arguments broadcast");
-    let (data, first) = span_of(&x);
-    Operand { data, first, walk: Walk::new(x.shape(), x.strides()) }
+    Operand::viewed(&x.broadcast(shape).expect("the shape is that of all arguments broadcast"))
 }
 
 impl Rule for Compare {

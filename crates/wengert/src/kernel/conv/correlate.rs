@@ -167,17 +167,27 @@ impl Plan {
             arch: arch(),
         };
         let parts = cut.parts([self.groups, to, self.plane], out);
-        let worker = |room: &mut Room<T>, parts: &mut dyn Iterator<Item = (Part, &mut [T])>| {
+        in_rooms(pieces > 1, parts, room, |room, parts| {
             room.clear(images * image_len + reach);
             let mut placed = None;
             parts.for_each(|(part, out)| run.part(room, &mut placed, part, out));
-        };
-        match pieces > 1 {
-            true => threads::workers(parts, |parts| {
-                scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, parts));
-            }),
-            false => worker(room, &mut { parts }),
-        }
+        });
+    }
+}
+
+/// Runs `worker` over all jobs with `room`; or, if they are shared, on every thread over those that it takes, with the room
+/// of that thread.
+pub fn in_rooms<T: Lanes, J: Send>(
+    share: bool,
+    jobs: impl Iterator<Item = J> + Send,
+    room: &mut Room<T>,
+    worker: impl Fn(&mut Room<T>, &mut dyn Iterator<Item = J>) + Sync,
+) {
+    match share {
+        true => threads::workers(jobs, |jobs| {
+            scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, jobs));
+        }),
+        false => worker(room, &mut { jobs }),
     }
 }
 

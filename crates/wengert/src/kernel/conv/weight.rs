@@ -1,6 +1,6 @@
 //! The cotangents of a convolution's weight and bias.
 
-use super::correlate::{Pass, Room, Workspace, block, fill_starts};
+use super::correlate::{Pass, Room, Workspace, block, fill_starts, in_rooms};
 use super::cut::{Cut, PIECE, Part};
 use super::forward::plan;
 use super::lanes::Lanes;
@@ -8,7 +8,6 @@ use super::layout::Layout;
 use super::tile::{Contract, Shape, arch, height};
 use super::{Geometry, plain};
 use crate::kernel::rows::{sum_slice, vectorised};
-use crate::kernel::scratch::{self, Scratch};
 use crate::kernel::threads;
 use crate::kernel::walk::add;
 
@@ -106,16 +105,10 @@ type Target<'o, T> = (Part, &'o mut [T]);
 
 impl<T: Lanes> Runner<'_, T> {
     fn all<'o>(&self, parts: impl Iterator<Item = Target<'o, T>> + Send, share: bool, room: &mut Room<T>) {
-        let worker = |room: &mut Room<T>, parts: &mut dyn Iterator<Item = Target<'o, T>>| {
+        in_rooms(share, parts, room, |room, parts| {
             room.clear(0);
             parts.for_each(|(part, out)| self.part(room, &part, out));
-        };
-        match share {
-            true => threads::workers(parts, |parts| {
-                scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, parts));
-            }),
-            false => worker(room, &mut { parts }),
-        }
+        });
     }
 
     fn part(&self, room: &mut Room<T>, part: &Part, out: &mut [T]) {

@@ -7,9 +7,8 @@ use super::reduce;
 use crate::kernel::elementwise::{Map, map_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::scratch::{self, Scratch};
-use crate::kernel::threads::{self, PIECE};
+use crate::kernel::threads;
 use crate::kernel::walk::{Operand, Walk};
-use crate::memory::span_of;
 use crate::op::Tuned;
 use crate::shape::{Layout, reduced};
 
@@ -27,8 +26,7 @@ pub fn norm<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], p: f64, out: &m
     reduce(x, over, out, PlainNorm { p: f64::INFINITY.copysign(p) });
     let kept = Layout::contiguous(&reduced(x.shape(), over, true));
     let walk = Walk::new(x.shape(), &kept.broadcast_strides(x.shape()));
-    let (data, first) = span_of(x);
-    let elements = Operand { data, first, walk: Walk::new(x.shape(), x.strides()) };
+    let elements = Operand::viewed(x);
     scratch::with(|Scratch { dense: [powers, scales, sums], .. }| {
         scales.clear();
         scales.extend(out.iter().map(|&s| if usable(s) { s } else { T::one() }));
@@ -44,12 +42,7 @@ pub fn norm<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], p: f64, out: &m
             }
         };
         powers.resize(x.len(), T::zero());
-        match threads::pays(x.len()) {
-            true => {
-                threads::each(powers.chunks_mut(PIECE).enumerate(), |(k, powers)| fill(k * PIECE, powers))
-            }
-            false => fill(0, powers),
-        }
+        threads::pieces(powers, fill);
         sums.resize(out.len(), T::zero());
         let powers = ArrayViewD::from_shape(IxDyn(x.shape()), powers).expect("as many as elements");
         reduce(&powers, over, sums, Sum { divisor: 1.0 });
