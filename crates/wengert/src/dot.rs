@@ -51,10 +51,6 @@ impl<T: Engine> Graph<T> {
     fn facts(&self, v: Var) -> Vec<String> {
         let node = self.node(v.id);
         let at = self.line(v);
-        let line = format!("{}:{}", at.file(), at.line());
-        if !node.has_value() {
-            return vec![line];
-        }
         let shape = self.shape(v);
         let mut facts = vec![format!("{:?}", &shape[..])];
         if self.len(v) <= SHOWN {
@@ -67,7 +63,7 @@ impl<T: Engine> Graph<T> {
                 facts.push(format!("gradient {grad}").replace('\n', ""));
             }
         }
-        facts.push(line);
+        facts.push(format!("{}:{}", at.file(), at.line()));
         facts
     }
 }
@@ -78,19 +74,8 @@ impl<T: Engine> fmt::Display for Graph<T> {
         for v in self.nodes() {
             let parents: Vec<String> = self.parents(v).iter().map(|p| format!("{p:?}")).collect();
             let at = self.line(v);
-            let shape = if self.node(v.id).has_value() {
-                format!(" {:?}", &self.shape(v)[..])
-            } else {
-                String::new()
-            };
-            writeln!(
-                f,
-                "{v:?} = {}({}){shape} at {}:{}",
-                self.op(v),
-                parents.join(", "),
-                at.file(),
-                at.line()
-            )?;
+            let (op, parents, shape) = (self.op(v), parents.join(", "), self.shape(v));
+            writeln!(f, "{v:?} = {op}({parents}) {:?} at {}:{}", &shape[..], at.file(), at.line())?;
         }
         Ok(())
     }

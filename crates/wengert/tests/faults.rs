@@ -62,3 +62,26 @@ fn convolutions_and_rows() {
     });
     assert!(found < STEPS, "{found} page faults in {STEPS} steps");
 }
+
+/// What a dropped graph touched serves the next one.
+#[test]
+fn a_new_graph_for_every_step() {
+    let values = Array1::from_elem(100_000, 0.1);
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let found = alone.install(|| {
+        let mut before = 0;
+        for k in 0..5 + STEPS {
+            if k == 5 {
+                before = faults();
+            }
+            let mut g = Graph::new();
+            let x = g.leaf(values.view());
+            let loss = g.sum(g.square(g.tanh(x)));
+            g.backward(loss).unwrap();
+            assert!(g.grad(x).unwrap()[0] > 0.0);
+        }
+        faults() - before
+    });
+    // Tables of a few pages come and go; the arrays take two hundred for each of values, cotangents and gradients.
+    assert!(found < 5 * STEPS, "{found} page faults in {STEPS} steps");
+}

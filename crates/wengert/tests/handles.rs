@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ndarray::array;
 use wengert::prelude::*;
 
 fn is_plain<H: Copy + Eq + Hash + Debug + Send + Sync + 'static>() {}
@@ -74,4 +75,19 @@ fn gradients_accumulate_until_zero_grad() {
     assert!(g.grad(x).is_none());
     g.backward(z).unwrap();
     assert_eq!(g.grad(x).unwrap()[[]], 2.0);
+}
+
+#[test]
+fn every_handle_that_is_handed_out_has_a_value() {
+    let g = Graph::new();
+    let a = g.leaf(array![[2.0, 1.0], [1.0, 3.0]]);
+    let (q, r) = g.qr(a);
+    let nodes: Vec<Var> = g.nodes().collect();
+    assert_eq!(nodes, [a, q, r]);
+    for v in nodes {
+        assert_eq!(g.value(v).dim(), g.value(a).dim());
+        assert_eq!(g.parents(v).first(), (v != a).then_some(&a));
+    }
+    let shown = g.to_string();
+    assert!(shown.contains("= qr(%0) [2, 2]") && shown.lines().count() == 3, "{shown}");
 }

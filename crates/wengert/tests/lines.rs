@@ -99,7 +99,7 @@ impl Walk {
 /// `row!(walk, name, good, bad, ..)`: the good call notes this line; each bad one reports it.
 macro_rules! row {
     ($walk:ident, $name:ident, $good:expr $(, $bad:expr)*) => {{
-        let before = $walk.g.node_count();
+        let before = $walk.g.nodes().count();
         let done = outcome(|| $good(&$walk.g));
         $walk.recorded(stringify!($name), before, done, line!());
         $(

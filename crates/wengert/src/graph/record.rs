@@ -55,7 +55,8 @@ impl<T: Engine> Graph<T> {
         }
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let (na, nb) = (tape.number(a)?, tape.number(b)?);
-        let [x, y] = [na, nb].map(|n| Number::<T, SCALAR>(self.memory.lane.get(n.slot as usize)));
+        let lane = &self.memory.lane;
+        let (x, y) = (Number::<T, SCALAR>(lane.get(na.slot as usize)), Number(lane.get(nb.slot as usize)));
         let value = binary_primal(op, x, y).0;
         let differentiable = na.is_differentiable() || nb.is_differentiable();
         Some(self.push_number_op(
@@ -206,7 +207,7 @@ pub(crate) fn map_scalar<T: Functions>(op: Map, x: T) -> T {
 /// Two numbers through an elementwise op.
 #[inline(always)]
 pub(crate) fn zip_scalar<T: Functions>(op: Binary, a: T, b: T) -> T {
-    let [a, b] = [a, b].map(Number::<T, SCALAR>);
+    let (a, b) = (Number::<T, SCALAR>(a), Number(b));
     // The commonest ops in place, the others out of the way.
     match op {
         Binary::Add => binary_primal(Binary::Add, a, b).0,

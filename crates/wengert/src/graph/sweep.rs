@@ -450,7 +450,7 @@ impl<T: Functions> Sweep<T> {
                 self.inputs.resize_with(index + 1, || None);
             }
             match &mut self.inputs[index] {
-                Some(old) => merge(&mut self.pool, old, new),
+                Some(old) => merge(&mut self.pool, old, new, tape.entry(id as usize).len),
                 none => *none = Some(new),
             }
         }
@@ -458,7 +458,7 @@ impl<T: Functions> Sweep<T> {
         self.reached.clear();
         while let Some((id, new)) = self.found.pop() {
             match self.retained.binary_search_by_key(&id, |(node, _)| *node) {
-                Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, new),
+                Ok(at) => merge(&mut self.pool, &mut self.retained[at].1, new, tape.entry(id as usize).len),
                 Err(at) => self.retained.insert(at, (id, new)),
             }
         }
@@ -472,12 +472,11 @@ fn give_back<T>(pool: &mut Pool, held: Held<T>) {
     }
 }
 
-/// Adds `new` to `old`. Both are of one node, so both are numbers or arrays of one length.
-fn merge<T: Functions>(pool: &mut Pool, old: &mut Held<T>, new: Held<T>) {
+/// Adds `new` to `old`. Both are of one node, so both are numbers or arrays of `len` elements.
+fn merge<T: Functions>(pool: &mut Pool, old: &mut Held<T>, new: Held<T>, len: usize) {
     match (old, new) {
         (Held::One(old), Held::One(new)) => *old += new,
         (Held::Array(old), Held::Array(new)) => {
-            let len = new.capacity::<T>();
             add(old.slice_mut::<T>(len), new.slice(len));
             pool.give_back(new);
         }

@@ -20,7 +20,7 @@ use crate::graph::segments::Segments;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::Step;
 use crate::kernel::walk::{Operand, Walk};
-use crate::memory::{Lane, Place, Slab, SlabMark};
+use crate::memory::{Lane, Place, RoomMark, Slab};
 use crate::op::{Op, Params};
 use crate::rule::{Dtype, Input};
 use crate::shape::{Layout, Shape};
@@ -106,7 +106,7 @@ pub struct Lengths {
     weights: usize,
     params: usize,
     pub inputs: usize,
-    slab: SlabMark,
+    slab: RoomMark,
 }
 
 pub struct Tape<T: Functions> {

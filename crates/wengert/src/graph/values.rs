@@ -262,22 +262,25 @@ impl<T: Engine> Graph<T> {
     pub fn parents(&self, v: Var) -> SmallVec<[Var; 4]> {
         let id = self.id("parents", v);
         let tape = self.tape.borrow();
-        tape.parents_of(id).into_iter().map(|p| tape.handle(p)).collect()
+        let node = tape.nodes[id];
+        let op = if matches!(node.kind, Kind::Projection) { node.a as usize } else { id };
+        tape.parents_of(op).into_iter().map(|p| tape.handle(p)).collect()
     }
 
-    /// The number of nodes recorded.
+    /// The number of nodes recorded. An op of several results takes one for itself beside one for each.
     pub fn node_count(&self) -> usize {
         self.tape.borrow().nodes.len()
     }
 
-    /// Bytes of values and cotangents taken from the system, in use or kept for use.
+    /// Bytes of values and cotangents, in use or kept for use.
     pub fn bytes(&self) -> usize {
         self.memory.lane.bytes() + self.memory.slab.bytes() + self.sweep.bytes()
     }
 
-    /// The handles of all nodes, in the order in which they were recorded.
+    /// The handles of all values, in the order in which they were recorded.
     pub fn nodes(&self) -> impl Iterator<Item = Var> + '_ {
-        (0..self.node_count()).map(|id| self.tape.borrow().handle(id))
+        let with_value = |id: &usize| self.node(*id).has_value();
+        (0..self.node_count()).filter(with_value).map(|id| self.tape.borrow().handle(id))
     }
 
     /// The gradient of a leaf, or of a node under [`Graph::retain_grad`]; `None` where none has arrived.

@@ -3,7 +3,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::NonNull;
 
-use super::slab::{Place, release, zeroed};
+use super::room::{release, zeroed};
+use super::slab::Place;
 
 const SHIFT: usize = 13;
 const MASK: usize = (1 << SHIFT) - 1;
@@ -26,12 +27,13 @@ impl<T: Copy> Lane<T> {
         self.len.get()
     }
 
-    /// The value at `index`.
+    /// The value at `index`, which is that of a node.
     #[inline(always)]
     pub fn get(&self, index: usize) -> T {
         debug_assert!(index < self.len());
-        // SAFETY: `index` was returned by `push`, so its chunk exists; the list of chunks never leaves this file.
-        unsafe { *(&*self.chunks.get())[index >> SHIFT].as_ptr().add(index & MASK) }
+        // SAFETY: `index` was returned by `push`, so its chunk exists (chunks are never given back); the list of chunks
+        // never leaves this file.
+        unsafe { *(&*self.chunks.get()).get_unchecked(index >> SHIFT).as_ptr().add(index & MASK) }
     }
 
     /// Asks for the values `from..to`, as far as they lie in one chunk.

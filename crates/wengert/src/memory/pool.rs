@@ -4,19 +4,24 @@ use std::ptr::NonNull;
 
 use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 
-use super::slab::{ALIGN, Place, release, zeroed};
+use super::room::{ALIGN, Room, RoomMark};
+use super::slab::Place;
+
+/// How many classes are looked through for a buffer that is free: up to four times what is asked for.
+const LARGER: usize = 9;
 
 /// Buffers of a few size classes, kept when they come back.
 #[derive(Default)]
 pub struct Pool {
     free: Vec<Vec<NonNull<u8>>>,
-    bytes: usize,
+    room: Room,
+    at: RoomMark,
 }
 
 // SAFETY: the buffers are owned by the pool alone.
 unsafe impl Send for Pool {}
 
-/// A buffer lent by a pool, to be returned with `Pool::give_back`; dropped, it goes back to the system.
+/// A buffer lent by a pool, to be returned with `Pool::give_back`; dropped, it is not lent again.
 pub struct Loan {
     start: NonNull<u8>,
     class: usize,
@@ -32,38 +37,26 @@ impl Pool {
         if self.free.len() <= class {
             self.free.resize_with(class + 1, Vec::new);
         }
-        let start = self.free[class].pop().unwrap_or_else(|| {
-            self.bytes += class_bytes(class);
-            zeroed(class_bytes(class))
-        });
-        Loan { start, class }
+        let mut fitting = self.free.iter_mut().enumerate().skip(class).take(LARGER);
+        let free = fitting.find_map(|(class, free)| Some(Loan { start: free.pop()?, class }));
+        free.unwrap_or_else(|| Loan { start: self.room.take(&mut self.at, class_bytes(class)), class })
     }
 
     pub fn give_back(&mut self, loan: Loan) {
-        let loan = std::mem::ManuallyDrop::new(loan);
         self.free[loan.class].push(loan.start);
     }
 
-    /// Bytes taken from the system so far.
+    /// Bytes that are lent or were once.
     pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for (class, buffers) in self.free.iter().enumerate() {
-            for start in buffers {
-                free(*start, class);
-            }
-        }
+        self.room.bytes()
     }
 }
 
 impl Loan {
     pub fn slice<A: super::slab::Plain>(&self, len: usize) -> &[A] {
         assert!(len * size_of::<A>() <= class_bytes(self.class));
-        // SAFETY: the buffer holds that many elements, and the loan is the only way to it.
+        // SAFETY: the buffer holds that many elements, the loan is the only way to it, and its pool lives (invariant 4 of
+        // this folder).
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
     }
 
@@ -83,20 +76,9 @@ impl Loan {
         ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
     }
 
-    /// How many elements of `A` there is room for.
-    pub fn capacity<A>(&self) -> usize {
-        class_bytes(self.class) / size_of::<A>()
-    }
-
     /// Where the buffer lies, to be read as the value of a temporary node while the loan is held.
     pub fn place(&self) -> Place {
         Place::of(self.start)
-    }
-}
-
-impl Drop for Loan {
-    fn drop(&mut self) {
-        free(self.start, self.class);
     }
 }
 
@@ -119,11 +101,6 @@ fn class_bytes(class: usize) -> usize {
     ((1 << log) + step * (1 << log) / 4).max(1) * ALIGN
 }
 
-fn free(start: NonNull<u8>, class: usize) {
-    // SAFETY: from `zeroed` with the same size; a buffer has one owner, which is being dropped.
-    unsafe { release(start, class_bytes(class)) };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +120,19 @@ mod tests {
         let place = a.place();
         pool.give_back(a);
         assert_eq!(pool.lend::<f64>(99).place(), place);
+    }
+
+    #[test]
+    fn a_larger_buffer_serves_before_new_memory_does() {
+        let mut pool = Pool::default();
+        let large = pool.lend::<f64>(4000);
+        let place = large.place();
+        pool.give_back(large);
+        let owned = pool.bytes();
+        let small = pool.lend::<f64>(1000);
+        assert_eq!((small.place(), pool.bytes()), (place, owned));
+        pool.give_back(small);
+        assert_eq!(pool.lend::<f64>(4000).place(), place);
+        assert_ne!(pool.lend::<f64>(10).place(), place, "a number does not take the room of an array");
     }
 }

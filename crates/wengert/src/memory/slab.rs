@@ -1,36 +1,18 @@
-//! [`Slab`]: chunks of bytes, handed out front to back and reset by rewinding.
+//! [`Slab`]: arrays one behind the other, taken back by rewinding.
 
-use std::alloc::{Layout as Bytes, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use ndarray::{ArrayViewD, Axis, IxDyn, ShapeBuilder};
 
+use super::room::{ALIGN, Room, RoomMark};
 use crate::shape::Layout;
-
-/// Every array starts on a cache line, which is also the widest vector.
-pub const ALIGN: usize = 64;
-const FIRST_CHUNK: usize = 64 << 10;
-const LARGEST_STEP: usize = 32 << 20;
 
 /// Address-stable memory for arrays.
 pub struct Slab {
-    chunks: UnsafeCell<Vec<Chunk>>,
-    /// Chunk in use, and bytes used of it.
-    at: Cell<SlabMark>,
-}
-
-struct Chunk {
-    start: NonNull<u8>,
-    bytes: usize,
-}
-
-/// A state of a slab to return to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SlabMark {
-    chunk: usize,
-    used: usize,
+    room: UnsafeCell<Room>,
+    at: Cell<RoomMark>,
 }
 
 /// The address of an array's first element.
@@ -47,40 +29,28 @@ pub struct Fresh<'a> {
     owner: PhantomData<&'a Slab>,
 }
 
-// SAFETY: the chunks are owned by the slab alone.
-unsafe impl Send for Slab {}
-
 impl Slab {
     pub fn new() -> Self {
-        Slab { chunks: UnsafeCell::new(Vec::new()), at: Cell::new(SlabMark::default()) }
+        Slab { room: UnsafeCell::default(), at: Cell::default() }
     }
 
-    /// `len` elements of `A`, zero or old numbers. A new chunk is taken from the system only when no old one is left.
+    /// `len` elements of `A`, zero or old numbers.
     pub fn take<A>(&self, len: usize) -> Fresh<'_> {
         let bytes = (len * size_of::<A>()).next_multiple_of(ALIGN);
         let mut at = self.at.get();
-        // SAFETY: nobody else holds a reference to the list of chunks: it never leaves this file.
-        let chunks = unsafe { &mut *self.chunks.get() };
-        while at.chunk < chunks.len() && at.used + bytes > chunks[at.chunk].bytes {
-            at = SlabMark { chunk: at.chunk + 1, used: 0 };
-        }
-        if at.chunk == chunks.len() {
-            let last = chunks.last().map_or(FIRST_CHUNK / 2, |c| c.bytes);
-            chunks.push(Chunk::new((2 * last).min(LARGEST_STEP).max(bytes)));
-        }
-        // SAFETY: `used + bytes` lies within the chunk, as was just made sure.
-        let start = unsafe { chunks[at.chunk].start.add(at.used) };
-        self.at.set(SlabMark { used: at.used + bytes, ..at });
+        // SAFETY: nobody else holds a reference to the room: it never leaves this file.
+        let start = unsafe { &mut *self.room.get() }.take(&mut at, bytes);
+        self.at.set(at);
         Fresh { place: Place(start), bytes, owner: PhantomData }
     }
 
-    pub fn mark(&self) -> SlabMark {
+    pub fn mark(&self) -> RoomMark {
         self.at.get()
     }
 
     /// Takes back everything handed out since `mark`. Either nobody has a handle of it yet, or the caller ends their validity
     /// and holds the graph exclusively.
-    pub fn retract(&self, mark: SlabMark) {
+    pub fn retract(&self, mark: RoomMark) {
         debug_assert!(mark <= self.at.get());
         self.at.set(mark);
     }
@@ -117,56 +87,11 @@ impl Slab {
         unsafe { std::slice::from_raw_parts_mut(place.0.as_ptr().cast(), len) }
     }
 
-    /// Bytes owned, used or not.
+    /// Bytes that are handed out or were once.
     pub fn bytes(&self) -> usize {
         // SAFETY: as in `take`.
-        unsafe { &*self.chunks.get() }.iter().map(|c| c.bytes).sum()
+        unsafe { &*self.room.get() }.bytes()
     }
-}
-
-impl Drop for Slab {
-    fn drop(&mut self) {
-        for chunk in self.chunks.get_mut() {
-            // SAFETY: from `Chunk::new`, and dropped with its owner.
-            unsafe { release(chunk.start, chunk.bytes) };
-        }
-    }
-}
-
-impl Chunk {
-    fn new(bytes: usize) -> Self {
-        Chunk { start: zeroed(bytes), bytes }
-    }
-}
-
-/// What is asked of the system beyond `bytes`: room to align the start, and for the address of the whole before it.
-fn with_room(bytes: usize) -> Bytes {
-    let layout =
-        bytes.checked_add(ALIGN).and_then(|all| Bytes::from_size_align(all, size_of::<usize>()).ok());
-    layout.expect("an array smaller than the address space")
-}
-
-/// Zeroed memory, so that what is read before it is written is a number, not undefined. It is aligned here: asked for so
-/// much alignment, the standard library clears memory itself, and what nobody ever used would be in memory too.
-pub(super) fn zeroed(bytes: usize) -> NonNull<u8> {
-    let layout = with_room(bytes);
-    // SAFETY: not 0 bytes. The address after `all` that is a multiple of `ALIGN` is at least a word and at most `ALIGN` away,
-    // as `all` is aligned to words itself.
-    unsafe {
-        let Some(all) = NonNull::new(alloc_zeroed(layout)) else { handle_alloc_error(layout) };
-        let start = all.add(ALIGN - all.as_ptr().addr() % ALIGN);
-        start.cast::<NonNull<u8>>().sub(1).write(all);
-        start
-    }
-}
-
-/// Gives memory back to the system.
-///
-/// # Safety
-/// `start` is from `zeroed(bytes)`, and nobody uses it any more.
-pub(super) unsafe fn release(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: `zeroed` has put the address before `start`.
-    unsafe { dealloc(start.cast::<NonNull<u8>>().sub(1).read().as_ptr(), with_room(bytes)) };
 }
 
 impl<'a> Fresh<'a> {
