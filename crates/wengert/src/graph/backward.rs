@@ -82,12 +82,12 @@ impl<T: Engine> Graph<T> {
     ) -> Result<()> {
         self.check_unmodified(what, y, id)?;
         let tape = self.tape.get_mut();
-        self.sweep.open(self.memory.lane.len(), tape.arrays.len());
+        self.sweep.open(tape.nodes.len(), tape.arrays.len());
         let node = tape.nodes[id];
         if node.is_lane() {
             let mut one = [T::zero()];
             seed(&mut one);
-            self.sweep.add_one(id, &node, one[0]);
+            self.sweep.add_one(id, one[0]);
         } else {
             let len = tape.entry(id).len;
             let (mut loan, _) = self.sweep.buffer(id, &node, len);

@@ -110,7 +110,7 @@ impl<T: Engine> Graph<T> {
             match slot {
                 Some((loan, _)) if node.is_lane() => {
                     if done {
-                        sweep.add_one(parent, &node, loan.slice::<T>(1)[0]);
+                        sweep.add_one(parent, loan.slice::<T>(1)[0]);
                     }
                     sweep.pool.give_back(loan);
                 }

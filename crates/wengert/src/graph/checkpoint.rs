@@ -168,7 +168,7 @@ impl<T: Engine> Graph<T> {
             sweep(self, again.id, to.nodes)
         }));
         let end = self.with_tape(|tape| tape.lengths(&self.memory));
-        self.sweep.forget_part(to.nodes, to.lane..end.lane, to.arrays..end.arrays);
+        self.sweep.forget_part(to.nodes..end.nodes, to.arrays..end.arrays);
         self.sweep.low = self.sweep.low.min(low);
         self.end_part(&to);
         self.at.set(at);
@@ -181,7 +181,7 @@ impl<T: Engine> Graph<T> {
         if !tape.nodes[id].is_differentiable() {
             return Ok(());
         }
-        self.sweep.make_room(self.memory.lane.len(), tape.arrays.len());
+        self.sweep.make_room(tape.nodes.len(), tape.arrays.len());
         self.sweep.low = usize::MAX;
         self.sweep.add_loan(tape, id, y_bar, shape);
         if id < first {

@@ -151,7 +151,7 @@ impl<T: Engine> Graph<T> {
         let stored = self.store(value);
         let mut tape = self.tape.borrow_mut();
         let marks = self.marks(ids.iter().any(|&id| tape.nodes[id].is_differentiable()));
-        tape.push_call(op, ids, &[stored], true, marks, self.at.get())
+        tape.push_call(&self.memory, op, ids, &[stored], true, marks, self.at.get())
     }
 
     /// The cotangents of the arguments of a user's op, checked.

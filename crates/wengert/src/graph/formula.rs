@@ -125,7 +125,7 @@ impl<T: Functions> Tape<T> {
         let formula = self.formulas[node.a as usize];
         let len = self.layouts.get(formula.layout).len;
         let total = formula.total.expect("only totals wait");
-        memory.lane.fill_in(node.slot as usize, total.scale(sum, len));
+        memory.lane.put(id, total.scale(sum, len));
         self.nodes[id].set_pending(false);
     }
 }
@@ -235,7 +235,7 @@ impl<T: Engine> Graph<T> {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
         }
         let stored = match total {
-            Some(_) => Stored::Lane { slot: self.memory.lane.push(T::zero()) as u32, rank: 0 },
+            Some(_) => Stored::Lane { value: T::zero(), rank: 0 },
             None => {
                 let len = tape.layouts.get(layout).len;
                 let mut fresh = self.memory.slab.take::<T>(len);
@@ -246,14 +246,9 @@ impl<T: Engine> Graph<T> {
             }
         };
         tape.formulas.push(formula);
-        let v = tape.push(
-            Kind::Formula,
-            tape.formulas.len() as u32 - 1,
-            0,
-            stored,
-            self.marks(differentiable),
-            at,
-        );
+        let index = tape.formulas.len() as u32 - 1;
+        let marks = self.marks(differentiable);
+        let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
         if total.is_some() {
             tape.nodes[v.id].set_pending(true);
             tape.pending.push(v.id as u32);

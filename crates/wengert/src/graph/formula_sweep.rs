@@ -154,7 +154,7 @@ impl<T: Functions> Sweep<T> {
             match loan {
                 Some((loan, held)) if held || reached >> k & 1 == 1 => self.store(&node, loan),
                 Some((loan, _)) => self.pool.give_back(loan),
-                None if reached >> k & 1 == 1 => self.add_one(parent as usize, &node, one),
+                None if reached >> k & 1 == 1 => self.add_one(parent as usize, one),
                 None => {}
             }
         }

@@ -56,7 +56,7 @@ impl<T: Engine> Graph<T> {
         if !matches!(result, Ok(Ok(_))) {
             let mut tape = self.tape.borrow_mut();
             if tape.nodes.len() > to.nodes && !tape.segments.is_temporary() {
-                tape.forget(&self.memory, &to);
+                tape.truncate(&self.memory, &to);
                 tape.segments.rewind(to.nodes, at);
             }
             self.at.set(at);

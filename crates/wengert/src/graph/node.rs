@@ -31,7 +31,7 @@ pub enum Kind {
 pub struct Node {
     pub a: u32,
     pub b: u32,
-    /// Where the value is: an index into the lane or into `arrays`.
+    /// Where the value is: in the lane that of the node itself, otherwise an index into `arrays`.
     pub slot: u32,
     pub line: u32,
     pub kind: Kind,
@@ -49,6 +49,8 @@ const INDEX: u16 = 1 << 7;
 const MASK: u16 = 1 << 8;
 const NO_VALUE: u16 = 1 << 9;
 const PENDING: u16 = 1 << 10;
+const REACHES_A: u16 = 1 << 11;
+const REACHES_B: u16 = 1 << 12;
 
 /// Where a node's value is.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,9 @@ impl Node {
         };
         let flags = place
             | if marks.differentiable { DIFFERENTIABLE } else { 0 }
-            | if marks.cut { NO_GRAD } else { 0 };
+            | if marks.cut { NO_GRAD } else { 0 }
+            | if marks.reaches[0] { REACHES_A } else { 0 }
+            | if marks.reaches[1] { REACHES_B } else { 0 };
         Node { a, b, slot, line, kind, flags }
     }
     #[inline(always)]
@@ -81,6 +85,11 @@ impl Node {
     #[inline(always)]
     pub fn is_differentiable(&self) -> bool {
         self.flags & DIFFERENTIABLE != 0
+    }
+    /// Whether the nodes `a` and `b` of a binary op are differentiable.
+    #[inline(always)]
+    pub fn reaches(&self) -> [bool; 2] {
+        [self.flags & REACHES_A != 0, self.flags & REACHES_B != 0]
     }
     pub fn set_differentiable(&mut self) {
         self.flags |= DIFFERENTIABLE;
@@ -139,4 +148,6 @@ pub struct Marks {
     pub differentiable: bool,
     /// Would be differentiable, were it not for `no_grad`.
     pub cut: bool,
+    /// Which arguments of a binary op are differentiable.
+    pub reaches: [bool; 2],
 }

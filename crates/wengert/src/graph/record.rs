@@ -5,7 +5,7 @@ use crate::error::{Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::layouts::Entry;
-use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
+use crate::graph::tape::{Array, Kind, Marks, Node, Stored, Tape};
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
@@ -36,13 +36,13 @@ impl<T: Engine> Graph<T> {
         }
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let node = tape.number(x)?;
-        let value = map_scalar(Map::Unary(op), self.memory.lane.get(node.slot as usize));
+        let value = map_scalar(Map::Unary(op), self.memory.lane.get(x.id));
         Some(self.push_number_op(
             &mut tape,
             Kind::Unary(op),
             [x.id as u32, 0],
             value,
-            node.is_differentiable(),
+            self.marks(node.is_differentiable()),
         ))
     }
 
@@ -56,15 +56,14 @@ impl<T: Engine> Graph<T> {
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let (na, nb) = (tape.number(a)?, tape.number(b)?);
         let lane = &self.memory.lane;
-        let (x, y) = (Number::<T, SCALAR>(lane.get(na.slot as usize)), Number(lane.get(nb.slot as usize)));
+        let (x, y) = (Number::<T, SCALAR>(lane.get(a.id)), Number(lane.get(b.id)));
         let value = binary_primal(op, x, y).0;
-        let differentiable = na.is_differentiable() || nb.is_differentiable();
         Some(self.push_number_op(
             &mut tape,
             Kind::Binary(op),
             [a.id as u32, b.id as u32],
             value,
-            differentiable,
+            self.marks_of(&na, &nb),
         ))
     }
 
@@ -73,12 +72,12 @@ impl<T: Engine> Graph<T> {
         &self,
         tape: &mut Tape<T>,
         kind: Kind,
-        [a, b]: [u32; 2],
+        parents: [u32; 2],
         value: T,
-        differentiable: bool,
+        marks: Marks,
     ) -> Var {
-        let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank: 0 };
-        tape.push(kind, a, b, stored, self.marks(differentiable), self.at.get())
+        let stored = Stored::Lane { value, rank: 0 };
+        tape.push(&self.memory, kind, parents, stored, marks, self.at.get())
     }
 
     /// Records `f(x)`.
@@ -101,13 +100,12 @@ impl<T: Engine> Graph<T> {
         let flat = matches!(op, Map::Unary(op) if op.is_flat());
         let marks = self.marks(!flat && node.is_differentiable());
         if node.is_lane() {
-            let value = map_scalar(op, self.memory.lane.get(node.slot as usize));
-            let slot = self.memory.lane.push(value) as u32;
-            let stored = Stored::Lane { slot, rank: node.lane_rank() };
-            return Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()));
+            let value = map_scalar(op, self.memory.lane.get(id));
+            let stored = Stored::Lane { value, rank: node.lane_rank() };
+            return Ok(tape.push(&self.memory, kind, [id as u32, b], stored, marks, self.at.get()));
         }
         let stored = self.map_array(tape, op, id)?;
-        Ok(tape.push(kind, id as u32, b, stored, marks, self.at.get()))
+        Ok(tape.push(&self.memory, kind, [id as u32, b], stored, marks, self.at.get()))
     }
 
     /// Records `f(a, b)`, broadcast.
@@ -120,19 +118,20 @@ impl<T: Engine> Graph<T> {
         if na.is_pending() || nb.is_pending() {
             [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
         }
-        let marks = self.marks(na.is_differentiable() || nb.is_differentiable());
+        let marks = self.marks_of(&na, &nb);
         let stored = if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
-            let value = zip_scalar(op, lane.get(na.slot as usize), lane.get(nb.slot as usize));
-            Stored::Lane { slot: lane.push(value) as u32, rank: na.lane_rank().max(nb.lane_rank()) }
+            let value = zip_scalar(op, lane.get(ia), lane.get(ib));
+            Stored::Lane { value, rank: na.lane_rank().max(nb.lane_rank()) }
         } else {
             self.zip_arrays(tape, op, ia, ib)?
         };
-        Ok(tape.push(Kind::Binary(op), ia as u32, ib as u32, stored, marks, self.at.get()))
+        let parents = [ia as u32, ib as u32];
+        Ok(tape.push(&self.memory, Kind::Binary(op), parents, stored, marks, self.at.get()))
     }
 
     #[inline(never)]
-    fn map_array(&self, tape: &mut Tape<T>, op: Map, id: usize) -> Result<Stored, Refusal> {
+    fn map_array(&self, tape: &mut Tape<T>, op: Map, id: usize) -> Result<Stored<T>, Refusal> {
         let node = tape.nodes[id];
         if node.dtype() != Dtype::Real {
             return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
@@ -157,7 +156,7 @@ impl<T: Engine> Graph<T> {
     }
 
     #[inline(never)]
-    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored, Refusal> {
+    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored<T>, Refusal> {
         let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
         for (k, node) in [na, nb].iter().enumerate() {
             if node.dtype() != Dtype::Real {
@@ -191,7 +190,18 @@ impl<T: Engine> Graph<T> {
     #[inline(always)]
     pub(crate) fn marks(&self, differentiable: bool) -> Marks {
         let closed = self.no_grad.get() > 0;
-        Marks { differentiable: differentiable && !closed, cut: differentiable && closed }
+        Marks {
+            differentiable: differentiable && !closed,
+            cut: differentiable && closed,
+            reaches: [false; 2],
+        }
+    }
+
+    /// What a binary op inherits.
+    #[inline(always)]
+    fn marks_of(&self, a: &Node, b: &Node) -> Marks {
+        let reaches = [a.is_differentiable(), b.is_differentiable()];
+        Marks { reaches, ..self.marks(reaches[0] || reaches[1]) }
     }
 }
 

@@ -98,7 +98,7 @@ impl<T: Engine> Graph<T> {
         self.check_unmodified(what, y, id)?;
         let tape = self.tape.get_mut();
         let len = tape.entry(id).len;
-        let mut strands = Strands::new(count, self.memory.lane.len(), tape.arrays.len());
+        let mut strands = Strands::new(count, tape.nodes.len(), tape.arrays.len());
         for from in (0..len).step_by(count) {
             strands.open(count.min(len - from));
             let swept = self.sweep_rows(&mut strands, id, from);
@@ -118,7 +118,7 @@ impl<T: Engine> Graph<T> {
     /// Sweeps from node `id`, its elements from `from` on having the cotangent 1 in a strand each.
     fn sweep_rows(&mut self, strands: &mut Strands<T>, id: usize, from: usize) -> Result<()> {
         let tape = self.tape.get_mut();
-        self.sweep.open(self.memory.lane.len(), tape.arrays.len());
+        self.sweep.open(tape.nodes.len(), tape.arrays.len());
         // It serves one node at a time: what that hands to its arguments is left there.
         self.sweep.floor = usize::MAX;
         let (count, len) = (strands.count(), tape.entry(id).len);

@@ -24,7 +24,7 @@ impl<T: Engine> Graph<T> {
         };
         let lane = &self.memory.lane;
         let Tape { nodes, parents, weights, numbers, .. } = tape;
-        let (y, kept) = x.value(&|v: Var| lane.get(nodes[v.id].slot as usize));
+        let (y, kept) = x.value(&|v: Var| lane.get(v.id));
         let (first, first_weight) = (parents.len() as u32, weights.len() as u32);
         let first_number = numbers.len() as u32;
         let (mut rank, mut differentiable) = (0, false);
@@ -45,8 +45,8 @@ impl<T: Engine> Graph<T> {
             total: None,
             weights: Some(first_weight),
         });
-        let stored = Stored::Lane { slot: lane.push(y) as u32, rank };
+        let stored = Stored::Lane { value: y, rank };
         let index = tape.formulas.len() as u32 - 1;
-        tape.push(Kind::Formula, index, 0, stored, self.marks(differentiable), self.at.get())
+        tape.push(&self.memory, Kind::Formula, [index, 0], stored, self.marks(differentiable), self.at.get())
     }
 }

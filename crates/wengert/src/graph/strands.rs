@@ -54,15 +54,15 @@ impl<T: Engine> Graph<T> {
             let tape = g.tape.get_mut();
             let bars = strands.take(&mut g.sweep.pool, &tape.nodes[id]);
             let Some(bars) = bars.filter(|_| tape.nodes[again].is_differentiable()) else { return Ok(()) };
-            let (lane, arrays) = (g.memory.lane.len(), tape.arrays.len());
-            g.sweep.make_room(lane, arrays);
-            strands.make_room(lane, arrays);
+            let (nodes, arrays) = (tape.nodes.len(), tape.arrays.len());
+            g.sweep.make_room(nodes, arrays);
+            strands.make_room(nodes, arrays);
             strands.low = usize::MAX;
             strands.put(tape, &mut g.sweep.pool, again, bars);
             if again < first { Ok(()) } else { g.sweep_strands(strands, again, first) }
         });
         strands.low = strands.low.min(low);
-        strands.drop_from(&mut self.sweep.pool, from.lane, from.arrays);
+        strands.drop_from(&mut self.sweep.pool, from.nodes, from.arrays);
         outcome
     }
 
@@ -71,7 +71,7 @@ impl<T: Engine> Graph<T> {
         let tape = self.tape.get_mut();
         let node = tape.nodes[id];
         let parents = distinct(&tape.parents_of(id));
-        self.sweep.add_one(id, &node, T::one());
+        self.sweep.add_one(id, T::one());
         match call {
             true => self.sweep_call(id)?,
             false => self.sweep.visit_formula(tape, &self.memory, id, &node),
@@ -220,7 +220,7 @@ impl<T: Engine> Graph<T> {
                 let (node, len) = (tape.nodes[*result], tape.entry(*result).len);
                 let y_bar = &y_bar.slice::<T>(strands.count() * len)[k * len..][..len];
                 if node.is_lane() {
-                    self.sweep.add_one(*result, &node, y_bar[0]);
+                    self.sweep.add_one(*result, y_bar[0]);
                 } else {
                     let (mut loan, _) = self.sweep.buffer(*result, &node, len);
                     loan.slice_mut::<T>(len).copy_from_slice(y_bar);

@@ -97,7 +97,8 @@ impl<T: Engine> Graph<T> {
         let marks =
             self.marks(rule.is_differentiable() && ids.iter().any(|&id| tape.nodes[id].is_differentiable()));
         let single = stored.len() == 1;
-        let mut vars = tape.push_call(Operation::Op(op.clone()), &ids, &stored, single, marks, self.at.get());
+        let op = Operation::Op(op.clone());
+        let mut vars = tape.push_call(&self.memory, op, &ids, &stored, single, marks, self.at.get());
         vars.truncate(rule.visible());
         Ok(vars)
     }
@@ -117,8 +118,14 @@ impl<T: Engine> Graph<T> {
         let stored = match node.dtype() {
             Dtype::Real if in_lane(&layout.shape) => {
                 let value = self.memory.slab.view::<T>(place.offset::<T>(offset), &layout).first().copied();
-                let slot = self.memory.lane.push(value.expect("one element")) as u32;
-                Stored::Lane { slot, rank: layout.ndim() as u16 }
+                Stored::Lane { value: value.expect("one element"), rank: layout.ndim() as u16 }
+            }
+            // A number may move, an array may not.
+            _ if node.is_lane() => {
+                let mut fresh = self.memory.slab.take::<T>(1);
+                fresh.slice::<T>(1)[0] = self.memory.lane.get(id);
+                let layout = tape.layouts.intern(layout);
+                Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
             }
             dtype => {
                 let place = match dtype {
@@ -128,14 +135,14 @@ impl<T: Engine> Graph<T> {
                 };
                 let root = match node.kind {
                     Kind::Leaf | Kind::Constant => id as u32 + 1,
-                    _ if node.is_lane() => 0,
                     _ => tape.arrays[node.slot as usize].root,
                 };
                 Stored::Array(Array { place, layout: tape.layouts.intern(layout), root }, dtype)
             }
         };
         let marks = self.marks(rule.is_differentiable() && node.is_differentiable());
-        Some(tape.push_call(Operation::Op(op.clone()), &[id], &[stored], true, marks, self.at.get()))
+        let op = Operation::Op(op.clone());
+        Some(tape.push_call(&self.memory, op, &[id], &[stored], true, marks, self.at.get()))
     }
 
     pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 8]>, Refusal> {
@@ -158,7 +165,7 @@ impl<T: Engine> Graph<T> {
         ids: &[usize],
         specs: &Specs,
         forward: impl FnOnce(&[Input<'_, T>], &mut [Output<'_, T>]) -> Result<(), Refusal>,
-    ) -> Result<SmallVec<[Stored; 6]>, Refusal> {
+    ) -> Result<SmallVec<[Stored<T>; 6]>, Refusal> {
         let inputs: SmallVec<[Input<'_, T>; 8]> =
             ids.iter().map(|&id| self.tape.borrow().input(&self.memory, id)).collect();
         let mut lane: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), specs.len());
@@ -190,7 +197,7 @@ impl<T: Engine> Graph<T> {
         drop(outputs);
         let mut tape = self.tape.borrow_mut();
         let store = |((spec, place), value): ((&crate::rule::Spec, Option<Place>), T)| match place {
-            None => Stored::Lane { slot: self.memory.lane.push(value) as u32, rank: spec.shape.len() as u16 },
+            None => Stored::Lane { value, rank: spec.shape.len() as u16 },
             Some(place) => {
                 let layout = tape.layouts.intern(Layout::contiguous(&spec.shape));
                 Stored::Array(Array { place, layout, root: 0 }, spec.dtype)
@@ -200,11 +207,11 @@ impl<T: Engine> Graph<T> {
     }
 
     /// Stores an array as the value of a node to come.
-    pub(crate) fn store(&self, value: &ArrayD<T>) -> Stored {
+    pub(crate) fn store(&self, value: &ArrayD<T>) -> Stored<T> {
         let shape = value.shape();
         if in_lane(shape) {
-            let one = value.first().copied().expect("one element");
-            return Stored::Lane { slot: self.memory.lane.push(one) as u32, rank: shape.len() as u16 };
+            let value = value.first().copied().expect("one element");
+            return Stored::Lane { value, rank: shape.len() as u16 };
         }
         let mut fresh = self.memory.slab.take::<T>(value.len());
         array(&mut fresh, shape).assign(value);
@@ -217,21 +224,21 @@ impl<T: Engine> Graph<T> {
         let mut tape = self.tape.borrow_mut();
         let layout = tape.layouts.intern(Layout::contiguous(shape));
         let stored = Stored::Array(Array { place, layout, root: 0 }, Dtype::Real);
-        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+        tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }
 
     /// A constant that only rules see, from an array.
     pub(crate) fn push_array(&self, value: &ArrayD<T>) -> Var {
         let stored = self.store(value);
         let mut tape = self.tape.borrow_mut();
-        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+        tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }
 
     /// A constant number of `rank` axes of length 1.
     pub(crate) fn push_number(&self, value: T, rank: u16) -> Var {
-        let stored = Stored::Lane { slot: self.memory.lane.push(value) as u32, rank };
+        let stored = Stored::Lane { value, rank };
         let mut tape = self.tape.borrow_mut();
-        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+        tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }
 
     /// A differentiable node of zeros, to take derivatives with respect to.
@@ -290,7 +297,7 @@ impl<T: Engine> Record for Graph<T> {
         let mut tape = self.tape.borrow_mut();
         let layout = tape.layouts.intern(Layout::contiguous(values.shape()));
         let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Index);
-        tape.push(Kind::Constant, NO_INPUT, 0, stored, Marks::default(), self.at.get())
+        tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }
 
     fn shape_of(&self, v: Var) -> Shape {

@@ -114,21 +114,21 @@ impl<T: Functions> Sweep<T> {
         self.pool.bytes() + self.lane.capacity() * size_of::<T>()
     }
 
-    /// Begins a sweep over nodes with these many values.
-    pub fn open(&mut self, lane: usize, arrays: usize) {
+    /// Begins a sweep over so many nodes and arrays.
+    pub fn open(&mut self, nodes: usize, arrays: usize) {
         if self.dirty {
             self.abandon();
         }
-        self.make_room(lane, arrays);
+        self.make_room(nodes, arrays);
         self.dirty = true;
         self.low = usize::MAX;
         self.floor = 0;
     }
 
-    /// Makes room for the cotangents of nodes with these many values.
-    pub fn make_room(&mut self, lane: usize, arrays: usize) {
-        if self.lane.len() < lane {
-            self.lane.resize(lane, T::ABSENT);
+    /// Makes room for the cotangents of so many nodes and arrays.
+    pub fn make_room(&mut self, nodes: usize, arrays: usize) {
+        if self.lane.len() < nodes {
+            self.lane.resize(nodes, T::ABSENT);
         }
         if self.arrays.len() < arrays {
             self.arrays.resize_with(arrays, || None);
@@ -145,15 +145,15 @@ impl<T: Functions> Sweep<T> {
         self.dirty = false;
     }
 
-    /// Drops what a part of the tape from node `first` on has left, whose values are these.
-    pub fn forget_part(&mut self, first: usize, lane: Range<usize>, arrays: Range<usize>) {
-        self.drop_between(lane, arrays);
-        self.reached.retain(|&id| (id as usize) < first);
+    /// Drops what a part of the tape has left.
+    pub fn forget_part(&mut self, nodes: Range<usize>, arrays: Range<usize>) {
+        self.reached.retain(|&id| (id as usize) < nodes.start);
+        self.drop_between(nodes, arrays);
     }
 
-    fn drop_between(&mut self, lane: Range<usize>, arrays: Range<usize>) {
-        let lane = lane.start.min(self.lane.len())..lane.end.min(self.lane.len());
-        self.lane[lane].fill(T::ABSENT);
+    fn drop_between(&mut self, nodes: Range<usize>, arrays: Range<usize>) {
+        let nodes = nodes.start.min(self.lane.len())..nodes.end.min(self.lane.len());
+        self.lane[nodes].fill(T::ABSENT);
         let arrays = arrays.start.min(self.arrays.len())..arrays.end.min(self.arrays.len());
         for loan in self.arrays[arrays].iter_mut().filter_map(Option::take) {
             self.pool.give_back(loan);
@@ -183,7 +183,7 @@ impl<T: Functions> Sweep<T> {
             self.keep_copy(len, id, &loan);
         }
         if target.is_lane() {
-            self.add_one(parent, &target, loan.slice::<T>(1)[0]);
+            self.add_one(parent, loan.slice::<T>(1)[0]);
             return self.pool.give_back(loan);
         }
         self.low = self.low.min(parent);
@@ -239,7 +239,7 @@ impl<T: Functions> Sweep<T> {
         }
         match array {
             Some((loan, _)) => self.store(&node, loan),
-            None => self.add_one(id, &node, one[0]),
+            None => self.add_one(id, one[0]),
         }
     }
 
@@ -250,7 +250,7 @@ impl<T: Functions> Sweep<T> {
         if node.is_lane() {
             let mut sum = [T::zero()];
             unbroadcast_into(value, len, &Target::One, &mut sum, false);
-            return self.add_one(id, &node, sum[0]);
+            return self.add_one(id, sum[0]);
         }
         let own = tape.entry(id).len;
         let (mut loan, held) = self.buffer(id, &node, own);
@@ -276,7 +276,7 @@ impl<T: Functions> Sweep<T> {
                 continue;
             }
             if id.is_multiple_of(numbers::STEP) {
-                self.fetch(tape, memory, id, &node);
+                self.fetch(tape, memory, id);
             }
             if node.is_differentiable() && self.visit(tape, memory, id, &node) {
                 return Some(id);

@@ -36,9 +36,10 @@ pub struct Array {
 
 /// A value that is about to become a node's.
 #[derive(Clone, Copy, Debug)]
-pub enum Stored {
+pub enum Stored<T> {
+    /// A number, as an array of `rank` axes of length 1.
     Lane {
-        slot: u32,
+        value: T,
         rank: u16,
     },
     Array(Array, Dtype),
@@ -95,7 +96,6 @@ pub struct Source {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lengths {
     pub nodes: usize,
-    pub lane: usize,
     pub arrays: usize,
     layouts: usize,
     calls: usize,
@@ -174,17 +174,28 @@ impl<T: Functions> Tape<T> {
 
     /// Appends a node.
     #[inline(always)]
-    pub fn push(&mut self, kind: Kind, a: u32, b: u32, stored: Stored, marks: Marks, at: At) -> Var {
+    pub fn push(
+        &mut self,
+        memory: &Memory<T>,
+        kind: Kind,
+        [a, b]: [u32; 2],
+        stored: Stored<T>,
+        marks: Marks,
+        at: At,
+    ) -> Var {
         let line = self.lines.intern(at);
+        let id = self.nodes.len();
         let (slot, place) = match stored {
-            Stored::Lane { slot, rank } => (slot, Where::Lane(rank)),
+            Stored::Lane { value, rank } => {
+                memory.lane.put(id, value);
+                (id as u32, Where::Lane(rank))
+            }
             Stored::Array(array, dtype) => {
                 self.arrays.push(array);
                 (self.arrays.len() as u32 - 1, Where::Array(dtype))
             }
             Stored::Nowhere => (u32::MAX, Where::Nowhere),
         };
-        let id = self.nodes.len();
         assert!(
             id < u32::MAX as usize,
             "a graph holds at most 2^32 - 1 nodes: rewind it, or split the computation"
@@ -196,9 +207,10 @@ impl<T: Functions> Tape<T> {
     /// Appends the node (or nodes) of a structured op.
     pub fn push_call(
         &mut self,
+        memory: &Memory<T>,
         op: Operation<T>,
         parents: &[usize],
-        stored: &[Stored],
+        stored: &[Stored<T>],
         single: bool,
         marks: Marks,
         at: At,
@@ -208,19 +220,20 @@ impl<T: Functions> Tape<T> {
         let call = self.calls.len() as u32;
         let results = if single { 0 } else { stored.len() as u32 };
         self.calls.push(Call { op, parents: (first, parents.len() as u32), results });
-        let of_result = |s: &Stored| match s {
+        let of_result = |s: &Stored<T>| match s {
             Stored::Array(_, Dtype::Index | Dtype::Mask) => Marks { differentiable: false, ..marks },
             _ => marks,
         };
         if single {
             return SmallVec::from_elem(
-                self.push(Kind::Call, call, 0, stored[0], of_result(&stored[0]), at),
+                self.push(memory, Kind::Call, [call, 0], stored[0], of_result(&stored[0]), at),
                 1,
             );
         }
-        let node = self.push(Kind::Call, call, 0, Stored::Nowhere, marks, at).id as u32;
-        let project =
-            |(k, s): (usize, &Stored)| self.push(Kind::Projection, node, k as u32, *s, of_result(s), at);
+        let node = self.push(memory, Kind::Call, [call, 0], Stored::Nowhere, marks, at).id as u32;
+        let project = |(k, s): (usize, &Stored<T>)| {
+            self.push(memory, Kind::Projection, [node, k as u32], *s, of_result(s), at)
+        };
         stored.iter().enumerate().map(project).collect()
     }
 
@@ -367,7 +380,6 @@ impl<T: Functions> Tape<T> {
     pub fn lengths(&self, memory: &Memory<T>) -> Lengths {
         Lengths {
             nodes: self.nodes.len(),
-            lane: memory.lane.len(),
             arrays: self.arrays.len(),
             layouts: self.layouts.len(),
             calls: self.calls.len(),
@@ -382,16 +394,10 @@ impl<T: Functions> Tape<T> {
         }
     }
 
-    /// Forgets the nodes since `to`, but takes no memory back: somebody may have a view of it.
-    pub fn forget(&mut self, memory: &Memory<T>, to: &Lengths) {
-        let Lengths { lane, slab, .. } = self.lengths(memory);
-        self.truncate(memory, &Lengths { lane, slab, ..*to });
-    }
-
-    /// Forgets everything recorded since `to`; nobody may hold a handle of it, or the caller ends their validity.
+    /// Forgets everything recorded since `to`; nobody may hold a handle of it, or the caller ends their validity. Nobody holds
+    /// a view of it either: user code that runs within a recording is `'static` and is lent the graph for that call alone.
     pub fn truncate(&mut self, memory: &Memory<T>, to: &Lengths) {
         self.nodes.truncate(to.nodes);
-        memory.lane.truncate(to.lane);
         self.arrays.truncate(to.arrays);
         self.layouts.truncate(to.layouts);
         self.calls.truncate(to.calls);

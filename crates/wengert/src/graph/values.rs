@@ -112,8 +112,7 @@ impl<T: Engine> Graph<T> {
         }
         let mut one = [T::zero()];
         value.write(&mut one);
-        let slot = self.memory.lane.push(one[0]) as u32;
-        self.push_input(kind, Stored::Lane { slot, rank: shape.len() as u16 })
+        self.push_input(kind, Stored::Lane { value: one[0], rank: shape.len() as u16 })
     }
 
     fn array_input<A: Plain>(&self, kind: Kind, value: &impl Source<A>, dtype: Dtype) -> Var {
@@ -125,15 +124,15 @@ impl<T: Engine> Graph<T> {
         self.push_input(kind, Stored::Array(Array { place: fresh.place(), layout, root: 0 }, dtype))
     }
 
-    fn push_input(&self, kind: Kind, stored: Stored) -> Var {
+    fn push_input(&self, kind: Kind, stored: Stored<T>) -> Var {
         let mut tape = self.tape.borrow_mut();
         let marks = match kind {
-            Kind::Leaf => Marks { differentiable: true, cut: false },
+            Kind::Leaf => Marks { differentiable: true, ..Marks::default() },
             _ => Marks::default(),
         };
         let (index, node) = (tape.inputs.len() as u32, tape.nodes.len() as u32);
         tape.inputs.push(tape::Source { node, modified: 0, modified_line: 0 });
-        tape.push(kind, index, 0, stored, marks, self.at.get())
+        tape.push(&self.memory, kind, [index, 0], stored, marks, self.at.get())
     }
 
     /// The index of `v`'s node; panics with the caller's line where `v` is no handle of this graph.

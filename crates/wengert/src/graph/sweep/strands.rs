@@ -49,11 +49,11 @@ pub struct Strands<T> {
 }
 
 impl<T: Functions> Strands<T> {
-    /// `count` strands over nodes with these many values.
-    pub fn new(count: usize, lane: usize, arrays: usize) -> Self {
+    /// `count` strands over so many nodes and arrays.
+    pub fn new(count: usize, nodes: usize, arrays: usize) -> Self {
         Strands {
             count,
-            places: vec![NONE; lane],
+            places: vec![NONE; nodes],
             cells: Vec::new(),
             stride: count.div_ceil(WIDE),
             free: Vec::new(),
@@ -74,16 +74,16 @@ impl<T: Functions> Strands<T> {
         (self.count, self.low, self.floor) = (count, usize::MAX, 0);
     }
 
-    /// Makes room for the cotangents of nodes with these many values.
-    pub fn make_room(&mut self, lane: usize, arrays: usize) {
-        self.places.resize(lane.max(self.places.len()), NONE);
+    /// Makes room for the cotangents of so many nodes and arrays.
+    pub fn make_room(&mut self, nodes: usize, arrays: usize) {
+        self.places.resize(nodes.max(self.places.len()), NONE);
         self.arrays.resize_with(arrays.max(self.arrays.len()), || None);
     }
 
-    /// Drops the cotangents of values from these on.
-    pub fn drop_from(&mut self, pool: &mut Pool, lane: usize, arrays: usize) {
+    /// Drops the cotangents of nodes and arrays from these on.
+    pub fn drop_from(&mut self, pool: &mut Pool, nodes: usize, arrays: usize) {
         for place in
-            self.places.get_mut(lane..).unwrap_or_default().iter_mut().filter(|place| **place != NONE)
+            self.places.get_mut(nodes..).unwrap_or_default().iter_mut().filter(|place| **place != NONE)
         {
             self.free.push(std::mem::replace(place, NONE));
         }
@@ -118,9 +118,9 @@ impl<T: Functions> Strands<T> {
 
     /// Adds `weight` times the cotangents `bar` of a number to those of number `id`.
     #[inline(always)]
-    fn add_number(&mut self, id: usize, node: &Node, weight: T, bar: &[[T; WIDE]]) {
+    fn add_number(&mut self, id: usize, weight: T, bar: &[[T; WIDE]]) {
         self.low = self.low.min(id);
-        let place = self.places[node.slot as usize];
+        let place = self.places[id];
         if place != NONE {
             for (cell, bar) in self.cell(place).iter_mut().zip(bar) {
                 (0..WIDE).for_each(|k| cell[k] += bar[k] * weight);
@@ -128,7 +128,7 @@ impl<T: Functions> Strands<T> {
             return;
         }
         let place = self.free.pop().unwrap_or_else(|| self.grow());
-        self.places[node.slot as usize] = place;
+        self.places[id] = place;
         for (cell, bar) in self.cell(place).iter_mut().zip(bar) {
             (0..WIDE).for_each(|k| cell[k] = bar[k] * weight);
         }
@@ -171,7 +171,7 @@ impl<T: Functions> Strands<T> {
     pub fn add(&mut self, tape: &Tape<T>, pool: &mut Pool, id: usize, bars: &[T]) {
         let (node, len) = (tape.nodes[id], tape.entry(id).len);
         if node.is_lane() {
-            return self.add_number(id, &node, T::one(), &self.padded(bars));
+            return self.add_number(id, T::one(), &self.padded(bars));
         }
         let (mut loan, held) = self.buffer(pool, id, &node, len);
         let out = loan.slice_mut::<T>(self.count * len);
@@ -208,7 +208,7 @@ impl<T: Functions> Strands<T> {
         if node.is_lane() {
             let sums: SmallVec<[T; MOST]> =
                 (0..self.count).map(|k| pairwise_sum(&bars[k * len..][..len])).collect();
-            return self.add_number(id, &node, T::one(), &self.padded(&sums));
+            return self.add_number(id, T::one(), &self.padded(&sums));
         }
         let (mut loan, held) = self.buffer(pool, id, &node, own);
         let out = loan.slice_mut::<T>(self.count * own);
@@ -227,7 +227,7 @@ impl<T: Functions> Strands<T> {
         if node.is_lane() {
             let mut bars = [T::zero(); MOST];
             bars[k] = bar[0];
-            return self.add_number(id, &node, T::one(), &self.padded(&bars[..self.count]));
+            return self.add_number(id, T::one(), &self.padded(&bars[..self.count]));
         }
         let (mut loan, held) = self.buffer(pool, id, &node, len);
         let out = loan.slice_mut::<T>(self.count * len);
@@ -264,7 +264,7 @@ impl<T: Functions> Strands<T> {
             let len = tape.entry(parent).len;
             let gradient_of = gradient.slice::<T>(len);
             if node.is_lane() {
-                self.add_number(parent, &node, gradient_of[0], &bar);
+                self.add_number(parent, gradient_of[0], &bar);
             } else {
                 let (mut loan, held) = self.buffer(&mut sweep.pool, parent, &node, len);
                 let outs = loan.slice_mut::<T>(self.count * len).chunks_mut(len.max(1));

@@ -89,10 +89,10 @@ impl<T: Functions> Strands<T> {
         } else if let Some(bar) = self.take_number(node) {
             match node.kind {
                 Kind::Formula => {
-                    each_weight(tape, node, |id, leaf, weight| self.add_number(id, leaf, weight, &bar));
+                    each_weight(tape, node, |leaf, weight| self.add_number(leaf, weight, &bar));
                 }
-                _ => each_partial(tape, memory, node, |id, parent, partial| {
-                    self.add_number(id, parent, partial, &bar);
+                _ => each_partial(tape, memory, id, node, |parent, partial| {
+                    self.add_number(parent, partial, &bar);
                 }),
             }
         }
@@ -205,7 +205,7 @@ impl<T: Functions> Strands<T> {
         if node.is_lane() {
             let mut bars = [T::zero(); MOST];
             self.reduce(len, y_bar, partial, |k, _, tile| bars[k] += pairwise_sum(tile));
-            return self.add_number(id, &node, T::one(), &self.padded(&bars[..self.count]));
+            return self.add_number(id, T::one(), &self.padded(&bars[..self.count]));
         }
         let (mut loan, held) = self.buffer(pool, id, &node, own);
         let out = loan.slice_mut::<T>(self.count * own);
