@@ -31,36 +31,40 @@ pub trait Statement: Copy + 'static {
 
 /// What tells formulas of one type apart: their ops. Handles and numbers are no part of it.
 #[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Signature {
     of: TypeId,
-    ops: [u8; LONGEST],
-    len: u8,
+    /// Eight to a word: registers, where an array of bytes would be memory.
+    ops: [u64; WORDS],
+    len: usize,
 }
+
+const WORDS: usize = LONGEST.div_ceil(8);
 
 impl Signature {
     #[inline(always)]
     pub(crate) fn new<E: Statement>(x: E) -> Self {
-        let mut signature = Signature { of: TypeId::of::<E>(), ops: [0; LONGEST], len: 0 };
+        let mut signature = Signature { of: TypeId::of::<E>(), ops: [0; WORDS], len: 0 };
         x.sign(&mut signature);
         signature
     }
 
     #[inline(always)]
     fn push(&mut self, op: u8) {
-        self.ops[usize::from(self.len)] = op;
+        self.ops[self.len / 8] |= u64::from(op) << (self.len % 8 * 8);
         self.len += 1;
     }
 
-    /// The ops alone.
+    /// A few bits that tell most of a program's formulas apart.
     #[inline(always)]
-    pub(crate) fn ops(&self) -> &[u8] {
-        &self.ops[..usize::from(self.len)]
+    pub(crate) fn hash(&self) -> usize {
+        let mix = |h: u64, word: &u64| (h ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (self.ops.iter().fold(self.len as u64, mix) >> 32) as usize
     }
 
     #[inline(always)]
     pub(crate) fn same(&self, other: &Signature) -> bool {
-        self.of == other.of && self.ops() == other.ops()
+        self.of == other.of && self.len == other.len && self.ops.iter().zip(&other.ops).all(|(a, b)| a == b)
     }
 }
 

@@ -86,7 +86,7 @@ impl Node {
     pub fn is_differentiable(&self) -> bool {
         self.flags & DIFFERENTIABLE != 0
     }
-    /// Whether the nodes `a` and `b` of a binary op are differentiable.
+    /// Whether the nodes `a` and `b` of a binary op are differentiable; of a formula of numbers, whether all leaves are.
     #[inline(always)]
     pub fn reaches(&self) -> [bool; 2] {
         [self.flags & REACHES_A != 0, self.flags & REACHES_B != 0]
@@ -148,6 +148,6 @@ pub struct Marks {
     pub differentiable: bool,
     /// Would be differentiable, were it not for `no_grad`.
     pub cut: bool,
-    /// Which arguments of a binary op are differentiable.
+    /// Which arguments of a binary op are differentiable, or whether all leaves of a formula of numbers are.
     pub reaches: [bool; 2],
 }

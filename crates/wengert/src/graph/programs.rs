@@ -58,6 +58,5 @@ impl Programs {
 /// The place in the cache where a formula of numbers is looked for.
 #[inline(always)]
 fn home(signature: &Signature) -> usize {
-    let mix = |h: usize, op: &u8| (h ^ usize::from(*op)).wrapping_mul(0x9E37_79B9).rotate_left(7);
-    signature.ops().iter().fold(signature.ops().len(), mix) % 32
+    signature.hash() % 32
 }

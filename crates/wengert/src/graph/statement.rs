@@ -2,7 +2,7 @@
 
 use crate::expr::{Lowering, Operand, Signature};
 use crate::graph::formula::Formula;
-use crate::graph::tape::{Kind, Stored, Tape};
+use crate::graph::tape::{Kind, Marks, Stored, Tape};
 use crate::graph::{Engine, Graph};
 use crate::var::Var;
 
@@ -27,11 +27,12 @@ impl<T: Engine> Graph<T> {
         let (y, kept) = x.value(&|v: Var| lane.get(v.id));
         let (first, first_weight) = (parents.len() as u32, weights.len() as u32);
         let first_number = numbers.len() as u32;
-        let (mut rank, mut differentiable) = (0, false);
+        let (mut rank, mut any, mut all) = (0, false, true);
         x.pull(kept, T::one(), &mut |v, weight| {
             let node = &nodes[v.id];
             rank = rank.max(node.lane_rank());
-            differentiable |= node.is_differentiable();
+            any |= node.is_differentiable();
+            all &= node.is_differentiable();
             parents.push(v.id as u32);
             weights.push(weight);
         });
@@ -47,6 +48,7 @@ impl<T: Engine> Graph<T> {
         });
         let stored = Stored::Lane { value: y, rank };
         let index = tape.formulas.len() as u32 - 1;
-        tape.push(&self.memory, Kind::Formula, [index, 0], stored, self.marks(differentiable), self.at.get())
+        let marks = Marks { reaches: [all; 2], ..self.marks(any) };
+        tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, self.at.get())
     }
 }

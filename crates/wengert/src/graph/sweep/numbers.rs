@@ -62,15 +62,19 @@ impl<T: Functions> Sweep<T> {
     /// The row of a formula of numbers: to each leaf its partial.
     #[inline(always)]
     pub(super) fn visit_statement(&mut self, tape: &Tape<T>, id: usize, node: &Node) {
-        let cell = &mut self.lane[id];
-        if cell.is_absent() {
+        let y_bar = std::mem::replace(&mut self.lane[id], T::ABSENT);
+        if y_bar.is_absent() {
             return;
         }
-        let y_bar = std::mem::replace(cell, T::ABSENT);
         if node.is_retained() {
             self.keep(id, Held::One(y_bar));
         }
-        each_weight(tape, node, |parent, weight| self.add_one(parent, y_bar * weight));
+        let (bars, mut low) = (&mut self.lane[..], self.low);
+        each_weight(tape, node, |leaf, weight| {
+            add_to(&mut bars[leaf], y_bar * weight);
+            low = low.min(leaf);
+        });
+        self.low = low;
     }
 }
 
@@ -160,11 +164,15 @@ fn map_partial<T: Functions>(tape: &Tape<T>, memory: &Memory<T>, id: usize) -> T
 #[inline(always)]
 pub(super) fn each_weight<T: Functions>(tape: &Tape<T>, node: &Node, mut f: impl FnMut(usize, T)) {
     let formula = &tape.formulas[node.a as usize];
-    let (first, len) = formula.leaves;
-    let weights = &tape.weights[formula.weights.expect("a row") as usize..][..len as usize];
-    for (&parent, &weight) in tape.parents[first as usize..][..len as usize].iter().zip(weights) {
-        if tape.nodes[parent as usize].is_differentiable() {
-            f(parent as usize, weight);
+    let (first, len) = (formula.leaves.0 as usize, formula.leaves.1 as usize);
+    let first_weight = formula.weights.expect("a row") as usize;
+    // As far ahead as `fetch` looks, at some five leaves a formula.
+    prefetch(&tape.weights[first_weight.saturating_sub(AHEAD)..][..len]);
+    prefetch(&tape.parents[first.saturating_sub(AHEAD)..][..len]);
+    let weights = &tape.weights[first_weight..][..len];
+    for (&leaf, &weight) in tape.parents[first..][..len].iter().zip(weights) {
+        if node.reaches()[0] || tape.nodes[leaf as usize].is_differentiable() {
+            f(leaf as usize, weight);
         }
     }
 }
