@@ -32,13 +32,22 @@ unsafe impl Send for Loan {}
 
 impl Pool {
     /// A buffer for `len` elements of `A`, holding old numbers.
+    #[inline]
     pub fn lend<A>(&mut self, len: usize) -> Loan {
         let class = class_of(len * size_of::<A>());
+        match self.free.get_mut(class).and_then(Vec::pop) {
+            Some(start) => Loan { start, class },
+            None => self.lend_another(class),
+        }
+    }
+
+    #[cold]
+    fn lend_another(&mut self, class: usize) -> Loan {
         if self.free.len() <= class {
             self.free.resize_with(class + 1, Vec::new);
         }
-        let mut fitting = self.free.iter_mut().enumerate().skip(class).take(LARGER);
-        let free = fitting.find_map(|(class, free)| Some(Loan { start: free.pop()?, class }));
+        let mut larger = self.free.iter_mut().enumerate().skip(class).take(LARGER);
+        let free = larger.find_map(|(class, free)| Some(Loan { start: free.pop()?, class }));
         free.unwrap_or_else(|| Loan { start: self.room.take(&mut self.at, class_bytes(class)), class })
     }
 
@@ -48,7 +57,7 @@ impl Pool {
 
     /// Bytes that are lent or were once.
     pub fn bytes(&self) -> usize {
-        self.room.bytes()
+        self.room.bytes(self.at)
     }
 }
 
@@ -83,14 +92,16 @@ impl Loan {
 }
 
 /// Four classes to each doubling, so that at most a fifth of a buffer lies idle.
+#[inline]
 fn class_of(bytes: usize) -> usize {
     let lines = bytes.div_ceil(ALIGN).max(1);
     let log = lines.ilog2() as usize;
     if log < 2 {
         return lines - 1;
     }
-    let quarter = 1 << (log - 2);
-    4 * log + (lines - (1 << log)).div_ceil(quarter)
+    // In quarters of the power of two below, rounded up; by a shift, since a division would cost more than all the rest.
+    let quarters = (lines - (1 << log) + (1 << (log - 2)) - 1) >> (log - 2);
+    4 * log + quarters
 }
 
 fn class_bytes(class: usize) -> usize {

@@ -35,7 +35,7 @@ unsafe impl Send for Room {}
 struct Chunk {
     start: NonNull<u8>,
     bytes: usize,
-    /// The most that was ever handed out of it.
+    /// The most that was handed out of it when it was left.
     used: usize,
 }
 
@@ -47,11 +47,26 @@ pub struct RoomMark {
 }
 
 impl Room {
-    /// `bytes` (a multiple of [`ALIGN`]) from `at` on, which is advanced: zero or old numbers. A new chunk is taken from
-    /// the system only when no old one is left.
+    /// `bytes` (a multiple of [`ALIGN`]) from `at` on, which is advanced: zero or old numbers.
+    #[inline]
     pub fn take(&mut self, at: &mut RoomMark, bytes: usize) -> NonNull<u8> {
         debug_assert!(bytes.is_multiple_of(ALIGN));
-        while self.chunks.get(at.chunk).is_some_and(|chunk| at.used + bytes > chunk.bytes) {
+        if self.chunks.get(at.chunk).is_none_or(|chunk| at.used + bytes > chunk.bytes) {
+            self.move_on(at, bytes);
+        }
+        // SAFETY: `used + bytes` lies within the chunk, as was just made sure.
+        let start = unsafe { self.chunks[at.chunk].start.add(at.used) };
+        at.used += bytes;
+        start
+    }
+
+    /// Goes on to a chunk with `bytes` free. A new one is taken from the system only when no old one is left.
+    #[cold]
+    fn move_on(&mut self, at: &mut RoomMark, bytes: usize) {
+        while let Some(chunk) = self.chunks.get(at.chunk)
+            && at.used + bytes > chunk.bytes
+        {
+            self.leave(*at);
             *at = RoomMark { chunk: at.chunk + 1, used: 0 };
         }
         if at.chunk == self.chunks.len() {
@@ -61,17 +76,19 @@ impl Room {
                 false => Chunk::new(RESERVED.max(bytes)),
             }));
         }
-        let chunk = &mut self.chunks[at.chunk];
-        // SAFETY: `used + bytes` lies within the chunk, as was just made sure.
-        let start = unsafe { chunk.start.add(at.used) };
-        at.used += bytes;
-        chunk.used = chunk.used.max(at.used);
-        start
     }
 
-    /// Bytes that are handed out or were once.
-    pub fn bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.used).sum()
+    /// Notes how far a chunk was used, before what follows `at` is handed out from somewhere else.
+    pub fn leave(&mut self, at: RoomMark) {
+        if let Some(chunk) = self.chunks.get_mut(at.chunk) {
+            chunk.used = chunk.used.max(at.used);
+        }
+    }
+
+    /// Bytes that are handed out up to `at`, or were once.
+    pub fn bytes(&self, at: RoomMark) -> usize {
+        let here = self.chunks.get(at.chunk).map_or(0, |chunk| at.used.saturating_sub(chunk.used));
+        here + self.chunks.iter().map(|chunk| chunk.used).sum::<usize>()
     }
 }
 

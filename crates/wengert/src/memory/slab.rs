@@ -52,6 +52,8 @@ impl Slab {
     /// and holds the graph exclusively.
     pub fn retract(&self, mark: RoomMark) {
         debug_assert!(mark <= self.at.get());
+        // SAFETY: as in `take`.
+        unsafe { &mut *self.room.get() }.leave(self.at.get());
         self.at.set(mark);
     }
 
@@ -90,7 +92,7 @@ impl Slab {
     /// Bytes that are handed out or were once.
     pub fn bytes(&self) -> usize {
         // SAFETY: as in `take`.
-        unsafe { &*self.room.get() }.bytes()
+        unsafe { &*self.room.get() }.bytes(self.at.get())
     }
 }
 
