@@ -9,22 +9,20 @@ const CACHE: usize = 64;
 /// Locations by index. They are `'static`, so the table is never cleared: it is as long as the program has call sites.
 pub struct Lines {
     all: Vec<At>,
-    recent: [u32; CACHE],
+    recent: [(At, u32); CACHE],
 }
 
 impl Lines {
     pub fn new() -> Self {
-        Lines { all: Vec::new(), recent: [u32::MAX; CACHE] }
+        let here = Location::caller();
+        Lines { all: vec![here], recent: [(here, 0); CACHE] }
     }
 
     #[inline]
     pub fn intern(&mut self, at: At) -> u32 {
         let home = (std::ptr::from_ref(at) as usize >> 3) % CACHE;
-        let recent = self.recent[home];
-        if self.all.get(recent as usize).is_some_and(|known| std::ptr::eq(*known, at)) {
-            return recent;
-        }
-        self.find(at, home)
+        let (known, index) = self.recent[home];
+        if std::ptr::eq(known, at) { index } else { self.find(at, home) }
     }
 
     #[cold]
@@ -36,7 +34,7 @@ impl Lines {
         });
         // A location that the compiler stored twice takes turns with itself; its first address stays in the table.
         if std::ptr::eq(self.all[index], at) {
-            self.recent[home] = index as u32;
+            self.recent[home] = (at, index as u32);
         }
         index as u32
     }

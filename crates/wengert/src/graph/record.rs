@@ -5,7 +5,7 @@ use crate::error::{Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::layouts::Entry;
-use crate::graph::tape::{Array, Kind, Marks, Node, Stored, Tape};
+use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
@@ -35,14 +35,14 @@ impl<T: Engine> Graph<T> {
             return None;
         }
         let mut tape = self.tape.try_borrow_mut().ok()?;
-        let node = tape.number(x)?;
+        let differentiable = tape.number(x)?;
         let value = map_scalar(Map::Unary(op), self.memory.lane.get(x.id));
         Some(self.push_number_op(
             &mut tape,
             Kind::Unary(op),
             [x.id as u32, 0],
             value,
-            self.marks(node.is_differentiable()),
+            self.marks(differentiable),
         ))
     }
 
@@ -54,7 +54,7 @@ impl<T: Engine> Graph<T> {
             return None;
         }
         let mut tape = self.tape.try_borrow_mut().ok()?;
-        let (na, nb) = (tape.number(a)?, tape.number(b)?);
+        let reaches = [tape.number(a)?, tape.number(b)?];
         let lane = &self.memory.lane;
         let (x, y) = (Number::<T, SCALAR>(lane.get(a.id)), Number(lane.get(b.id)));
         let value = binary_primal(op, x, y).0;
@@ -63,7 +63,7 @@ impl<T: Engine> Graph<T> {
             Kind::Binary(op),
             [a.id as u32, b.id as u32],
             value,
-            self.marks_of(&na, &nb),
+            self.marks_of(reaches),
         ))
     }
 
@@ -118,7 +118,7 @@ impl<T: Engine> Graph<T> {
         if na.is_pending() || nb.is_pending() {
             [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
         }
-        let marks = self.marks_of(&na, &nb);
+        let marks = self.marks_of([na.is_differentiable(), nb.is_differentiable()]);
         let stored = if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
             let value = zip_scalar(op, lane.get(ia), lane.get(ib));
@@ -197,10 +197,9 @@ impl<T: Engine> Graph<T> {
         }
     }
 
-    /// What a binary op inherits.
+    /// What a binary op inherits whose arguments are (not) differentiable.
     #[inline(always)]
-    fn marks_of(&self, a: &Node, b: &Node) -> Marks {
-        let reaches = [a.is_differentiable(), b.is_differentiable()];
+    fn marks_of(&self, reaches: [bool; 2]) -> Marks {
         Marks { reaches, ..self.marks(reaches[0] || reaches[1]) }
     }
 }

@@ -6,7 +6,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::Number;
 use crate::memory::prefetch;
-use crate::op::Binary;
+use crate::op::{Binary, Unary};
 use crate::words::{binary_partial, tuned_partial, unary_partial};
 
 /// How many nodes ahead of the sweep memory is asked for.
@@ -106,11 +106,15 @@ pub(super) fn each_partial<T: Functions>(
     mut f: impl FnMut(usize, T),
 ) {
     let a = node.a as usize;
-    let Kind::Binary(op) = node.kind else {
-        return f(a, map_partial(tape, memory, id));
+    // The commonest ops are looked at first, in place; what a partial does not read is not looked up.
+    let op = match node.kind {
+        Kind::Binary(op) => op,
+        Kind::Unary(Unary::Exp) => return f(a, map_partial(Unary::Exp, memory, [a, id])),
+        Kind::Unary(Unary::Sin) => return f(a, map_partial(Unary::Sin, memory, [a, id])),
+        Kind::Unary(Unary::Square) => return f(a, map_partial(Unary::Square, memory, [a, id])),
+        _ => return f(a, other_map_partial(tape, memory, id)),
     };
     let (b, reaches) = (node.b as usize, node.reaches());
-    // The commonest ops are looked at first, in place; what a partial does not read is not looked up.
     let [to_a, to_b] = match op {
         Binary::Add => zip_partials(Binary::Add, memory, [a, b, id]),
         Binary::Sub => zip_partials(Binary::Sub, memory, [a, b, id]),
@@ -149,8 +153,14 @@ fn number<T: Functions>(memory: &Memory<T>, id: usize) -> Number<T, SCALAR> {
     Number(memory.lane.get(id))
 }
 
+/// The partial of an op at node `y` to node `x`.
+#[inline(always)]
+fn map_partial<T: Functions>(op: Unary, memory: &Memory<T>, [x, y]: [usize; 2]) -> T {
+    unary_partial(op, number(memory, x), number(memory, y)).0
+}
+
 #[inline(never)]
-fn map_partial<T: Functions>(tape: &Tape<T>, memory: &Memory<T>, id: usize) -> T {
+fn other_map_partial<T: Functions>(tape: &Tape<T>, memory: &Memory<T>, id: usize) -> T {
     let node = &tape.nodes[id];
     let (x, y) = (number(memory, node.a as usize), number(memory, id));
     match node.kind {
