@@ -4,6 +4,8 @@ use crate::expr::{Lowering, Operand, Signature};
 use crate::graph::formula::Formula;
 use crate::graph::tape::{Kind, Marks, Stored, Tape};
 use crate::graph::{Engine, Graph};
+use crate::kernel::program::LONGEST;
+use crate::memory::Few;
 use crate::var::Var;
 
 impl<T: Engine> Graph<T> {
@@ -28,14 +30,17 @@ impl<T: Engine> Graph<T> {
         let (first, first_weight) = (parents.len() as u32, weights.len() as u32);
         let first_number = numbers.len() as u32;
         let (mut rank, mut any, mut all) = (0, false, true);
+        let (mut leaves, mut row) = (Few::<u32, { LONGEST + 1 }>::new(), Few::<T, { LONGEST + 1 }>::new());
         x.pull(kept, T::one(), &mut |v, weight| {
             let node = &nodes[v.id];
             rank = rank.max(node.lane_rank());
             any |= node.is_differentiable();
             all &= node.is_differentiable();
-            parents.push(v.id as u32);
-            weights.push(weight);
+            leaves.push(v.id as u32);
+            row.push(weight);
         });
+        parents.extend_from_slice(leaves.slice());
+        weights.extend_from_slice(row.slice());
         x.numbers(&mut |number| numbers.push(number));
         let leaves = (first, parents.len() as u32 - first);
         tape.formulas.push(Formula {

@@ -15,12 +15,14 @@
 #![allow(unsafe_code)]
 
 mod fetch;
+mod few;
 mod lane;
 mod pool;
 mod room;
 mod slab;
 
 pub use fetch::{prefetch, prefetch_soon};
+pub use few::Few;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
 pub use room::RoomMark;
