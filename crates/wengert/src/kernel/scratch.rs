@@ -24,6 +24,8 @@ pub struct Scratch<T> {
     pub linalg: linalg::Workspace<T>,
     /// Room for copies of operands, see [`dense`].
     pub dense: [Vec<T>; 3],
+    /// Sums and coefficients of a normalisation of channels.
+    pub norm: Vec<T>,
 }
 
 thread_local! {

@@ -54,19 +54,19 @@ pub trait Bundle<T: Real, const W: usize> {
 
 /// A sum of block sums that keeps what each addition loses: its error does not grow with their number.
 #[derive(Clone, Copy)]
-struct Total<T> {
+pub struct Total<T> {
     sum: T,
     lost: T,
 }
 
 impl<T: Real> Total<T> {
     #[inline(always)]
-    fn zero() -> Self {
+    pub fn zero() -> Self {
         Total { sum: T::zero(), lost: T::zero() }
     }
 
     #[inline(always)]
-    fn add(&mut self, x: T) {
+    pub fn add(&mut self, x: T) {
         let sum = self.sum + x;
         let part = sum - self.sum;
         self.lost += (self.sum - (sum - part)) + (x - part);
@@ -80,7 +80,7 @@ impl<T: Real> Total<T> {
     }
 
     #[inline(always)]
-    fn value(self) -> T {
+    pub fn value(self) -> T {
         // What an infinite sum lost is NaN, the sum itself is right.
         if self.lost.is_finite() { self.sum + self.lost } else { self.sum }
     }

@@ -5,7 +5,7 @@
 //! lane by lane through a buffer. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
 //! allocates, but for lanes with gaps that are longer than [`GATHERED`] and for arrays of more than four axes.
 
-mod bundle;
+pub(super) mod bundle;
 mod kinds;
 mod norm;
 mod position;

@@ -6,6 +6,7 @@
 
 #![allow(dead_code)]
 
+pub mod channels;
 pub mod columns;
 pub mod norm;
 pub mod softmax;
@@ -95,6 +96,9 @@ fn sum_of_two<T: Real>(x: &[T], y: &[T], term: impl Fn(T, T) -> T + Copy) -> T {
 /// `sum of term(x[i], y[i], z[i])` for slices of one length, pairwise: the error grows with the logarithm of it.
 #[inline(always)]
 fn sum_of_three<T: Real>(x: &[T], y: &[T], z: &[T], term: impl Fn(T, T, T) -> T + Copy) -> T {
+    if x.len() <= BLOCK {
+        return sum_of_block(x, y, z, term);
+    }
     // Like a binary counter: position i holds the sum of 2^i blocks of those not yet combined.
     let mut pending = [T::zero(); 48];
     let mut depth = 0;

@@ -1,22 +1,19 @@
 //! `layer_norm` and `rms_norm`, over trailing axes.
 //!
 //! With the mean m of a row (0 for RMS norm) and `r = 1 / sqrt(mean((x - m)^2) + eps)`, both are `y = z w + b` with
-//! `z = (x - m) r`. The Jacobian of z is symmetric, `r (1 - 11^T/n - z z^T/n)` without the middle term for RMS norm, so
-//! that one function, [`Rows::project`], is the vjp and the jvp alike. Recorded, it computes m and r anew from x: the
-//! second derivative passes through them. The fused kernels use those that the forward has kept.
+//! `z = (x - m) r`. Recorded derivatives compute m and r anew from x ([`Statistics`]); the fused kernels use those that the
+//! forward has kept.
 
 use ndarray::ArrayViewD;
 
-use super::{check_eps, check_scale};
+use super::{Statistics, check_eps, check_scale, cotangents};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::rows::norm::{self, Moments, norm, norm_cotangent};
+use crate::kernel::rows::norm::{Moments, norm, norm_cotangent};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{LayerNorm, RmsNorm};
 use crate::rule::*;
-use crate::shape::Shape;
 use crate::term::Term;
-use crate::words::UnaryWords;
 
 /// What the two ops share.
 struct Rows<'a> {
@@ -62,42 +59,26 @@ impl Rows<'_> {
         });
     }
 
-    fn axes(&self, ndim: usize) -> Shape {
-        (ndim - self.row.len()..ndim).collect()
-    }
-
-    /// z and r, recorded.
-    fn normalised<'r>(&self, x: Term<'r>) -> (Term<'r>, Term<'r>) {
-        let centred = if self.centred { x - self.mean(x) } else { x };
-        let r = (self.mean(centred.square()) + x_literal(x, self.eps)).rsqrt();
-        (centred * r, r)
-    }
-
-    /// The mean of each row, its axes kept.
-    fn mean<'r>(&self, x: Term<'r>) -> Term<'r> {
-        let n: usize = self.row.iter().product();
-        x.sum(&self.axes(x.ndim()), true) / x_literal(x, n as f64)
-    }
-
-    /// The Jacobian of z times `u`.
-    fn project<'r>(&self, (z, r): (Term<'r>, Term<'r>), u: Term<'r>) -> Term<'r> {
-        let rest = u - z * self.mean(u * z);
-        r * if self.centred { rest - self.mean(u) } else { rest }
+    fn statistics(&self, ndim: usize) -> Statistics {
+        let axes = (ndim - self.row.len()..ndim).collect();
+        Statistics { axes, n: self.row.iter().product(), eps: self.eps, centred: self.centred }
     }
 
     /// `x_bar = J (y_bar w)`, `w_bar = y_bar z` and `b_bar = y_bar`, summed over the rows by whoever called.
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: Term<'r>) -> Cotangents<'r> {
-        let moments = self.normalised(call.args[0]);
+        let over = self.statistics(call.args[0].ndim());
+        let moments = over.normalised(call.args[0]);
         let weighted = call.args.get(1).map_or(y_bar, |&w| y_bar * w);
-        let bars = [self.project(moments, weighted), y_bar * moments.0, y_bar];
+        let bars = [over.project(moments, weighted), y_bar * moments.0, y_bar];
         bars.into_iter().zip(call.needs).map(|(bar, &needed)| needed.then_some(bar)).collect()
     }
 
     fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
-        let moments = self.normalised(call.args[0]);
+        let over = self.statistics(call.args[0].ndim());
+        let moments = over.normalised(call.args[0]);
         let dot = |k: usize| x_dot.get(k).copied().flatten();
         let through = |x_dot| {
-            let z_dot = self.project(moments, x_dot);
+            let z_dot = over.project(moments, x_dot);
             call.args.get(1).map_or(z_dot, |&w| z_dot * w)
         };
         let parts = [dot(0).map(through), dot(1).map(|w_dot| moments.0 * w_dot), dot(2)];
@@ -118,17 +99,7 @@ impl Rows<'_> {
         else {
             return false;
         };
-        let accumulate = x_bar[0].as_ref().is_some_and(|bar| bar.accumulate);
-        let mut slices = x_bar.iter_mut().enumerate().map(|(k, bar)| {
-            let bar = bar.as_mut()?;
-            // The kernel adds to the cotangents of weight and bias, row by row.
-            if k > 0 && !bar.accumulate {
-                bar.array.fill(T::zero());
-            }
-            Some(bar.slice())
-        });
-        let mut next = || slices.next().flatten();
-        let out = norm::Cotangents { x: next(), accumulate, weight: next(), bias: next() };
+        let out = cotangents(x_bar);
         scratch::with(|Scratch { dense: [a, b, c], .. }| {
             let weight = x.get(1).map(|weight| dense(weight.real(), b));
             let n = self.row.iter().product();
@@ -136,11 +107,6 @@ impl Rows<'_> {
         });
         true
     }
-}
-
-/// A number to compute with beside `x`.
-fn x_literal(x: Term<'_>, value: f64) -> Term<'_> {
-    crate::words::Words::lit(x, value)
 }
 
 impl LayerNorm {
