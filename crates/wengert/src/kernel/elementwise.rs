@@ -29,7 +29,18 @@ impl Map {
 
 /// Whether a trigonometric function is asked for at an argument beyond the range of its vector code.
 fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
-    matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && x.iter().any(|x| x.is_far())
+    matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && run(AnyFar(x))
+}
+
+struct AnyFar<'a, T>(&'a [T]);
+
+impl<T: Functions> Kernel for AnyFar<'_, T> {
+    type Output = bool;
+    #[inline(always)]
+    fn call<const MODE: u8>(self) -> bool {
+        // All are looked at: a loop with one way out is vector code.
+        self.0.iter().fold(false, |far, x| far | x.is_far())
+    }
 }
 
 /// Attributes of a whole power that takes more products than the vector code has.

@@ -1,12 +1,13 @@
 //! Singular value decomposition by one-sided Jacobi rotations on the triangular factor.
 //!
 //! Jacobi finds small singular values to high relative accuracy wherever the columns' scales alone make the
-//! matrix ill-conditioned; bidiagonalisation would lose them.
+//! matrix ill-conditioned; bidiagonalisation would lose them. Rows of like size have nothing to lose: they are pulled apart
+//! by eigenvectors first, and rotated to full accuracy then.
 //!
 //! # References
 //! Z. Drmac, K. Veselic, New fast and accurate Jacobi SVD algorithm, SIAM J. Matrix Anal. Appl. 29 (2008).
 
-use super::eigen::NotConverged;
+use super::eigen::{NotConverged, eigh};
 use super::qr::qr;
 use super::sort;
 use super::transpose::transpose;
@@ -15,8 +16,12 @@ use crate::kernel::gemm::{Gemm, Strided, StridedMut, Threads, gemm};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
 
-/// Sweeps over all pairs of rows allowed; 5 to 9 are usual.
+/// Sweeps over all pairs of rows allowed; 2 to 9 are usual.
 const SWEEPS: usize = 60;
+/// Rows from which [`pull_apart`] pays.
+const MANY: usize = 16;
+/// Rows this much shorter than the longest are left to the rotations: a product with all rows would lose their digits.
+const RANGE: f64 = 64.0;
 
 /// Reduced decomposition: `u diag(s) vt = a`, `s` descending and not negative, `u` and `vt` orthonormal.
 ///
@@ -85,6 +90,7 @@ fn tall<T: Gemm>(
     qr(sorted, m, n, q, r, &mut own, threads);
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
+    pull_apart(r, turn, n, &mut own, threads)?;
     turn_rows(r, turn, n)?;
     for i in 0..n {
         size[i] = norm(&r[i * n..][..n]);
@@ -108,6 +114,36 @@ fn tall<T: Gemm>(
         for (&x, &j) in row.iter().zip(&order) {
             vt[i * n + j] = x / size[from];
         }
+    }
+    Ok(())
+}
+
+/// Makes the leading rows of `r`, as far as they are of like size, nearly orthogonal to each other by the eigenvectors of
+/// their products: most rotations are left nothing to do. `turn`, the identity so far, follows.
+fn pull_apart<T: Gemm>(
+    r: &mut [T],
+    turn: &mut [T],
+    n: usize,
+    work: &mut Vec<T>,
+    threads: Threads,
+) -> Result<(), NotConverged> {
+    let sizes = r.chunks_exact(n).map(norm);
+    let least = sizes.clone().fold(T::zero(), T::max) / T::of(RANGE);
+    let k = sizes.take_while(|&size| size >= least).count();
+    if k < MANY {
+        return Ok(());
+    }
+    let mut results = vec![T::zero(); k + 2 * k * k + k * n];
+    let [values, gram, vectors, turned] = carve(&mut results, [k, k * k, k * k, k * n]);
+    let rows = Strided::rows(&r[..k * n], n);
+    gemm([k, k, n], T::one(), rows, rows.t(), T::zero(), StridedMut::rows(gram, k), threads);
+    eigh(gram, k, values, vectors, work, threads)?;
+    // The vector of the largest value first.
+    let back = Strided { data: vectors, offset: k - 1, row_stride: -1, col_stride: k as isize };
+    gemm([k, n, k], T::one(), back, rows, T::zero(), StridedMut::rows(turned, n), threads);
+    r[..k * n].copy_from_slice(turned);
+    for (i, row) in turn.chunks_exact_mut(n).take(k).enumerate() {
+        (0..k).for_each(|j| row[j] = vectors[j * k + k - 1 - i]);
     }
     Ok(())
 }

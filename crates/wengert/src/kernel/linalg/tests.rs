@@ -243,12 +243,17 @@ fn svd_of_every_shape_and_rank() {
 #[test]
 fn small_singular_values_keep_their_digits() {
     // Columns of very different size: the singular values of a well-conditioned matrix times a diagonal.
-    let n = 6;
+    keeps_digits(6, 3.0, |j| 1e-3f64.powi(5 * j as i32));
+    // Many columns of like size beside many others.
+    keeps_digits(40, 30.0, |j| if j % 2 == 0 { 1.0 } else { 1e-13 });
+    keeps_digits(40, 30.0, |j| 0.25f64.powi(j as i32));
+}
+
+fn keeps_digits(n: usize, diagonal: f64, scale: impl Fn(usize) -> f64) {
     let mut random = Random::new(4);
     let b: Vec<f64> = random.vector(n * n);
-    let scale = |j: usize| 1e-3f64.powi(5 * j as i32);
     let a: Vec<f64> =
-        (0..n * n).map(|i| (b[i] + if i % 7 == 0 { 3.0 } else { 0.0 }) * scale(i % n)).collect();
+        (0..n * n).map(|i| (b[i] + if i % (n + 1) == 0 { diagonal } else { 0.0 }) * scale(i % n)).collect();
     let (mut u, mut s, mut vt) = (vec![0.0; n * n], vec![0.0; n], vec![0.0; n * n]);
     svd(&a, n, n, &mut u, &mut s, &mut vt, &mut Vec::new(), Threads::ONE).unwrap();
     // Their product is the determinant, which LU finds to full relative accuracy here.

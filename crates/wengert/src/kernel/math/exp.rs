@@ -39,6 +39,16 @@ pub trait Exponential: Format {
         Reduced { n, r: Pair::fast_sum(rough, (-count).fma::<FMA>(Self::LN2.1, low)) }
     }
 
+    /// `n` + [`Format::ROUND`] and `e^r - 1` for `e^x = 2^n e^r`; `x` in `EXP_RANGE`.
+    #[inline(always)]
+    fn near_expm1<const FMA: bool>(x: Self) -> (Self, Self) {
+        let n = x.fma::<FMA>(Self::LOG2_E.0, Self::ROUND);
+        let count = n - Self::ROUND;
+        let r = (-count).fma::<FMA>(Self::LN2.1, (-count).fma::<FMA>(Self::LN2.0, x));
+        let half = r.fma::<FMA>(Self::exp_tail::<FMA>(r), Self::of(0.5));
+        (n, (r * r).fma::<FMA>(half, r))
+    }
+
     /// `e^r - 1 - r.hi`.
     #[inline(always)]
     fn exp_rest<const FMA: bool>(r: Pair<Self>) -> Self {

@@ -7,19 +7,48 @@ use super::pair::Pair;
 pub trait Hyperbolic: Exponential + Logarithm {
     #[inline(always)]
     fn tanh<const FMA: bool>(self) -> Self {
-        let value = Growth::of::<FMA>(self).ratio::<FMA>().at_most(Self::of(1.0)).copysign(self);
-        if self.abs() < Self::TINY { self } else { value }
+        let (one, two) = (Self::of(1.0), Self::of(2.0));
+        // Past 40 it is 1. With u = 2^n: 1 - e^-2|x| = 1 - u - u (e^r - 1), and 1 + e^-2|x| is 2 less that.
+        let (n, p) = Self::near_expm1::<FMA>((-(self.abs() + self.abs())).at_least(Self::of(-80.0)));
+        let unit = n.power_of_two();
+        let hi = (-unit).fma::<FMA>(p, one - unit);
+        let top = Pair { hi, lo: (-unit).fma::<FMA>(p, one - unit - hi) };
+        let bottom = Pair::fast_sum(two, -hi).plus_small(-top.lo);
+        let (ratio, inverse, rest);
+        if FMA {
+            inverse = one / bottom.hi;
+            ratio = hi * inverse;
+            rest = (-ratio).fma::<FMA>(bottom.hi, hi) + top.lo;
+        } else {
+            ratio = hi / bottom.hi;
+            // As the bottom is 2 less the top.
+            inverse = Self::of(0.5) * (one + ratio);
+            rest = top.lo;
+        }
+        (-ratio).fma::<FMA>(bottom.lo, rest).fma::<FMA>(inverse, ratio).copysign(self)
     }
 
+    /// With `g = e^2|x|`, `2 / (1 + g)` times `1 + tanh|x|`, all scaled by a power of two to stay near 1.
     #[inline(always)]
     fn tanh_prime<const FMA: bool>(self) -> Self {
-        let growth = Growth::of::<FMA>(self);
-        let sum = Pair::fast_sum(Self::of(1.0), growth.ratio::<FMA>());
-        let inverse = growth.inverse;
-        let rest = (-inverse).fma::<FMA>(growth.cosine.hi, Self::of(1.0));
-        let rest = (-inverse).fma::<FMA>(growth.cosine.lo, rest);
-        let value = inverse.fma::<FMA>(sum.hi, inverse * rest.fma::<FMA>(sum.hi, sum.lo));
-        let (first, second) = (Self::ROUND - (growth.n - Self::ROUND) + Self::of(1.0)).factors();
+        let one = Self::of(1.0);
+        let (n, p) = Self::near_expm1::<FMA>((self.abs() + self.abs()).at_most(-Self::EXP_RANGE.0));
+        let count = n - Self::ROUND;
+        let unit = (Self::ROUND - count.at_most(Self::POWER_BOUND)).power_of_two();
+        let whole = Pair::fast_sum(one, unit);
+        let cosine = Pair::fast_sum(whole.hi, p).plus_small(whole.lo);
+        let inverse = one / cosine.hi;
+        let rest = if FMA {
+            (-inverse).fma::<FMA>(cosine.hi, one)
+        } else {
+            let back = Pair::product::<FMA>(inverse, cosine.hi);
+            (one - back.hi) - back.lo
+        };
+        let rest = (-inverse).fma::<FMA>(cosine.lo, rest);
+        let ratio = (one - unit + p) * inverse;
+        // Inverse and ratio both are off by the part `rest`.
+        let value = inverse.fma::<FMA>(rest.fma::<FMA>(one + ratio + ratio, ratio), inverse);
+        let (first, second) = (Self::ROUND - count + one).factors();
         value * first * second
     }
 
@@ -134,35 +163,5 @@ impl<F: Exponential> Decay<F> {
         let mantissa = F::exp_pair::<FMA>(r);
         let (first, second) = n.factors();
         Self { n, mantissa, value: mantissa.rounded() * first * second }
-    }
-}
-
-/// `2^-n (e^2|x| - 1)` and `2^-n (e^2|x| + 1)`: sinh and cosh, scaled to be near 1 however large `x`.
-struct Growth<F> {
-    n: F,
-    sine: Pair<F>,
-    cosine: Pair<F>,
-    /// `1 / cosine.hi`
-    inverse: F,
-}
-
-impl<F: Exponential> Growth<F> {
-    #[inline(always)]
-    fn of<const FMA: bool>(x: F) -> Self {
-        let a = x.abs();
-        let Reduced { n, r } = F::reduce::<FMA>((a + a).at_most(-F::EXP_RANGE.0), F::of(0.0));
-        let unit = (F::ROUND - (n - F::ROUND).at_most(F::POWER_BOUND)).power_of_two();
-        let sine = Pair::fast_sum(F::of(1.0) - unit, r.hi).plus_small(F::exp_rest::<FMA>(r)).normalised();
-        let cosine = Pair::sum(unit + unit, sine.hi).plus_small(sine.lo);
-        Self { n, sine, cosine, inverse: F::of(1.0) / cosine.hi }
-    }
-
-    /// `tanh |x|`
-    #[inline(always)]
-    fn ratio<const FMA: bool>(&self) -> F {
-        let ratio = self.sine.hi * self.inverse;
-        let rest = (-ratio).fma::<FMA>(self.cosine.hi, self.sine.hi);
-        let rest = (-ratio).fma::<FMA>(self.cosine.lo, rest + self.sine.lo);
-        rest.fma::<FMA>(self.inverse, ratio)
     }
 }

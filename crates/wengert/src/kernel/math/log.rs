@@ -10,26 +10,24 @@ pub trait Logarithm: Format {
     /// `(log(1 + f) / s - 2) / s^2` as a function of `z = s^2`, `s = f / (2 + f)`, |f| < 0.42: a minimax fit.
     fn log_tail<const FMA: bool>(z: Self) -> Self;
 
-    /// `log(1 + f + low)` for 1 + f in [sqrt(1/2), sqrt(2)].
+    /// `log(1 + f)` for 1 + f in [sqrt(1/2), sqrt(2)].
     #[inline(always)]
-    fn log_near_one<const FMA: bool>(f: Self, low: Self) -> Pair<Self> {
+    fn log_near_one<const FMA: bool>(f: Self) -> Pair<Self> {
         let s = f / (Self::of(2.0) + f);
         let z = s * s;
         let half_square = Pair::product::<FMA>(Self::of(0.5) * f, f);
         let rest = s * z.fma::<FMA>(Self::log_tail::<FMA>(z), half_square.hi);
-        // 1 / (1 + f) to three terms: `low` is at most half a unit in the last place of 1 + f.
-        let low = low * (-f).fma::<FMA>(Self::of(1.0) - f, Self::of(1.0));
-        Pair::fast_sum(f, -half_square.hi).plus_small(rest - half_square.lo + low)
+        Pair::fast_sum(f, -half_square.hi).plus_small(rest - half_square.lo)
     }
 
     /// `(k, log(m))` for a positive finite number, subnormal or not.
     #[inline(always)]
     fn log_parts<const FMA: bool>(self) -> (Self, Pair<Self>) {
         let small = self < Self::MIN_NORMAL;
-        let raised = if small { self * Self::RAISE.0 } else { self };
-        let (k, m) = raised.split();
-        let k = if small { k - Self::RAISE.1 } else { k };
-        (k, Self::log_near_one::<FMA>(m - Self::of(1.0), Self::of(0.0)))
+        // Selected constants: of selected results both would be computed.
+        let (k, m) = (self * if small { Self::RAISE.0 } else { Self::of(1.0) }).split();
+        let k = k - if small { Self::RAISE.1 } else { Self::of(0.0) };
+        (k, Self::log_near_one::<FMA>(m - Self::of(1.0)))
     }
 
     /// `value` where a logarithm of `self` is finite; the limits and NaN elsewhere.
@@ -69,7 +67,10 @@ pub trait Logarithm: Format {
         let f = if near { x.hi } else { m - Self::of(1.0) };
         let scale = (Self::ROUND - k.at_most(Self::POWER_BOUND)).power_of_two();
         let low = if near { x.lo } else { (u.lo + x.lo) * scale };
-        join::<Self, FMA>(k + doublings, Self::LN2, Self::log_near_one::<FMA>(f, low))
+        // 1 / (1 + f) to three terms: `low` is at most half a unit in the last place of 1 + f.
+        let low = low * (-f).fma::<FMA>(Self::of(1.0) - f, Self::of(1.0));
+        let log = Self::log_near_one::<FMA>(f).plus_small(low);
+        join::<Self, FMA>(k + doublings, Self::LN2, log)
     }
 
     #[inline(always)]

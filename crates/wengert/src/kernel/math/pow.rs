@@ -36,7 +36,7 @@ fn magnitude<const FMA: bool, const EXTENDED: bool>(x: f64, y: f64) -> f64 {
     let small = a < f64::MIN_POSITIVE;
     let (k, m) = if small { a * f64::RAISE.0 } else { a }.split();
     let k = if small { k - f64::RAISE.1 } else { k };
-    let log_m = if EXTENDED { log_extended::<FMA>(m) } else { f64::log_near_one::<FMA>(m - 1.0, 0.0) };
+    let log_m = if EXTENDED { log_extended::<FMA>(m) } else { f64::log_near_one::<FMA>(m - 1.0) };
     let sum = Pair::fast_sum(k * f64::LN2.0, log_m.hi);
     let log = Pair::fast_sum(sum.hi, sum.lo + k.fma::<FMA>(f64::LN2.1, log_m.lo));
     let log_hi = if a == 0.0 { f64::NEG_INFINITY } else { log.hi };

@@ -168,7 +168,9 @@ impl<T: Functions> Run<'_, T> {
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let leaves = self.load(plan, &strip, loaded);
             let y_bar = match job.seed {
-                Some(Seed::Array { y_bar, .. }) => y_bar.load(from, &mut constant[..n]),
+                Some(Seed::Array { y_bar, .. }) if strip.local == 0 || !y_bar.walk.is_uniform() => {
+                    y_bar.load(from, &mut constant[..n])
+                }
                 _ => &constant[..n],
             };
             for (k, act) in plan.acts.iter().enumerate() {
