@@ -206,8 +206,12 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], l: usize, m: usize, turns: &mut [T
 #[inline(always)]
 fn turn_rows<T: Real>(z: &mut [T], width: usize, low: usize, high: usize, turns: &[T]) {
     let whole = width / STRIP * STRIP;
-    (0..whole).step_by(STRIP).for_each(|from| turn_strip::<T, STRIP>(z, width, from, low, high, turns));
-    (whole..width).step_by(PAD).for_each(|from| turn_strip::<T, PAD>(z, width, from, low, high, turns));
+    for from in (0..whole).step_by(STRIP) {
+        turn_strip::<T, STRIP>(z, width, from, low, high, turns);
+    }
+    for from in (whole..width).step_by(PAD) {
+        turn_strip::<T, PAD>(z, width, from, low, high, turns);
+    }
 }
 
 /// The rotations of a few columns: the row that one leaves for the next is not stored in between.

@@ -91,7 +91,7 @@ fn tall<T: Gemm>(
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
     pull_apart(r, turn, n, &mut own, threads)?;
-    turn_rows(r, turn, n)?;
+    turn_rows(r, turn, n, &mut size)?;
     for i in 0..n {
         size[i] = norm(&r[i * n..][..n]);
     }
@@ -154,23 +154,26 @@ fn nothing<T: Real>() -> T {
 }
 
 /// [`jacobi`] at the level in use.
-fn turn_rows<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConverged> {
-    vectorised!(jacobi::<T>; T: Real; r: &'a mut [T], turn: &'a mut [T], n: usize => Result<(), NotConverged>)
+fn turn_rows<T: Real>(r: &mut [T], turn: &mut [T], n: usize, squares: &mut [T]) -> Result<(), NotConverged> {
+    vectorised!(jacobi::<T>; T: Real; r: &'a mut [T], turn: &'a mut [T], n: usize, squares: &'a mut [T] => Result<(), NotConverged>)
 }
 
-/// Rotates rows of `r` until they are orthogonal to each other, and those of `turn` along.
+/// Rotates rows of `r` until they are orthogonal to each other, and those of `turn` along. `squares` is room for the rows'
+/// squared lengths, which follow the rotations.
 #[inline(always)]
-fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConverged> {
+fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize, squares: &mut [T]) -> Result<(), NotConverged> {
     let tolerance = T::epsilon() * T::of((n as f64).sqrt());
     for _ in 0..SWEEPS {
         let mut calm = true;
+        for q in 0..n {
+            squares[q] = dot(&r[q * n..][..n], &r[q * n..][..n]);
+        }
         for p in 0..n {
             // The largest of the remaining rows first.
             let mut best = (p, T::zero());
             for q in p..n {
-                let x = dot(&r[q * n..][..n], &r[q * n..][..n]);
-                if x > best.1 {
-                    best = (q, x);
+                if squares[q] > best.1 {
+                    best = (q, squares[q]);
                 }
             }
             if best.0 != p {
@@ -178,11 +181,12 @@ fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConve
                 x.swap_with_slice(y);
                 let (x, y) = two_rows(turn, n, p, best.0);
                 x.swap_with_slice(y);
+                squares.swap(p, best.0);
             }
             let mut pp = best.1;
             for q in p + 1..n {
                 let (x, y) = two_rows(r, n, p, q);
-                let (pq, qq) = (dot(x, y), dot(y, y));
+                let (pq, qq) = (dot(x, y), squares[q]);
                 // A square that underflows says nothing; a row of denormals has no direction to turn.
                 let size = if qq < T::min_positive_value() { norm(y) } else { qq.sqrt() };
                 if size < nothing::<T>() || pq.abs() <= tolerance * (pp.sqrt() * size) || pq == T::zero() {
@@ -193,9 +197,12 @@ fn jacobi<T: Real>(r: &mut [T], turn: &mut [T], n: usize) -> Result<(), NotConve
                 let t = T::one().copysign(zeta) / (zeta.abs() + length(zeta, T::one()));
                 let c = T::one() / (T::one() + t * t).sqrt();
                 rotate(x, y, c, c * t);
+                pp -= t * pq;
+                // Where that cancels it is summed anew.
+                let left = qq + t * pq;
+                squares[q] = if left > T::of(0.1) * qq { left } else { dot(y, y) };
                 let (x, y) = two_rows(turn, n, p, q);
                 rotate(x, y, c, c * t);
-                pp -= t * pq;
             }
         }
         if calm {

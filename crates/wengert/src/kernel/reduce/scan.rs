@@ -23,17 +23,30 @@ pub fn running<T: Real>(
 
 fn run<T: Real>(y: &mut [T], n: usize, inner: usize, reverse: bool, join: impl Fn(T, T) -> T) {
     for block in y.chunks_exact_mut(n * inner) {
+        if inner == 1 {
+            match reverse {
+                true => run_one(block.iter_mut().rev(), &join),
+                false => run_one(block.iter_mut(), &join),
+            }
+            continue;
+        }
         for k in 1..n {
             let (from, to) = if reverse { (n - k, n - k - 1) } else { (k - 1, k) };
-            if inner == 1 {
-                block[to] = join(block[from], block[to]);
-                continue;
-            }
             let (low, high) = block.split_at_mut(from.max(to) * inner);
             let low = &mut low[from.min(to) * inner..][..inner];
             let (from, to) = if reverse { (&high[..inner], low) } else { (&*low, &mut high[..inner]) };
             to.iter_mut().zip(from).for_each(|(to, from)| *to = join(*from, *to));
         }
+    }
+}
+
+/// What is handed on stays in a register.
+fn run_one<'y, T: Real>(mut y: impl Iterator<Item = &'y mut T>, join: impl Fn(T, T) -> T) {
+    if let Some(first) = y.next() {
+        y.fold(*first, |held, y| {
+            *y = join(held, *y);
+            *y
+        });
     }
 }
 
