@@ -25,13 +25,15 @@ impl std::error::Error for NotConverged {}
 const STEPS: usize = 60;
 /// Columns of the eigenvector rows that a sequence of rotations runs over at once: a few vectors that stay in registers.
 const STRIP: usize = 32;
-/// What the rows are padded to a multiple of.
-const PAD: usize = 8;
+/// Columns of a strip where there are not even so many.
+const NARROW: usize = 8;
+/// A cache line, where the first row begins.
+const LINE: usize = 64;
 
 /// `a = vectors diag(values) vectors^T`, values ascending, vectors orthonormal in columns.
 ///
 /// `a: [n, n]`, of which the lower triangle is read; `values: [n]`, `vectors: [n, n]`. Signs of vectors are
-/// unspecified. `work` grows to about `4 n^2 + 104 n`. O(9 n^3).
+/// unspecified. `work` grows to about `4 n^2 + 128 n`. O(9 n^3).
 ///
 /// # Errors
 /// If an entry is not finite, or (never seen) the iteration does not converge.
@@ -47,9 +49,9 @@ pub fn eigh<T: Gemm>(
     if n == 0 {
         return Ok(());
     }
-    let width = n.next_multiple_of(PAD);
+    let width = n.next_multiple_of(if n < STRIP { NARROW } else { STRIP });
     let [full, store, rows, padded, off, tau, pair, space] =
-        carve(work, [n * n, n * n, n * n, n * width, n, n, 4 * n, workspace(n, n)]);
+        carve(work, [n * n, n * n, n * n, n * width + LINE, n, n, 4 * n, workspace(n, n)]);
     let scale = power_of_two_below(a);
     for i in 0..n {
         for j in 0..=i {
@@ -62,6 +64,8 @@ pub fn eigh<T: Gemm>(
     }
     tridiagonalise(full, n, values, off, store, tau, pair, threads);
     accumulate(store, n, n.saturating_sub(2), 1, tau, rows, n, space, threads);
+    let skip = padded.as_ptr().align_offset(LINE).min(LINE);
+    let padded = &mut padded[skip..][..n * width];
     for (row, padded) in rows.chunks_exact(n).zip(padded.chunks_exact_mut(width)) {
         padded[..n].copy_from_slice(row);
         padded[n..].fill(T::zero());
@@ -205,12 +209,14 @@ fn ql_step<T: Real>(d: &mut [T], e: &mut [T], l: usize, m: usize, turns: &mut [T
 
 #[inline(always)]
 fn turn_rows<T: Real>(z: &mut [T], width: usize, low: usize, high: usize, turns: &[T]) {
-    let whole = width / STRIP * STRIP;
-    for from in (0..whole).step_by(STRIP) {
-        turn_strip::<T, STRIP>(z, width, from, low, high, turns);
+    if width < STRIP {
+        for from in (0..width).step_by(NARROW) {
+            turn_strip::<T, NARROW>(z, width, from, low, high, turns);
+        }
+        return;
     }
-    for from in (whole..width).step_by(PAD) {
-        turn_strip::<T, PAD>(z, width, from, low, high, turns);
+    for from in (0..width).step_by(STRIP) {
+        turn_strip::<T, STRIP>(z, width, from, low, high, turns);
     }
 }
 
