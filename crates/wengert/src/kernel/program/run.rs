@@ -22,6 +22,10 @@ use crate::op::Binary;
 
 /// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
+/// Bytes of all arrays together, and acts, from which it pays to ask for the next strip: a shorter wait, or one that the
+/// machine foresees, costs less than the asking.
+const FAR: usize = 1 << 22;
+const BUSY: usize = 4;
 /// Elements times steps from which several threads pay.
 const THREADED: usize = 1 << 19;
 
@@ -161,6 +165,7 @@ impl<T: Functions> Run<'_, T> {
         if let Some(Seed::Each(value)) = job.seed {
             constant.fill(value);
         }
+        let ahead = plan.acts.len() >= BUSY && self.bytes(&job) >= FAR;
         let mut tally = Tally::default();
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
             let strip =
@@ -174,7 +179,9 @@ impl<T: Functions> Run<'_, T> {
                 _ => &constant[..n],
             };
             for (k, act) in plan.acts.iter().enumerate() {
-                self.fetch(k, &job, &strip);
+                if ahead {
+                    self.fetch(k, &job, &strip);
+                }
                 match *act {
                     Act::Value { step, to } => {
                         let mut own =
@@ -246,6 +253,13 @@ impl<T: Functions> Run<'_, T> {
             }
         }
         tally.total()
+    }
+
+    /// What all arrays take that are read or written in place.
+    fn bytes(&self, job: &Job<'_, T>) -> usize {
+        let read = self.leaves.iter().filter(|leaf| leaf.walk.is_contiguous()).count();
+        let written = job.outs.iter().filter(|out| matches!(out, Out::Same(_))).count();
+        (read + written) * self.len * size_of::<T>()
     }
 
     /// Asks for the next strip of the `k`-th array, a read or a written one, while this strip is computed.
