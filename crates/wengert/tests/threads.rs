@@ -82,6 +82,7 @@ fn families<T: Engine>() -> Vec<Family<T>> {
         ("norm", &[&[100_003]], |g, x| g.norm_with(x[0], 2.0, &[0], false)),
         ("3-norm", &[&[300, 403]], |g, x| g.norm_with(x[0], 3.0, &[0, 1], false)),
         ("batch_norm", &[&[8, 6, 40, 40], &[6], &[6]], |g, x| g.batch_norm(x[0], x[1], x[2], 1e-5)),
+        ("batch_norm of rows", &[&[1300, 61], &[61], &[61]], |g, x| g.batch_norm(x[0], x[1], x[2], 1e-5)),
         ("group_norm", &[&[8, 6, 40, 40], &[6], &[6]], |g, x| g.group_norm(x[0], 3, x[1], x[2], 1e-5)),
         ("log_softmax", &[&[300, 403]], |g, x| g.log_softmax(x[0], 1)),
         ("softmax of columns", &[&[20, 30, 203]], |g, x| g.softmax(x[0], 1)),
@@ -111,6 +112,8 @@ fn families<T: Engine>() -> Vec<Family<T>> {
         ("qr", &[&[64, 20, 16]], |g, x| g.qr(x[0]).1),
         ("eigh", &[&[40, 20, 20]], |g, x| g.eigh(definite(g, x[0])).unwrap().0),
         ("svd", &[&[40, 20, 18]], |g, x| g.svdvals(x[0]).unwrap()),
+        ("svd of one", &[&[150, 140]], |g, x| g.svdvals(x[0]).unwrap()),
+        ("eigh of one", &[&[140, 140]], |g, x| g.eigh(definite(g, x[0])).unwrap().0),
     ]
 }
 
