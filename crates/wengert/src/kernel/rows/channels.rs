@@ -19,6 +19,8 @@ pub const RUN: usize = 16;
 const IMAGES: usize = 128;
 /// Columns that are summed at a time.
 const WIDTH: usize = 32;
+/// Coefficients of the map for an entry.
+const COEFFICIENTS: usize = 5;
 
 /// Which numbers are normalised together.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +93,7 @@ impl Channels {
 }
 
 /// Room for the sums of the parts, two for each entry, and for the coefficients of the map, as many as entries in front of
-/// each other: what is subtracted, then the factor of x, the constant, and the factor of `y_bar`.
+/// each other: what is subtracted, then the factor of x, the constant, the factor of `y_bar`, and that of it all.
 struct Rooms<'a, T> {
     sums: &'a mut [T],
     map: &'a mut [T],
@@ -103,13 +105,13 @@ impl<'a, T: Real> Rooms<'a, T> {
         let parts = of.shape[0].div_ceil(of.part());
         let sums = 2 * parts * of.entries();
         let each = of.entries() * if of.groups == 0 { 1 } else { parts };
-        room.resize(sums + 4 * each, T::zero());
+        room.resize(sums + COEFFICIENTS * each, T::zero());
         let (sums, map) = room.split_at_mut(sums);
-        Rooms { sums, map: &mut map[..4 * each], each }
+        Rooms { sums, map: &mut map[..COEFFICIENTS * each], each }
     }
 
     /// The coefficients of the map for an entry of group `k`.
-    fn put(&mut self, at: usize, coefficients: [T; 4]) {
+    fn put(&mut self, at: usize, coefficients: [T; COEFFICIENTS]) {
         for (k, coefficient) in coefficients.into_iter().enumerate() {
             self.map[k * self.each + at] = coefficient;
         }
@@ -163,7 +165,7 @@ pub fn norm<T: Real>(
             let channel = of.channel(entry);
             let factor = weight.map_or(*scale, |weight| *scale * weight[channel]);
             let bias = bias.map_or(T::zero(), |bias| bias[channel]);
-            rooms.put(first + entry, [*mean, factor, bias, T::zero()]);
+            rooms.put(first + entry, [*mean, factor, bias, T::zero(), T::one()]);
         }
     }
     map(of, x, None, &rooms, false, y);
@@ -193,7 +195,7 @@ pub fn norm_cotangent<T: Real>(
     let first = |parts: &Range<usize>| if of.groups == 0 { 0 } else { parts.start * of.entries() };
     for (k, &mean) in mean.iter().enumerate() {
         let (parts, entries) = of.group(k);
-        entries.for_each(|entry| rooms.put(first(&parts) + entry, [mean; 4]));
+        entries.for_each(|entry| rooms.put(first(&parts) + entry, [mean; COEFFICIENTS]));
     }
     sum_parts(of, x, Some(y_bar), &rooms.map[..rooms.each], rooms.sums);
     let count = T::of(of.count() as f64);
@@ -217,8 +219,8 @@ pub fn norm_cotangent<T: Real>(
         }
         let (across, along) = (across.value() / count, along.value() / count);
         for entry in entries {
-            let factor = weight.map_or(scale, |weight| scale * weight[of.channel(entry)]);
-            rooms.put(first(&parts) + entry, [mean, -(scale * scale * along), -(scale * across), factor]);
+            let weight = weight.map_or(T::one(), |weight| weight[of.channel(entry)]);
+            rooms.put(first(&parts) + entry, [mean, -(scale * along), -across, weight, scale]);
         }
     }
     if let Some(x_bar) = out.x {
@@ -336,7 +338,7 @@ fn sum_rows_of<T: Real>(
     sums.copy_from_slice(&all[..columns]);
 }
 
-/// `out = (x - mean) a + b`, and with `y_bar` also `+ y_bar c`: the coefficients that the rooms hold for each entry.
+/// `out = (x - mean) a + b`, or with `y_bar`, `out = (y_bar c + b + (x - mean) a) d`: the coefficients that the rooms hold for each entry.
 fn map<T: Real>(
     of: Channels,
     x: &[T],
@@ -376,19 +378,21 @@ fn map_kernel<T: Real>(
     out: &mut [T],
 ) {
     let of_entries = |k: usize| &coefficients[k * each..][..each];
-    let [mean, a, b, c] = [of_entries(0), of_entries(1), of_entries(2), of_entries(3)];
+    let [mean, a, b, c, d] = [of_entries(0), of_entries(1), of_entries(2), of_entries(3), of_entries(4)];
     let length = if of.by_runs() { of.shape[2] } else { of.image() };
     for (k, out) in out.chunks_exact_mut(length).enumerate() {
         let x = &x[k * length..][..length];
         let y_bar = y_bar.map(|y_bar| &y_bar[k * length..][..length]);
         if of.by_runs() {
             let at = if of.groups == 0 { k % of.shape[1] } else { first + k };
-            let (mean, a, b, c) = (mean[at], a[at], b[at], c[at]);
-            put(x, y_bar, accumulate, out, |x, _| (x - mean) * a + b, |x, u, _| u * c + ((x - mean) * a + b));
+            let (mean, a, b, c, d) = (mean[at], a[at], b[at], c[at], d[at]);
+            let forward = |x: T, _| (x - mean) * a + b;
+            put(x, y_bar, accumulate, out, forward, |x, u, _| (u * c + b + (x - mean) * a) * d);
         } else {
-            let [mean, a, b, c] = [mean, a, b, c].map(|all| &all[..length]);
+            let [mean, a, b, c, d] = [mean, a, b, c, d].map(|all| &all[..length]);
             let forward = |x: T, i: usize| (x - mean[i]) * a[i] + b[i];
-            put(x, y_bar, accumulate, out, forward, |x, u, i| u * c[i] + forward(x, i));
+            let backward = |x: T, u: T, i: usize| (u * c[i] + b[i] + (x - mean[i]) * a[i]) * d[i];
+            put(x, y_bar, accumulate, out, forward, backward);
         }
     }
 }
