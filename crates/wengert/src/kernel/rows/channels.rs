@@ -27,21 +27,21 @@ const COEFFICIENTS: usize = 5;
 pub struct Channels {
     /// `[images, channels, length]`.
     pub shape: [usize; 3],
-    /// How many groups the channels of an image make; 0 for each channel over all images, the only choice where runs
-    /// are short.
-    pub groups: usize,
+    /// How many groups the channels of an image make; `None` for each channel over all images, the only choice where
+    /// runs are short.
+    pub groups: Option<usize>,
 }
 
 impl Channels {
     /// How many groups of numbers there are, each with moments of its own.
     pub fn moments(&self) -> usize {
-        if self.groups == 0 { self.shape[1] } else { self.shape[0] * self.groups }
+        self.groups.map_or(self.shape[1], |groups| self.shape[0] * groups)
     }
 
     /// Numbers of such a group.
     pub fn count(&self) -> usize {
         let [images, channels, length] = self.shape;
-        if self.groups == 0 { images * length } else { channels / self.groups * length }
+        length * self.groups.map_or(images, |groups| channels / groups)
     }
 
     /// Elements of an image.
@@ -66,12 +66,12 @@ impl Channels {
 
     /// The parts, and the entries of each, that belong to group `k`.
     fn group(&self, k: usize) -> (Range<usize>, Range<usize>) {
-        if self.groups == 0 {
+        let Some(groups) = self.groups else {
             let each = self.entries() / self.shape[1];
             return (0..self.shape[0].div_ceil(self.part()), k * each..(k + 1) * each);
-        }
-        let each = self.shape[1] / self.groups;
-        let (image, group) = (k / self.groups, k % self.groups);
+        };
+        let each = self.shape[1] / groups;
+        let (image, group) = (k / groups, k % groups);
         (image..image + 1, group * each..(group + 1) * each)
     }
 
@@ -104,7 +104,7 @@ impl<'a, T: Real> Rooms<'a, T> {
     fn new(of: Channels, room: &'a mut Vec<T>) -> Self {
         let parts = of.shape[0].div_ceil(of.part());
         let sums = 2 * parts * of.entries();
-        let each = of.entries() * if of.groups == 0 { 1 } else { parts };
+        let each = of.entries() * if of.groups.is_none() { 1 } else { parts };
         room.resize(sums + COEFFICIENTS * each, T::zero());
         let (sums, map) = room.split_at_mut(sums);
         Rooms { sums, map: &mut map[..COEFFICIENTS * each], each }
@@ -160,7 +160,7 @@ pub fn norm<T: Real>(
             squares + summed * (apart * apart)
         });
         *scale = T::one() / (squares / count + eps).sqrt();
-        let first = if of.groups == 0 { 0 } else { parts.start * of.entries() };
+        let first = if of.groups.is_none() { 0 } else { parts.start * of.entries() };
         for entry in entries {
             let channel = of.channel(entry);
             let factor = weight.map_or(*scale, |weight| *scale * weight[channel]);
@@ -192,7 +192,7 @@ pub fn norm_cotangent<T: Real>(
         return;
     }
     let mut rooms = Rooms::new(of, room);
-    let first = |parts: &Range<usize>| if of.groups == 0 { 0 } else { parts.start * of.entries() };
+    let first = |parts: &Range<usize>| if of.groups.is_none() { 0 } else { parts.start * of.entries() };
     for (k, &mean) in mean.iter().enumerate() {
         let (parts, entries) = of.group(k);
         entries.for_each(|entry| rooms.put(first(&parts) + entry, [mean; COEFFICIENTS]));
@@ -236,7 +236,7 @@ fn sum_parts<T: Real>(of: Channels, x: &[T], y_bar: Option<&[T]>, mean: &[T], su
     let jobs = x.chunks(len).zip(sums.chunks_mut(each)).enumerate();
     threads::each_if(threads::pays(x.len()), jobs, |(k, (x, sums))| {
         let y_bar = y_bar.map(|y_bar| &y_bar[k * len..][..x.len()]);
-        let mean = if of.groups == 0 { mean } else { mean.get(k * each / 2..).unwrap_or_default() };
+        let mean = if of.groups.is_none() { mean } else { mean.get(k * each / 2..).unwrap_or_default() };
         sum_piece(of, x, y_bar, mean, sums);
     });
 }
@@ -250,7 +250,7 @@ fn sum_kernel<T: Real>(of: Channels, x: &[T], y_bar: Option<&[T]>, mean: &[T], s
     let (part, entries) = (of.part() * of.image(), of.entries());
     for (k, (x, sums)) in x.chunks(part).zip(sums.chunks_exact_mut(2 * entries)).enumerate() {
         let y_bar = y_bar.map(|y_bar| &y_bar[k * part..][..x.len()]);
-        let mean = if of.groups == 0 { mean } else { mean.get(k * entries..).unwrap_or_default() };
+        let mean = if of.groups.is_none() { mean } else { mean.get(k * entries..).unwrap_or_default() };
         let (first, second) = sums.split_at_mut(entries);
         if of.by_runs() {
             sum_runs(x, of.shape[2], y_bar, mean, first, second);
@@ -352,7 +352,7 @@ fn map<T: Real>(
     let jobs = x.chunks(len).zip(out.chunks_mut(len)).enumerate();
     threads::each_if(threads::pays(x.len()), jobs, |(k, (x, out))| {
         let y_bar = y_bar.map(|y_bar| &y_bar[k * len..][..x.len()]);
-        let first = if of.groups == 0 { 0 } else { k * len / of.shape[2] };
+        let first = if of.groups.is_none() { 0 } else { k * len / of.shape[2] };
         map_piece(of, x, y_bar, (coefficients, each, first), accumulate, out);
     });
 }
@@ -384,7 +384,7 @@ fn map_kernel<T: Real>(
         let x = &x[k * length..][..length];
         let y_bar = y_bar.map(|y_bar| &y_bar[k * length..][..length]);
         if of.by_runs() {
-            let at = if of.groups == 0 { k % of.shape[1] } else { first + k };
+            let at = if of.groups.is_none() { k % of.shape[1] } else { first + k };
             let (mean, a, b, c, d) = (mean[at], a[at], b[at], c[at], d[at]);
             let forward = |x: T, _| (x - mean) * a + b;
             put(x, y_bar, accumulate, out, forward, |x, u, _| (u * c + b + (x - mean) * a) * d);

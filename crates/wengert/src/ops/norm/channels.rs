@@ -13,7 +13,7 @@ use crate::term::Term;
 
 /// What the two ops share: `groups` as in [`Channels`].
 struct Groups {
-    groups: usize,
+    groups: Option<usize>,
     eps: f64,
 }
 
@@ -40,7 +40,7 @@ impl Groups {
     /// The shape `[outer, groups, inner]` in which each group is what one index of the middle leaves, and its statistics.
     fn statistics(&self, x: &[usize]) -> ([usize; 3], Statistics) {
         let of = self.channels(x);
-        let shape = if self.groups == 0 { of.shape } else { [1, of.moments(), of.count()] };
+        let shape = if self.groups.is_none() { of.shape } else { [1, of.moments(), of.count()] };
         let axes = [0, 2].into_iter().collect();
         (shape, Statistics { axes, n: of.count(), eps: self.eps, centred: true })
     }
@@ -115,13 +115,13 @@ fn beside<'r>(w: Term<'r>, x: &[usize]) -> Term<'r> {
 
 impl BatchNorm {
     fn groups(&self) -> Groups {
-        Groups { groups: 0, eps: self.eps }
+        Groups { groups: None, eps: self.eps }
     }
 }
 
 impl GroupNorm {
     fn groups(&self) -> Groups {
-        Groups { groups: self.num_groups, eps: self.eps }
+        Groups { groups: Some(self.num_groups), eps: self.eps }
     }
 }
 
