@@ -15,7 +15,9 @@ pub struct Lines {
 impl Lines {
     pub fn new() -> Self {
         let here = Location::caller();
-        Lines { all: vec![here], recent: [(here, 0); CACHE] }
+        let mut all = Vec::with_capacity(CACHE);
+        all.push(here);
+        Lines { all, recent: [(here, 0); CACHE] }
     }
 
     #[inline]

@@ -15,6 +15,11 @@ const FIRST: usize = 16 << 10;
 /// program has allocated since.
 const RESERVED: usize = if usize::BITS >= 64 { 64 << 20 } else { 1 << 20 };
 
+/// From this size on, arrays of equal lengths are set apart by so much, so that they do not begin at equal addresses modulo a
+/// page: a load behind a store to such an address waits for it.
+const LARGE: usize = 16 << 10;
+const APART: usize = 5 * ALIGN;
+
 /// How many reserved chunks a thread keeps of the graphs it dropped: a program that makes a new graph for every step would
 /// otherwise spend a third of its time on new pages.
 const SPARE: usize = 2;
@@ -51,6 +56,7 @@ impl Room {
     #[inline]
     pub fn take(&mut self, at: &mut RoomMark, bytes: usize) -> NonNull<u8> {
         debug_assert!(bytes.is_multiple_of(ALIGN));
+        let bytes = if bytes < LARGE { bytes } else { bytes + APART };
         if self.chunks.get(at.chunk).is_none_or(|chunk| at.used + bytes > chunk.bytes) {
             self.move_on(at, bytes);
         }
