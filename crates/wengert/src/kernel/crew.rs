@@ -57,7 +57,7 @@ pub fn together(seats: usize, work: &(dyn Fn() + Sync)) {
     let region = Region::open(seats, work);
     for _ in DESK.helpers.load(Ordering::Relaxed)..seats {
         DESK.helpers.fetch_add(1, Ordering::Relaxed);
-        rayon::spawn(help);
+        rayon_core::spawn(help);
     }
     work();
     drop(region);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 /// How many threads there are to share work with, the calling one included.
 pub fn available() -> usize {
     #[cfg(feature = "rayon")]
-    return rayon::current_num_threads();
+    return rayon_core::current_num_threads();
     #[cfg(not(feature = "rayon"))]
     1
 }
@@ -30,40 +30,57 @@ pub fn units(count: usize, each: usize) -> Option<usize> {
     (count > 1 && pays(count.saturating_mul(each))).then(|| (PIECE / each.max(1)).max(1))
 }
 
+/// Pieces of work as a worker takes them. Behind it is a closure, so that what is done with them is compiled once, whatever
+/// they are cut from.
+pub struct Jobs<'a, J>(pub &'a mut dyn FnMut() -> Option<J>);
+
+impl<J> Iterator for Jobs<'_, J> {
+    type Item = J;
+
+    fn next(&mut self) -> Option<J> {
+        (self.0)()
+    }
+}
+
 /// Runs all jobs, side by side where there are several threads. The calling thread works too: it is not kept waiting for
 /// a sleeping one to take over.
 pub fn each<J: Send>(jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
-    workers(jobs, |jobs| jobs.for_each(&work));
+    each_if(true, jobs, work);
 }
 
 /// As [`each`] if that pays, else one after the other.
-pub fn each_if<J: Send>(pays: bool, jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
-    match pays {
-        true => each(jobs, work),
-        false => jobs.for_each(work),
-    }
+pub fn each_if<J: Send>(pays: bool, mut jobs: impl Iterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    drain(pays, &mut || jobs.next(), &|jobs| jobs.for_each(&work));
 }
 
 /// Calls `f` with the pieces of `out` and where they start, side by side; with all of it where that does not pay.
 pub fn pieces<A: Send>(out: &mut [A], f: impl Fn(usize, &mut [A]) + Sync) {
-    match pays(out.len()) {
-        true => each(out.chunks_mut(PIECE).enumerate(), |(k, out)| f(k * PIECE, out)),
-        false => f(0, out),
-    }
+    let piece = if pays(out.len()) { PIECE } else { out.len().max(1) };
+    each_if(piece < out.len(), out.chunks_mut(piece).enumerate(), |(k, out)| f(k * piece, out));
 }
 
-/// As [`each`], for work that prepares something once a thread: every worker takes jobs until none is left.
+/// As [`each_if`], for work that prepares something once a thread: every worker takes jobs until none is left.
 pub fn workers<J: Send>(
+    pays: bool,
     mut jobs: impl Iterator<Item = J> + Send,
-    work: impl Fn(&mut dyn Iterator<Item = J>) + Sync,
+    work: impl Fn(&mut Jobs<'_, J>) + Sync,
+) {
+    drain(pays, &mut || jobs.next(), &work);
+}
+
+fn drain<J: Send>(
+    pays: bool,
+    next: &mut (dyn FnMut() -> Option<J> + Send),
+    work: &(dyn Fn(&mut Jobs<'_, J>) + Sync),
 ) {
     #[cfg(feature = "rayon")]
-    if available() > 1 {
-        let jobs = Mutex::new(jobs);
-        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-        return together(&|| work(&mut std::iter::from_fn(next)));
+    if pays && available() > 1 {
+        let next = Mutex::new(next);
+        let locked = || (next.lock().unwrap_or_else(PoisonError::into_inner))();
+        return together(&|| work(&mut Jobs(&mut { locked })));
     }
-    work(&mut jobs);
+    let _ = pays;
+    work(&mut Jobs(next));
 }
 
 /// Runs `drain` on every thread; a panic in one of them is the caller's.

@@ -11,7 +11,7 @@ use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::{Correlate, Shape, Target, WIDTH, arch, height};
 use crate::kernel::scratch::{self, Scratch};
-use crate::kernel::threads;
+use crate::kernel::threads::{self, Jobs};
 
 /// Bytes of prepared images, and of results in registers' order, in a block.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -179,15 +179,16 @@ impl Plan {
 /// of that thread.
 pub fn in_rooms<T: Lanes, J: Send>(
     share: bool,
-    jobs: impl Iterator<Item = J> + Send,
+    mut jobs: impl Iterator<Item = J> + Send,
     room: &mut Room<T>,
-    worker: impl Fn(&mut Room<T>, &mut dyn Iterator<Item = J>) + Sync,
+    worker: impl Fn(&mut Room<T>, &mut Jobs<'_, J>) + Sync,
 ) {
+    let worker: &(dyn Fn(&mut Room<T>, &mut Jobs<'_, J>) + Sync) = &worker;
     match share {
-        true => threads::workers(jobs, |jobs| {
+        true => threads::workers(true, jobs, |jobs| {
             scratch::with(|Scratch { conv, .. }: &mut Scratch<T>| worker(&mut conv.room, jobs));
         }),
-        false => worker(room, &mut { jobs }),
+        false => worker(room, &mut Jobs(&mut || jobs.next())),
     }
 }
 

@@ -65,7 +65,7 @@ pub fn max_pool<T: Real>(
         return planes(&prepare(work), work, x, y, positions);
     };
     let results = y.chunks_mut(count * out).zip(positions.chunks_mut(count * out));
-    workers(x.chunks(count * plane).zip(results), |pieces| {
+    workers(true, x.chunks(count * plane).zip(results), |pieces| {
         scratch::with(|Scratch { pool: work, .. }| {
             let layout = prepare(work);
             pieces.for_each(|(x, (y, positions))| planes(&layout, work, x, y, positions));

@@ -1,55 +1,36 @@
-//! [`Bundle`]: lanes as reductions see them, one ([`Lane`]) or several side by side ([`Columns`]).
+//! [`Bundle`]: lanes as reductions see them, one behind the other or side by side.
+//!
+//! A reduction is some passes over a bundle. Sums of blocks are added with compensation. Which elements are joined in which
+//! order depends on sizes alone.
 
 use std::ops::Range;
 
-use crate::kernel::level::{self, Kernel};
+use super::passes::{Pass, Rows, WIDTH, across_rows, along_rows};
+use crate::kernel::functions::Functions;
 use crate::kernel::real::Real;
 use crate::kernel::threads::{self, PIECE};
 
-/// Partial results within a lane.
-const PARTS: usize = 16;
 /// Elements of a lane, or rows of columns, that are summed plainly before sums are joined with compensation.
-const BLOCK: usize = 512;
+pub const BLOCK: usize = 512;
 const ROWS: usize = 128;
+/// Blocks of a lane that are summed in one go.
+const BLOCKS: usize = 8;
 
 /// Elements from which lanes are cut into parts, which threads share: by sizes alone, so that everybody finds the same bits.
 pub const LONG: usize = 1 << 16;
 /// Most parts of a lane.
 const MOST: usize = 64;
 
-/// Rows of a part of `n` rows of `width` elements, a multiple of `block`; all of them in lanes that are not long.
-fn part(n: usize, width: usize, block: usize) -> usize {
-    if n * width < LONG { n.max(1) } else { n.div_ceil(MOST).max(PIECE / width).next_multiple_of(block) }
-}
-
-/// What `of` makes of each part of `rows` of `n` rows: side by side where there are several.
-#[inline(never)]
+/// What `of` makes of each of the `parts`: side by side where there are several.
 fn parts<R: Copy + Send>(
-    n: usize,
-    rows: usize,
+    parts: impl Iterator<Item = Range<usize>> + Send,
     start: R,
     of: &(dyn Fn(Range<usize>) -> R + Sync),
 ) -> [R; MOST] {
     let mut results = [start; MOST];
-    let ranges = (0..n).step_by(rows).map(|from| from..n.min(from + rows));
-    let jobs = ranges.zip(&mut results);
+    let jobs = parts.zip(&mut results);
     threads::each_if(threads::available() > 1, jobs, |(range, result)| *result = of(range));
     results
-}
-
-/// `W` lanes of equal length. Of the `W` results those past the last lane mean nothing.
-pub trait Bundle<T: Real, const W: usize> {
-    /// The length of each lane.
-    fn length(&self) -> usize;
-    /// Joins `map(x)` over each lane, from `start`, in any order.
-    fn fold(
-        &self,
-        start: T,
-        map: impl Fn(T) -> T + Copy + Sync,
-        join: impl Fn(T, T) -> T + Copy + Sync,
-    ) -> [T; W];
-    /// The sum of `term(x, by)` over each lane, where each lane has its own `by`.
-    fn sum(&self, by: [T; W], term: impl Fn(T, T) -> T + Copy + Sync) -> [T; W];
 }
 
 /// A sum of block sums that keeps what each addition loses: its error does not grow with their number.
@@ -86,144 +67,10 @@ impl<T: Real> Total<T> {
     }
 }
 
-/// One lane, its elements one behind the other.
-pub struct Lane<'a, T>(pub &'a [T]);
-
-impl<T: Real> Bundle<T, 1> for Lane<'_, T> {
-    #[inline(always)]
-    fn length(&self) -> usize {
-        self.0.len()
-    }
-
-    #[inline(always)]
-    fn fold(
-        &self,
-        start: T,
-        map: impl Fn(T) -> T + Copy + Sync,
-        join: impl Fn(T, T) -> T + Copy + Sync,
-    ) -> [T; 1] {
-        if self.0.len() < LONG {
-            return [self.folded(start, map, join)];
-        }
-        let of = |range: Range<usize>| level::run(Fold { lane: Lane(&self.0[range]), start, map, join });
-        let parts = parts(self.0.len(), part(self.0.len(), 1, BLOCK), start, &of);
-        [parts.into_iter().fold(start, join)]
-    }
-
-    #[inline(always)]
-    fn sum(&self, [by]: [T; 1], term: impl Fn(T, T) -> T + Copy + Sync) -> [T; 1] {
-        if self.0.len() <= BLOCK {
-            return [sum_block(self.0, |x| term(x, by))];
-        }
-        if self.0.len() < LONG {
-            return [self.total(by, term).value()];
-        }
-        let of = |range: Range<usize>| level::run(Sum { lanes: Lane(&self.0[range]), by, term });
-        let parts = parts(self.0.len(), part(self.0.len(), 1, BLOCK), Total::zero(), &of);
-        let mut total = Total::zero();
-        parts.into_iter().for_each(|part| total.join(part));
-        [total.value()]
-    }
-}
-
-impl<T: Real> Lane<'_, T> {
-    #[inline(always)]
-    fn folded(&self, start: T, map: impl Fn(T) -> T + Copy, join: impl Fn(T, T) -> T + Copy) -> T {
-        let (chunks, rest) = self.0.as_chunks::<PARTS>();
-        let mut result = start;
-        if !chunks.is_empty() {
-            let mut parts = [start; PARTS];
-            for chunk in chunks {
-                for i in 0..PARTS {
-                    parts[i] = join(parts[i], map(chunk[i]));
-                }
-            }
-            result = join_parts(parts, join);
-        }
-        rest.iter().fold(result, |result, x| join(result, map(*x)))
-    }
-
-    #[inline(always)]
-    fn total(&self, by: T, term: impl Fn(T, T) -> T + Copy) -> Total<T> {
-        let mut total = Total::zero();
-        for block in self.0.chunks(BLOCK) {
-            total.add(sum_block(block, |x| term(x, by)));
-        }
-        total
-    }
-}
-
-/// The sum of `term(x)` over a few elements.
-#[inline(always)]
-fn sum_block<T: Real>(block: &[T], term: impl Fn(T) -> T) -> T {
-    let (chunks, rest) = block.as_chunks::<PARTS>();
-    let mut sum = T::zero();
-    if !chunks.is_empty() {
-        let mut parts = [T::zero(); PARTS];
-        for chunk in chunks {
-            for i in 0..PARTS {
-                parts[i] += term(chunk[i]);
-            }
-        }
-        sum = join_parts(parts, |a, b| a + b);
-    }
-    rest.iter().fold(sum, |sum, x| sum + term(*x))
-}
-
-/// A part of a lane to be folded.
-struct Fold<'a, T, M, J> {
-    lane: Lane<'a, T>,
-    start: T,
-    map: M,
-    join: J,
-}
-
-impl<T: Real, M: Fn(T) -> T + Copy, J: Fn(T, T) -> T + Copy> Kernel for Fold<'_, T, M, J> {
-    type Output = T;
-    #[inline(always)]
-    fn call<const MODE: u8>(self) -> T {
-        self.lane.folded(self.start, self.map, self.join)
-    }
-}
-
-/// A part of lanes to be summed.
-struct Sum<L, B, F> {
-    lanes: L,
-    by: B,
-    term: F,
-}
-
-impl<T: Real, F: Fn(T, T) -> T + Copy> Kernel for Sum<Lane<'_, T>, T, F> {
-    type Output = Total<T>;
-    #[inline(always)]
-    fn call<const MODE: u8>(self) -> Total<T> {
-        self.lanes.total(self.by, self.term)
-    }
-}
-
-impl<T: Real, F: Fn(T, T) -> T + Copy, const W: usize> Kernel
-    for Sum<(&Columns<'_, T>, Range<usize>), [T; W], F>
-{
-    type Output = [Total<T>; W];
-    #[inline(always)]
-    fn call<const MODE: u8>(self) -> [Total<T>; W] {
-        let (columns, rows) = self.lanes;
-        columns.totals(rows, self.by, self.term)
-    }
-}
-
-#[inline(always)]
-fn join_parts<T: Real>(mut parts: [T; PARTS], join: impl Fn(T, T) -> T) -> T {
-    for width in [8, 4, 2, 1] {
-        for i in 0..width {
-            parts[i] = join(parts[i], parts[i + width]);
-        }
-    }
-    parts[0]
-}
-
-/// Columns `first..first + width` of a matrix `[n, inner]`, read row by row.
-pub struct Columns<'a, T> {
+/// `width` lanes of `n` elements: whole ones one behind the other, where `inner` is 1 (several if they are no longer than
+/// [`BLOCK`]), else columns `first..first + width` of a matrix `[n, inner]`.
+#[derive(Clone, Copy)]
+pub struct Bundle<'a, T> {
     pub x: &'a [T],
     pub n: usize,
     pub inner: usize,
@@ -231,76 +78,96 @@ pub struct Columns<'a, T> {
     pub width: usize,
 }
 
-impl<T: Real> Columns<'_, T> {
-    #[inline(always)]
-    fn totals<const W: usize>(
-        &self,
-        rows: Range<usize>,
-        by: [T; W],
-        term: impl Fn(T, T) -> T + Copy,
-    ) -> [Total<T>; W] {
-        let mut totals = [Total::zero(); W];
-        for start in rows.clone().step_by(ROWS) {
-            let rows = start..(start + ROWS).min(rows.end);
-            let sums = self.rows(rows, [T::zero(); W], |sum, x, i| sum + term(x, by[i]));
-            totals.iter_mut().zip(sums).for_each(|(total, sum)| total.add(sum));
+impl<T: Functions> Bundle<'_, T> {
+    /// The results of a pass that adds.
+    pub fn sum(&self, pass: Pass, by: &[T; WIDTH], out: &mut [T]) {
+        if self.n <= self.block() {
+            return self.fold(pass, by, out);
         }
-        totals
+        if self.width == 1 && !self.is_long() {
+            let mut total = [Total::zero()];
+            self.add(0..self.n, pass, by, &mut total);
+            out[0] = total[0].value();
+            return;
+        }
+        let mut totals = [Total::zero(); WIDTH];
+        if self.is_long() {
+            let of = |rows: Range<usize>| {
+                let mut totals = [Total::zero(); WIDTH];
+                self.add(rows, pass, by, &mut totals[..self.width]);
+                totals
+            };
+            for part in &parts(self.parts(), totals, &of)[..self.parts().len()] {
+                totals.iter_mut().zip(part).for_each(|(total, part)| total.join(*part));
+            }
+        } else {
+            self.add(0..self.n, pass, by, &mut totals[..self.width]);
+        }
+        out.iter_mut().zip(totals).for_each(|(out, total)| *out = total.value());
     }
 
-    /// Updates one accumulator a column with each of the rows `rows`.
-    #[inline(always)]
-    fn rows<const W: usize>(
-        &self,
-        rows: Range<usize>,
-        mut all: [T; W],
-        f: impl Fn(T, T, usize) -> T + Copy,
-    ) -> [T; W] {
-        for k in rows {
-            let row = &self.x[k * self.inner + self.first..][..self.width];
-            // A row of known length lets the accumulators stay in registers.
-            if let Ok(row) = <&[T; W]>::try_from(row) {
-                for i in 0..W {
-                    all[i] = f(all[i], row[i], i);
-                }
-            } else {
-                for (i, x) in row.iter().enumerate() {
-                    all[i] = f(all[i], *x, i);
-                }
+    /// The results of any pass.
+    pub fn fold(&self, pass: Pass, by: &[T; WIDTH], out: &mut [T]) {
+        out.fill(pass.start());
+        if !self.is_long() {
+            return self.join(0..self.n, pass, by, out);
+        }
+        let of = |rows: Range<usize>| {
+            let mut results = [pass.start(); WIDTH];
+            self.join(rows, pass, by, &mut results[..self.width]);
+            results
+        };
+        for part in &parts(self.parts(), [pass.start(); WIDTH], &of)[..self.parts().len()] {
+            out.iter_mut().zip(part).for_each(|(out, part)| *out = pass.join(*out, *part));
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.n * self.width >= LONG
+    }
+
+    /// Elements of a lane, or rows, that make a block.
+    fn block(&self) -> usize {
+        if self.inner == 1 { BLOCK } else { ROWS }
+    }
+
+    /// The parts of long lanes, of whole blocks.
+    fn parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + Send + use<T> {
+        let n = self.n;
+        let rows = n.div_ceil(MOST).max(PIECE / self.width).next_multiple_of(self.block());
+        (0..n).step_by(rows).map(move |from| from..n.min(from + rows))
+    }
+
+    /// Adds the sums of some rows, block by block.
+    fn add(&self, rows: Range<usize>, pass: Pass, by: &[T; WIDTH], totals: &mut [Total<T>]) {
+        if self.inner > 1 {
+            for start in rows.clone().step_by(ROWS) {
+                let sums = &mut [T::zero(); WIDTH][..self.width];
+                self.join(start..rows.end.min(start + ROWS), pass, by, sums);
+                totals.iter_mut().zip(sums).for_each(|(total, sum)| total.add(*sum));
+            }
+            return;
+        }
+        // The blocks of a lane are rows, the last one perhaps a shorter one.
+        for some in self.x[rows].chunks(BLOCKS * BLOCK) {
+            let (blocks, rest) = some.as_chunks::<BLOCK>();
+            for (x, width) in [(blocks.as_flattened(), BLOCK), (rest, rest.len())] {
+                let Some(count) = x.len().checked_div(width) else { continue };
+                let sums = &mut [T::zero(); BLOCKS][..count];
+                along_rows(pass, Rows { x, inner: width, first: 0, width }, &by[..1], sums);
+                sums.iter().for_each(|sum| totals[0].add(*sum));
             }
         }
-        all
-    }
-}
-
-impl<T: Real, const W: usize> Bundle<T, W> for Columns<'_, T> {
-    #[inline(always)]
-    fn length(&self) -> usize {
-        self.n
     }
 
-    #[inline(always)]
-    fn fold(
-        &self,
-        start: T,
-        map: impl Fn(T) -> T + Copy + Sync,
-        join: impl Fn(T, T) -> T + Copy + Sync,
-    ) -> [T; W] {
-        self.rows(0..self.n, [start; W], |result, x, _| join(result, map(x)))
-    }
-
-    #[inline(always)]
-    fn sum(&self, by: [T; W], term: impl Fn(T, T) -> T + Copy + Sync) -> [T; W] {
-        if self.n * self.width < LONG {
-            return self.totals(0..self.n, by, term).map(Total::value);
+    /// Joins the elements of some rows to `out`; all of them where there are several lanes one behind the other.
+    fn join(&self, rows: Range<usize>, pass: Pass, by: &[T; WIDTH], out: &mut [T]) {
+        let x = &self.x[rows.start * self.inner..];
+        if self.inner == 1 {
+            let n = rows.len();
+            return along_rows(pass, Rows { x, inner: n, first: 0, width: n }, by, out);
         }
-        let of = |rows: Range<usize>| level::run(Sum { lanes: (self, rows), by, term });
-        let rows = part(self.n, self.width, ROWS);
-        let parts = parts(self.n, rows, [Total::zero(); W], &of);
-        let mut totals = [Total::zero(); W];
-        for part in &parts[..self.n.div_ceil(rows)] {
-            totals.iter_mut().zip(part).for_each(|(total, part)| total.join(*part));
-        }
-        totals.map(Total::value)
+        let Bundle { inner, first, width, .. } = *self;
+        across_rows(pass, Rows { x, inner, first, width }, rows.len(), by, out);
     }
 }

@@ -1,5 +1,6 @@
 //! The reductions themselves.
 
+use super::passes::{Pass, WIDTH};
 use super::{Bundle, Reduction};
 use crate::kernel::functions::Functions;
 
@@ -10,11 +11,12 @@ pub struct Sum {
 }
 
 impl<T: Functions> Reduction<T> for Sum {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let sums = lanes.sum([T::zero(); W], |x, _| x);
-        let divisor = T::of(self.divisor);
-        if self.divisor == 1.0 { sums } else { sums.map(|s| s / divisor) }
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        lanes.sum(Pass::Sum, &[T::zero(); WIDTH], out);
+        if self.divisor != 1.0 {
+            let divisor = T::of(self.divisor);
+            out.iter_mut().for_each(|sum| *sum /= divisor);
+        }
     }
 }
 
@@ -23,9 +25,8 @@ impl<T: Functions> Reduction<T> for Sum {
 pub struct Product;
 
 impl<T: Functions> Reduction<T> for Product {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        lanes.fold(T::one(), |x| x, |a, b| a * b)
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        lanes.fold(Pass::Product, &[T::zero(); WIDTH], out);
     }
 }
 
@@ -37,12 +38,12 @@ pub enum Extreme {
 }
 
 impl<T: Functions> Reduction<T> for Extreme {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        match self {
-            Extreme::Max => lanes.fold(T::neg_infinity(), |x| x, largest),
-            Extreme::Min => lanes.fold(T::infinity(), |x| x, smallest),
-        }
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        let pass = match self {
+            Extreme::Max => Pass::Largest,
+            Extreme::Min => Pass::Smallest,
+        };
+        lanes.fold(pass, &[T::zero(); WIDTH], out);
     }
 }
 
@@ -51,22 +52,11 @@ impl<T: Functions> Reduction<T> for Extreme {
 pub struct Ties(pub Extreme);
 
 impl<T: Functions> Reduction<T> for Ties {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let best = Reduction::<T>::of::<W, MODE>(self.0, lanes);
-        lanes.sum(best, |x, best| if x == best { T::one() } else { T::zero() })
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        let mut best = [T::zero(); WIDTH];
+        self.0.of(lanes, &mut best[..lanes.width]);
+        lanes.sum(Pass::Equal, &best, out);
     }
-}
-
-/// The larger of two; a NaN on either side stays.
-#[inline(always)]
-fn largest<T: Functions>(best: T, x: T) -> T {
-    if x > best || x.is_nan() { x } else { best }
-}
-
-#[inline(always)]
-fn smallest<T: Functions>(best: T, x: T) -> T {
-    if x < best || x.is_nan() { x } else { best }
 }
 
 /// `sum (x - mean)^2 / divisor`, or its root.
@@ -77,16 +67,19 @@ pub struct Variance {
 }
 
 impl<T: Functions> Reduction<T> for Variance {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let n = T::of(lanes.length() as f64);
-        let mut mean = lanes.sum([T::zero(); W], |x, _| x).map(|s| s / n);
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        let (n, divisor) = (T::of(lanes.n as f64), T::of(self.divisor));
+        let mut mean = [T::zero(); WIDTH];
+        lanes.sum(Pass::Sum, &mean, out);
+        mean.iter_mut().zip(&*out).for_each(|(mean, sum)| *mean = *sum / n);
         // The mean to its last bit: equal elements then deviate by 0, not by a rounding error.
-        let rest = lanes.sum(mean, |x, mean| x - mean);
-        mean.iter_mut().zip(rest).for_each(|(mean, rest)| *mean += rest / n);
-        let divisor = T::of(self.divisor);
-        let squares = lanes.sum(mean, |x, mean| (x - mean) * (x - mean)).map(|s| s / divisor);
-        if self.root { squares.map(num_traits::Float::sqrt) } else { squares }
+        lanes.sum(Pass::Deviations, &mean, out);
+        mean.iter_mut().zip(&*out).for_each(|(mean, rest)| *mean += *rest / n);
+        lanes.sum(Pass::Squares, &mean, out);
+        for variance in out {
+            *variance /= divisor;
+            *variance = if self.root { num_traits::Float::sqrt(*variance) } else { *variance };
+        }
     }
 }
 
@@ -95,19 +88,17 @@ impl<T: Functions> Reduction<T> for Variance {
 pub struct LogSumExp;
 
 impl<T: Functions> Reduction<T> for LogSumExp {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let most = lanes.fold(T::neg_infinity(), |x| x, |best, x| if x > best { x } else { best });
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        let mut most = [T::zero(); WIDTH];
+        Extreme::Max.of(lanes, &mut most[..lanes.width]);
         // Infinities speak for themselves: x - most would be NaN.
-        let most = most.map(|m| if m.is_finite() { m } else { T::zero() });
-        let mut sums = lanes.sum(most, |x, most| Functions::exp::<MODE>(x - most));
-        sums.iter_mut().zip(most).for_each(|(s, most)| *s = num_traits::Float::ln(*s) + most);
-        sums
+        most.iter_mut().for_each(|most| *most = if most.is_finite() { *most } else { T::zero() });
+        lanes.sum(Pass::Exponentials, &most, out);
+        out.iter_mut().zip(most).for_each(|(sum, most)| *sum = num_traits::Float::ln(*sum) + most);
     }
 }
 
 /// Whether elements can be divided by their lane's largest, or smallest.
-#[inline(always)]
 pub(super) fn usable<T: Functions>(scale: T) -> bool {
     scale.is_finite() && scale > T::zero()
 }
@@ -121,36 +112,39 @@ pub(super) struct PlainNorm {
 }
 
 impl<T: Functions> Reduction<T> for PlainNorm {
-    #[inline(always)]
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W] {
-        let zero = T::zero();
-        let abs = |x: T| num_traits::Float::abs(x);
-        if self.p == 1.0 {
-            return lanes.sum([zero; W], |x, _| abs(x));
-        }
-        if self.p == 0.0 {
-            let counted = |x: T, _| if x == T::zero() || x.is_nan() { x } else { T::one() };
-            return lanes.sum([zero; W], counted);
-        }
-        if self.p == 2.0 {
-            let squares = lanes.sum([zero; W], |x, _| x * x);
-            // Above this bound squares that underflowed are below the rounding error of the sum.
-            let bound = T::min_positive_value() / T::epsilon();
-            if squares.iter().all(|&s| s > bound && s.is_finite()) {
-                return squares.map(num_traits::Float::sqrt);
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
+        let zeros = &[T::zero(); WIDTH];
+        match self.p {
+            0.0 => lanes.sum(Pass::Nonzero, zeros, out),
+            1.0 => lanes.sum(Pass::Sizes, zeros, out),
+            2.0 => euclidean(lanes, zeros, out),
+            p if p < 0.0 => lanes.fold(Pass::SmallestSize, zeros, out),
+            _ => {
+                lanes.fold(Pass::LargestSize, zeros, out);
+                // Over nothing it is 0.
+                out.iter_mut().for_each(|most| *most = if *most < T::zero() { T::zero() } else { *most });
             }
         }
-        let scale = match self.p > 0.0 {
-            true => lanes.fold(zero, abs, largest),
-            false => lanes.fold(T::infinity(), abs, smallest),
+    }
+}
+
+fn euclidean<T: Functions>(lanes: &Bundle<'_, T>, zeros: &[T; WIDTH], out: &mut [T]) {
+    // Above this bound squares that underflowed are below the rounding error of the sum.
+    let bound = T::min_positive_value() / T::epsilon();
+    let safe = |squares: T| squares > bound && squares.is_finite();
+    lanes.sum(Pass::Squares, zeros, out);
+    if out.iter().all(|&squares| safe(squares)) {
+        return out.iter_mut().for_each(|norm| *norm = num_traits::Float::sqrt(*norm));
+    }
+    let [mut scales, mut sums] = [[T::one(); WIDTH]; 2];
+    PlainNorm { p: f64::INFINITY }.of(lanes, &mut scales[..lanes.width]);
+    let by = scales.map(|scale| if usable(scale) { scale } else { T::one() });
+    lanes.sum(Pass::Ratios, &by, &mut sums[..lanes.width]);
+    for (norm, (scale, sum)) in out.iter_mut().zip(scales.into_iter().zip(sums)) {
+        *norm = match safe(*norm) {
+            true => num_traits::Float::sqrt(*norm),
+            false if usable(scale) => scale * num_traits::Float::sqrt(sum),
+            false => scale,
         };
-        if self.p.is_infinite() {
-            return scale;
-        }
-        let by = scale.map(|s| if usable(s) { s } else { T::one() });
-        let sums = lanes.sum(by, |x, s| (x / s) * (x / s)).map(num_traits::Float::sqrt);
-        let mut norms = scale;
-        norms.iter_mut().zip(sums).for_each(|(s, sum)| *s = if usable(*s) { *s * sum } else { *s });
-        norms
     }
 }

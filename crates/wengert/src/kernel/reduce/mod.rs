@@ -8,6 +8,7 @@
 pub(super) mod bundle;
 mod kinds;
 mod norm;
+mod passes;
 mod position;
 pub mod scan;
 mod spread;
@@ -18,46 +19,41 @@ use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
 use crate::kernel::functions::Functions;
-use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads::{self, PIECE};
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
-use bundle::{Columns, LONG, Lane};
+use bundle::{BLOCK, LONG};
 pub use kinds::{Extreme, LogSumExp, Product, Sum, Ties, Variance};
 pub use norm::norm;
+use passes::WIDTH;
 pub use position::position;
 pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spread, spread_others};
 
-/// Lanes that are reduced side by side.
-const WIDTH: usize = 32;
 /// So many pieces suffice to share work among threads.
 const MANY: usize = 8;
+/// Elements of lanes that are reduced together: passes find them in the first-level cache.
+const NEAR: usize = 2048;
 /// Elements of a lane with gaps that are gathered on the stack.
 const GATHERED: usize = 1024;
 
-/// What becomes of a lane; must be `#[inline(always)]`, for it is compiled once for each level.
-pub trait Reduction<T: Functions>: Copy + Send + Sync {
-    /// The results of a bundle of lanes.
-    fn of<const W: usize, const MODE: u8>(self, lanes: &impl Bundle<T, W>) -> [T; W];
+/// What becomes of a lane.
+pub trait Reduction<T: Functions>: Send + Sync {
+    /// The results of a bundle of lanes, in passes over it.
+    fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]);
 }
 
 /// Reduces `x` over the axes `over`: one element of `out` for each element of the other axes, in row-major order.
 pub fn reduce<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T], how: impl Reduction<T>) {
-    in_blocks(x, over, out, &|block, out| blocks(block, out, how));
+    in_blocks(x, over, out, &how);
 }
 
-/// Finds the blocks that a reduction is made of. Compiled once for all reductions.
-fn in_blocks<T: Functions>(
-    x: &ArrayViewD<'_, T>,
-    over: &[usize],
-    out: &mut [T],
-    blocks: &(dyn Fn(Block<'_, T>, &mut [T]) + Sync),
-) {
+/// Finds the blocks that a reduction is made of.
+fn in_blocks<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T], how: &dyn Reduction<T>) {
     // Of these reductions none depends on the order within a lane: take that of memory.
     let mut over = Shape::from_slice(over);
     outermost_first(&mut over, x.strides());
     if let Some(block) = Block::of(x, &over) {
-        return in_pieces(block, out, blocks);
+        return in_pieces(block, out, how);
     }
     let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
     let mut out = out.iter_mut();
@@ -65,40 +61,49 @@ fn in_blocks<T: Functions>(
         lanes.clear();
         lanes.extend(lane.iter().copied());
         let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
-        blocks(Block::whole(&lanes, lanes.len(), 1), out);
+        blocks(Block::whole(&lanes, lanes.len(), 1), out, how);
     });
 }
 
 /// Shares lanes among threads: blocks where there are several, else columns; what is left are long lanes ([`bundle`]).
-fn in_pieces<T: Functions>(
-    block: Block<'_, T>,
-    out: &mut [T],
-    blocks: &(dyn Fn(Block<'_, T>, &mut [T]) + Sync),
-) {
+fn in_pieces<T: Functions>(block: Block<'_, T>, out: &mut [T], how: &dyn Reduction<T>) {
     let Block { x, n, inner, .. } = block;
     if x.is_empty() || out.is_empty() || !threads::pays(x.len()) {
-        return blocks(block, out);
+        return blocks(block, out, how);
     }
     let outer = out.len() / inner;
     if outer >= MANY || (outer > 1 && n * inner < LONG) {
         let rows = (PIECE / (n * inner)).max(1);
         let pieces = x.chunks(rows * n * inner).zip(out.chunks_mut(rows * inner));
-        return threads::each(pieces, |(x, out)| blocks(Block::whole(x, n, inner), out));
+        return threads::each(pieces, |(x, out)| blocks(Block::whole(x, n, inner), out, how));
     }
     if outer == 1 && inner >= MANY * WIDTH {
         let width = (PIECE / n).max(2 * WIDTH).next_multiple_of(WIDTH);
         return threads::each(out.chunks_mut(width).enumerate(), |(k, out)| {
             let columns = k * width..k * width + out.len();
-            blocks(Block { columns: (columns.start, columns.end), ..block }, out);
+            blocks(Block { columns: (columns.start, columns.end), ..block }, out, how);
         });
     }
-    blocks(block, out);
+    blocks(block, out, how);
 }
 
-/// Reduces a block at the level in use; a function of its own, so that it is compiled once.
-#[inline(never)]
-fn blocks<T: Functions>(block: Block<'_, T>, out: &mut [T], how: impl Reduction<T>) {
-    level::run(Blocks { block, out, how });
+/// Reduces a block, bundle by bundle.
+fn blocks<T: Functions>(block: Block<'_, T>, out: &mut [T], how: &dyn Reduction<T>) {
+    let Block { x, n, inner, columns: (start, end) } = block;
+    if inner == 1 {
+        let some = if n <= BLOCK { (NEAR / n.max(1)).clamp(1, WIDTH) } else { 1 };
+        for (k, out) in out.chunks_mut(some).enumerate() {
+            let x = &x[k * some * n..][..out.len() * n];
+            how.of(&Bundle { x, n, inner, first: 0, width: out.len() }, out);
+        }
+        return;
+    }
+    for (o, out) in out.chunks_exact_mut((end - start).max(1)).enumerate() {
+        let x = &x[o * n * inner..][..n * inner];
+        for (c, out) in out.chunks_mut(WIDTH).enumerate() {
+            how.of(&Bundle { x, n, inner, first: start + c * WIDTH, width: out.len() }, out);
+        }
+    }
 }
 
 /// An array of `[outer, n, inner]` elements without gaps, to be reduced over the middle.
@@ -139,33 +144,4 @@ pub(super) fn each_lane<'a, T>(x: &ArrayViewD<'a, T>, over: &[usize], mut f: imp
     let kept: Shape = (0..x.ndim()).filter(|k| !over.contains(k)).collect();
     let order: Shape = kept.iter().chain(over).copied().collect();
     descend(x.view().permuted_axes(&order[..]), kept.len(), &mut f);
-}
-
-struct Blocks<'a, T, R> {
-    block: Block<'a, T>,
-    out: &'a mut [T],
-    how: R,
-}
-
-impl<T: Functions, R: Reduction<T>> Kernel for Blocks<'_, T, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call<const MODE: u8>(self) {
-        let Block { x, n, inner, columns: (start, end) } = self.block;
-        if inner == 1 {
-            for (k, out) in self.out.iter_mut().enumerate() {
-                *out = self.how.of::<1, MODE>(&Lane(&x[k * n..][..n]))[0];
-            }
-            return;
-        }
-        for (o, out) in self.out.chunks_exact_mut((end - start).max(1)).enumerate() {
-            let x = &x[o * n * inner..][..n * inner];
-            for (c, out) in out.chunks_mut(WIDTH).enumerate() {
-                let columns = Columns { x, n, inner, first: start + c * WIDTH, width: out.len() };
-                let results: [T; WIDTH] = self.how.of::<WIDTH, MODE>(&columns);
-                out.copy_from_slice(&results[..out.len()]);
-            }
-        }
-    }
 }

@@ -10,21 +10,23 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 use super::gather::{pick, put};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::threads;
+use crate::kernel::threads::{self, Jobs};
 use crate::op::{CumMax, CumMin, Gather, OrderStatistics, ScatterAdd, Sort, TopK};
 use crate::rule::*;
 use crate::shape::{Shape, axis};
 use crate::term::Term;
 
 /// An op that picks values along an axis by their order.
-trait Order {
+trait Order: Sync {
     fn axis(&self) -> isize;
 
     /// How many values it picks from `n`.
     fn count(&self, n: usize) -> Result<usize, Refusal>;
+}
 
+trait Positions<T: Functions>: Order {
     /// The positions in `lane` of the values it picks; `order` is room for positions.
-    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
 }
 
 fn compare<T: Functions>(a: T, b: T) -> Ordering {
@@ -51,7 +53,10 @@ impl Order for Sort {
     fn count(&self, n: usize) -> Result<usize, Refusal> {
         Ok(n)
     }
-    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+}
+
+impl<T: Functions> Positions<T> for Sort {
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
         all_positions(lane.len(), order);
         order.sort_unstable_by(ranked(lane, self.descending));
         picks.copy_from_slice(order);
@@ -72,9 +77,13 @@ impl Order for TopK {
         let rule = format!("{} values are wanted of {n}", self.k);
         Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
     }
-    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
-        let ranked = ranked(lane, self.largest);
+}
+
+impl<T: Functions> Positions<T> for TopK {
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+        let ranked = || ranked(lane, self.largest);
         if (1..=FEW).contains(&self.k) {
+            let ranked = ranked();
             order.clear();
             for at in 0..lane.len() as i64 {
                 let last = order.last().filter(|_| order.len() == self.k);
@@ -89,10 +98,10 @@ impl Order for TopK {
         }
         all_positions(lane.len(), order);
         if (1..lane.len()).contains(&self.k) {
-            order.select_nth_unstable_by(self.k - 1, &ranked);
+            order.select_nth_unstable_by(self.k - 1, ranked());
         }
         order.truncate(self.k);
-        order.sort_unstable_by(ranked);
+        order.sort_unstable_by(ranked());
         picks.copy_from_slice(order);
     }
 }
@@ -113,8 +122,11 @@ impl Order for OrderStatistics {
             }
         }
     }
+}
+
+impl<T: Functions> Positions<T> for OrderStatistics {
     /// A NaN has no place in an order: where there is one, it is what is picked.
-    fn positions<T: Functions>(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
         if let Some(nan) = lane.iter().position(|x| x.is_nan()) {
             return picks.fill(nan as i64);
         }
@@ -144,7 +156,10 @@ macro_rules! running_extremes {
         fn count(&self, n: usize) -> Result<usize, Refusal> {
             Ok(n)
         }
-        fn positions<T: Functions>(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
+    }
+
+impl<T: Functions> Positions<T> for $Op {
+    fn positions(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
             running(lane, picks, $beats);
         }
     })* };
@@ -154,33 +169,32 @@ running_extremes! {
     CumMin |a, b| a < b;
 }
 
-fn along(op: &impl Order, ndim: usize) -> usize {
+fn along(op: &dyn Order, ndim: usize) -> usize {
     axis(op.axis(), ndim).expect("the axis has passed `infer`")
 }
 
-fn infer(op: &impl Order, args: &[Arg]) -> Result<Specs, Refusal> {
+fn infer(op: &dyn Order, args: &[Arg]) -> Result<Specs, Refusal> {
     let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
     let along = axis(op.axis(), shape.len())?;
     shape[along] = op.count(shape[along])?;
     Ok([Spec::real(shape.clone()), Spec::index(shape)].into_iter().collect())
 }
 
-fn forward<T: Functions>(op: &(impl Order + Sync), x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
+fn forward<T: Functions>(op: &dyn Positions<T>, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) {
     let [values, positions] = y else { unreachable!("two results") };
     let (x, along) = (x[0].real(), along(op, x[0].real().ndim()));
     let mut positions = positions.index();
     if let Some((n, m)) = rows(&x, &positions, along) {
         let (x, out) = (x.as_slice().expect("rows"), positions.as_slice_mut().expect("rows"));
-        let work = |pieces: &mut dyn Iterator<Item = (&[T], &mut [i64])>| {
+        let work = |pieces: &mut Jobs<'_, (&[T], &mut [i64])>| {
             let mut order = Vec::new();
             for (x, out) in pieces.flat_map(|(x, out)| x.chunks_exact(n).zip(out.chunks_exact_mut(m))) {
                 op.positions(x, &mut order, out);
             }
         };
-        match threads::units(x.len() / n, n * COMPARISONS) {
-            Some(count) => threads::workers(x.chunks(count * n).zip(out.chunks_mut(count * m)), work),
-            None => work(&mut std::iter::once((x, out))),
-        }
+        let shared = threads::units(x.len() / n, n * COMPARISONS);
+        let count = shared.unwrap_or(x.len() / n);
+        threads::workers(shared.is_some(), x.chunks(count * n).zip(out.chunks_mut(count * m)), work);
     } else {
         each_lane(op, &x, along, positions.view_mut());
     }
@@ -201,7 +215,7 @@ fn rows<T>(
 }
 
 fn each_lane<T: Functions>(
-    op: &impl Order,
+    op: &dyn Positions<T>,
     x: &ArrayViewD<'_, T>,
     along: usize,
     mut positions: ArrayViewMutD<'_, i64>,
@@ -217,19 +231,19 @@ fn each_lane<T: Functions>(
 }
 
 /// What was picked several times gets the sum.
-fn vjp<'r>(op: &impl Order, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+fn vjp<'r>(op: &dyn Order, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
     let (x, positions) = (call.args[0], call.results[1]);
     let add = |y_bar| x.full(&x.shape(), 0.0).apply(ScatterAdd { axis: op.axis() }, &[positions, y_bar]);
     Cotangents::from_elem(y_bar[0].map(add), 1)
 }
 
 /// The tangents from the same positions; the positions have none.
-fn jvp<'r>(op: &impl Order, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
+fn jvp<'r>(op: &dyn Order, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> {
     Some(Terms::from_elem(x_dot[0]?.apply(Gather { axis: op.axis() }, &[call.results[1]]), 1))
 }
 
 fn vjp_kernel<T: Functions>(
-    op: &impl Order,
+    op: &dyn Order,
     y: &[Input<'_, T>],
     y_bar: &[Option<ArrayViewD<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],

@@ -24,7 +24,7 @@ pub(super) fn each_matrix<T: Functions, J: Send>(
     }
     let refused: Mutex<Option<(usize, Refusal)>> = Mutex::new(None);
     let lock = || refused.lock().unwrap_or_else(PoisonError::into_inner);
-    threads::workers(jobs, |jobs| {
+    threads::workers(true, jobs, |jobs| {
         scratch::with(|Scratch { linalg, .. }| {
             for (i, job) in jobs {
                 if lock().as_ref().is_some_and(|(first, _)| *first < i) {
