@@ -276,7 +276,7 @@ impl<T: Functions> Sweep<T> {
                 continue;
             }
             if id.is_multiple_of(numbers::STEP) {
-                self.fetch(tape, memory, id);
+                numbers::fetch(tape, memory, &self.lane, id);
             }
             if node.is_differentiable() && self.visit(tape, memory, id, &node) {
                 return Some(id);

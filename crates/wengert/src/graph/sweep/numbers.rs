@@ -22,12 +22,6 @@ impl<T: Functions> Sweep<T> {
         self.low = self.low.min(id);
     }
 
-    /// Asks for the nodes and numbers that the sweep will come to.
-    #[inline(always)]
-    pub(super) fn fetch(&self, tape: &Tape<T>, memory: &Memory<T>, id: usize) {
-        fetch(tape, memory, &self.lane, id);
-    }
-
     /// Ops on single numbers, one behind the other, from `from` down to the first node that is something else, which is
     /// returned; `None` where the sweep ends before.
     #[inline(never)]
@@ -87,7 +81,7 @@ fn add_to<T: Functions>(cell: &mut T, value: T) {
 /// Asks for the nodes, numbers and cotangents that the sweep will come to: code that works on many numbers at a time reads
 /// what is that far down long before.
 #[inline(never)]
-fn fetch<T: Functions>(tape: &Tape<T>, memory: &Memory<T>, bars: &[T], id: usize) {
+pub(super) fn fetch<T: Functions>(tape: &Tape<T>, memory: &Memory<T>, bars: &[T], id: usize) {
     if let Some(to) = id.checked_sub(AHEAD) {
         let from = to - STEP.min(to);
         prefetch(&tape.nodes[from..to]);

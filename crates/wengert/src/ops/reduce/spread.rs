@@ -137,14 +137,18 @@ pub(super) fn spread_kernel<T: Functions>(
     x_bar: &mut [Option<Cotangent<'_, T>>],
     value: impl Contribution<T>,
 ) -> bool {
-    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    let (x, y) = (x[0].real(), y[0].real());
-    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
-        return false;
-    };
-    let accumulate = x_bar.accumulate;
-    let over = over(named, x.ndim());
-    reduce::spread(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, value)
+    let (Some(slices), Some(x_bar)) = (row_major(x, y, y_bar), &mut x_bar[0]) else { return false };
+    let (x, accumulate) = (x[0].real(), x_bar.accumulate);
+    reduce::spread(x.shape(), &over(named, x.ndim()), slices, x_bar.slice(), accumulate, value)
+}
+
+/// The lanes, what they were reduced to, and its cotangent, where all lie row-major.
+fn row_major<'a, T: Functions>(
+    x: &'a [Input<'_, T>],
+    y: &'a [Input<'_, T>],
+    y_bar: &'a [Option<ArrayViewD<'_, T>>],
+) -> Option<[&'a [T]; 3]> {
+    Some([x[0].real().to_slice()?, y[0].real().to_slice()?, y_bar[0].as_ref()?.as_slice()?])
 }
 
 /// Contributions of each element in place from two numbers a lane, which `from` makes of what `find` reduces the lane to, its
@@ -159,11 +163,10 @@ pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
     from: impl Fn(T, T, T) -> [T; 2],
     value: impl Contribution<T>,
 ) -> bool {
-    let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    let (x, y) = (x[0].real(), y[0].real());
-    let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
+    let (Some([values, y, y_bar]), Some(x_bar)) = (row_major(x, y, y_bar), &mut x_bar[0]) else {
         return false;
     };
+    let x = x[0].real();
     let (accumulate, over) = (x_bar.accumulate, over(named, x.ndim()));
     scratch::with(|Scratch { dense: [found, shares, ..], .. }| {
         found.resize(y.len(), T::zero());
