@@ -12,6 +12,16 @@ use crate::memory::Loan;
 use crate::op::Params;
 use crate::shape::{Layout, reduced};
 
+/// The cotangent of a formula's result.
+pub enum Bar<'a, T> {
+    /// In a buffer that is the sweep's to hand on.
+    Own(Loan),
+    /// Read where it lies.
+    Lent(&'a Operand<'a, T>),
+    /// Every element has this one.
+    Each(T),
+}
+
 impl<T: Functions> Sweep<T> {
     /// Whether `argument` is a formula of arrays, or one of its ops, that node `id`, recorded right behind it, is the last to
     /// contribute to, and the first.
@@ -50,14 +60,14 @@ impl<T: Functions> Sweep<T> {
         let walk = Walk::new(shape, &kept.broadcast_strides(shape));
         let repeated = Operand { data, first: 0, walk };
         match tape.nodes[id - 1].kind {
-            Kind::Formula => self.run_formula(tape, memory, id - 1, &repeated),
-            _ => self.run_op(tape, memory, id - 1, &repeated),
+            Kind::Formula => self.run_formula(tape, memory, id - 1, Bar::Lent(&repeated)),
+            _ => self.run_op(tape, memory, id - 1, Bar::Lent(&repeated)),
         }
         self.pool.give_back(y_bar);
     }
 
     /// An op as the formula of one step that it is.
-    fn run_op(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
+    pub fn run_op(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
         let (node, entry) = (tape.nodes[id], tape.entry(id));
         let second = if node.a == node.b { Slot::Leaf(0) } else { Slot::Leaf(1) };
         let (step, numbers) = match node.kind {
@@ -73,7 +83,7 @@ impl<T: Functions> Sweep<T> {
             parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
         let run = Run { steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
-        self.run_reverse(tape, parents, shape, &run, Seed::Array { y_bar, y }, false);
+        self.run_reverse(tape, parents, shape, &run, y_bar, y, false);
     }
 
     /// The sweep through a formula that has a cotangent.
@@ -84,54 +94,77 @@ impl<T: Functions> Sweep<T> {
         if node.is_retained() {
             self.keep_copy(len, id, &y_bar);
         }
-        let data = y_bar.slice::<T>(len);
-        self.run_formula(tape, memory, id, &Operand { data, first: 0, walk: Walk::flat(len) });
-        self.pool.give_back(y_bar);
+        match formula.total {
+            Some(total) => {
+                let each = total.scale(y_bar.slice::<T>(1)[0], tape.layouts.get(formula.layout).len);
+                self.run_formula(tape, memory, id, Bar::Each(each));
+                self.pool.give_back(y_bar);
+            }
+            None => self.run_formula(tape, memory, id, Bar::Own(y_bar)),
+        }
     }
 
     /// The cotangents of a formula's arguments, and its total if that is still pending.
     #[inline(never)]
-    fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: &Operand<'_, T>) {
+    fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
         let node = tape.nodes[id];
         let formula = tape.formulas[node.a as usize];
         let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
         let leaves = tape.formula_leaves(memory, &formula);
-        let seed = match formula.total {
-            Some(total) => Seed::Each(total.scale(y_bar.data[0], *len)),
-            None => {
-                let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
-                Seed::Array { y_bar, y }
-            }
+        let y = match formula.total {
+            Some(_) => &[][..],
+            None => memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len),
         };
         let run = tape.run(&formula, &leaves);
-        let sum = self.run_reverse(tape, tape.formula_parents(node.a), shape, &run, seed, node.is_pending());
+        let sum =
+            self.run_reverse(tape, tape.formula_parents(node.a), shape, &run, y_bar, y, node.is_pending());
         if node.is_pending() {
             tape.put_total(memory, id, sum);
         }
     }
 
     /// One pass over tiles: the cotangents of the `parents`, which are the leaves of `run`, and the total that `total` asks for.
+    /// The first of them of the result's shape that has no cotangent yet takes over the buffer of the result's.
+    #[allow(clippy::too_many_arguments)]
     fn run_reverse(
         &mut self,
         tape: &Tape<T>,
         parents: &[u32],
         shape: &[usize],
         run: &Run<'_, T>,
-        seed: Seed<'_, T>,
+        mut y_bar: Bar<'_, T>,
+        y: &[T],
         total: bool,
     ) -> T {
+        let heir = match &y_bar {
+            Bar::Own(_) => parents.iter().position(|&parent| {
+                self.may_inherit(&tape.nodes[parent as usize]) && tape.shape(parent as usize)[..] == *shape
+            }),
+            _ => None,
+        };
         let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
         let mut loans: SmallVec<[Option<(Loan, bool)>; FEW]> = SmallVec::new();
-        for &parent in parents {
+        for (k, &parent) in parents.iter().enumerate() {
             let node = tape.nodes[parent as usize];
-            let array = node.is_differentiable() && !node.is_lane();
+            let array = node.is_differentiable() && !node.is_lane() && heir != Some(k);
             loans.push(array.then(|| self.buffer(parent as usize, &node, tape.entry(parent as usize).len)));
         }
+        let flat;
+        let (mut over, seed) = match &mut y_bar {
+            Bar::Own(loan) if heir.is_some() => (Some(loan.slice_mut::<T>(run.len)), Seed::Under { y }),
+            Bar::Own(loan) => {
+                flat = Operand { data: loan.slice::<T>(run.len), first: 0, walk: Walk::flat(run.len) };
+                (None, Seed::Array { y_bar: &flat, y })
+            }
+            Bar::Lent(y_bar) => (None, Seed::Array { y_bar, y }),
+            Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
+        };
         let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
-        for ((&parent, loan), one) in parents.iter().zip(&mut loans).zip(&mut ones) {
+        for (k, ((&parent, loan), one)) in parents.iter().zip(&mut loans).zip(&mut ones).enumerate() {
             let (node, own) = (tape.nodes[parent as usize], tape.entry(parent as usize));
             let walk = || Walk::new(shape, &Layout::contiguous(&own.layout.shape).broadcast_strides(shape));
             into.push(match loan {
+                None if heir == Some(k) => Into::Over { bar: over.take().expect("one heir") },
                 None if !node.is_differentiable() => Into::Nowhere,
                 None => Into::Repeated { out: std::slice::from_mut(one), walk: walk() },
                 Some((loan, held)) => {
@@ -149,13 +182,20 @@ impl<T: Functions> Sweep<T> {
         }
         let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, total);
         drop(into);
+        let reached = |k: usize| reached >> k & 1 == 1;
         for ((loan, &parent), (k, one)) in loans.into_iter().zip(parents).zip(ones.into_iter().enumerate()) {
             let node = tape.nodes[parent as usize];
             match loan {
-                Some((loan, held)) if held || reached >> k & 1 == 1 => self.store(&node, loan),
+                Some((loan, held)) if held || reached(k) => self.store(&node, loan),
                 Some((loan, _)) => self.pool.give_back(loan),
-                None if reached >> k & 1 == 1 => self.add_one(parent as usize, one),
+                None if reached(k) && heir != Some(k) => self.add_one(parent as usize, one),
                 None => {}
+            }
+        }
+        if let Bar::Own(loan) = y_bar {
+            match heir.filter(|k| reached(*k)) {
+                Some(k) => self.inherit(parents[k] as usize, &tape.nodes[parents[k] as usize], loan),
+                None => self.pool.give_back(loan),
             }
         }
         sum

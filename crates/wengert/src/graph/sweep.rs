@@ -3,19 +3,18 @@
 //! Invariant: between sweeps every cell of `lane` is [`Real::ABSENT`](crate::Real) and every entry of `arrays` is empty.
 //! Gradients are committed only when a sweep has come to its end: one that fails leaves them as they were.
 
+mod arrays;
 mod numbers;
 mod strands;
 
 use std::ops::Range;
 
-use crate::broadcast::{TILE, Target, unbroadcast_into};
+use crate::broadcast::{Target, unbroadcast_into};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
-use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::Scratch;
-use crate::kernel::walk::{Operand, Walk, add, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, add};
 use crate::memory::{Loan, Pool};
-use crate::op::Binary;
 use crate::rule::Dtype;
 use crate::shape::Layout;
 
@@ -169,6 +168,17 @@ impl<T: Functions> Sweep<T> {
         }
     }
 
+    /// Whether node `node` is an array that is differentiated and has no cotangent yet: one that fits may become its own.
+    pub fn may_inherit(&self, node: &Node) -> bool {
+        node.is_differentiable() && !node.is_lane() && self.arrays[node.slot as usize].is_none()
+    }
+
+    /// Makes a buffer the cotangent of node `id`, which may inherit it.
+    pub fn inherit(&mut self, id: usize, node: &Node, loan: Loan) {
+        self.low = self.low.min(id);
+        self.store(node, loan);
+    }
+
     pub fn store(&mut self, node: &Node, loan: Loan) {
         self.arrays[node.slot as usize] = Some(loan);
     }
@@ -193,53 +203,6 @@ impl<T: Functions> Sweep<T> {
                 self.pool.give_back(loan);
             }
             free => *free = Some(loan),
-        }
-    }
-
-    /// Adds the tiles that `tile(start, buffer, accumulate)` writes to the cotangent of node `id`, summed back from
-    /// shape `result`.
-    fn add_tiles(
-        &mut self,
-        tape: &Tape<T>,
-        id: usize,
-        result: &[usize],
-        mut tile: impl FnMut(usize, &mut [T], bool),
-    ) {
-        let node = tape.nodes[id];
-        let own = tape.entry(id).len;
-        let target = match node.is_lane() {
-            true => Target::One,
-            false => Target::new(tape.shape(id), result),
-        };
-        let mut one = [T::zero()];
-        let mut array = (!node.is_lane()).then(|| self.buffer(id, &node, own));
-        let (out, held) = match &mut array {
-            Some((loan, held)) => (loan.slice_mut::<T>(own), *held),
-            None => (&mut one[..], false),
-        };
-        if let Target::Same = target {
-            for start in (0..own).step_by(TILE) {
-                let end = (start + TILE).min(own);
-                tile(start, &mut out[start..end], held);
-            }
-        } else {
-            if !held {
-                out.fill(T::zero());
-            }
-            let len: usize = result.iter().product();
-            let mut buffer = [T::zero(); TILE];
-            for start in (0..len).step_by(TILE) {
-                let buffer = &mut buffer[..TILE.min(len - start)];
-                tile(start, buffer, false);
-                match &target {
-                    Target::Repeated(walk) => scatter_add(out, walk, start, buffer),
-                    _ => out[0] += pairwise_sum(buffer),
-                }
-            }
-        }
-        match array {
-            Some((loan, _)) => self.store(&node, loan),
-            None => self.add_one(id, one[0]),
         }
     }
 
@@ -322,8 +285,7 @@ impl<T: Functions> Sweep<T> {
             if node.is_retained() {
                 self.keep_copy(tape.entry(id).len, id, &y_bar);
             }
-            self.visit_array(tape, memory, id, node, &y_bar);
-            self.pool.give_back(y_bar);
+            self.visit_array(tape, memory, id, node, y_bar);
         }
         false
     }
@@ -334,80 +296,6 @@ impl<T: Functions> Sweep<T> {
             false => {
                 node.has_value() && node.dtype() == Dtype::Real && self.arrays[node.slot as usize].is_some()
             }
-        }
-    }
-
-    fn visit_array(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, node: &Node, y_bar: &Loan) {
-        let len = tape.entry(id).len;
-        let y_bar = y_bar.slice::<T>(len);
-        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, len);
-        match node.kind {
-            Kind::Unary(op) => self.visit_map(tape, memory, Map::Unary(op), node.a as usize, id, y, y_bar),
-            Kind::Tuned(op) => {
-                let op = Map::Tuned(op, tape.params[node.b as usize]);
-                self.visit_map(tape, memory, op, node.a as usize, id, y, y_bar);
-            }
-            Kind::Binary(op) => self.visit_zip(tape, memory, op, id, y, y_bar),
-            _ => unreachable!("structured ops are left to the caller"),
-        }
-    }
-
-    fn visit_map(
-        &mut self,
-        tape: &Tape<T>,
-        memory: &Memory<T>,
-        op: Map,
-        parent: usize,
-        id: usize,
-        y: &[T],
-        y_bar: &[T],
-    ) {
-        let node = tape.nodes[parent];
-        let array = tape.arrays[node.slot as usize];
-        if tape.layouts.get(array.layout).contiguous {
-            let x = memory.slab.slice::<T>(array.place, y.len());
-            let (mut loan, held) = self.buffer(parent, &node, y.len());
-            map_vjp(op, x, y, y_bar, loan.slice_mut(y.len()), held);
-            return self.store(&node, loan);
-        }
-        let shape = tape.shape(id);
-        let x = tape.operand(memory, parent, shape);
-        let mut spare = [T::zero(); TILE];
-        self.add_tiles(tape, parent, shape, |start, out, accumulate| {
-            let range = start..start + out.len();
-            let x = x.load(start, &mut spare[..out.len()]);
-            map_vjp(op, x, &y[range.clone()], &y_bar[range], out, accumulate);
-        });
-    }
-
-    fn visit_zip(&mut self, tape: &Tape<T>, memory: &Memory<T>, op: Binary, id: usize, y: &[T], y_bar: &[T]) {
-        let node = tape.nodes[id];
-        let parents = [node.a as usize, node.b as usize];
-        let [na, nb] = parents.map(|p| tape.nodes[p]);
-        if let Some((a, b, _, len)) = tape.alike(&na, &nb) {
-            let ab = [memory.slab.slice::<T>(a, len), memory.slab.slice::<T>(b, len)];
-            for (k, (parent, node)) in parents.into_iter().zip([na, nb]).enumerate() {
-                if node.is_differentiable() {
-                    let (mut loan, held) = self.buffer(parent, &node, len);
-                    zip_vjp(op, k, ab, y, y_bar, loan.slice_mut(len), held);
-                    self.store(&node, loan);
-                }
-            }
-            return;
-        }
-        let shape = tape.shape(id);
-        let [a, b] = parents.map(|p| tape.operand(memory, p, shape));
-        let mut spare = [[T::zero(); TILE]; 2];
-        for (k, &parent) in parents.iter().enumerate() {
-            if !tape.nodes[parent].is_differentiable() {
-                continue;
-            }
-            let [spare_a, spare_b] = &mut spare;
-            self.add_tiles(tape, parent, shape, |start, out, accumulate| {
-                let (n, range) = (out.len(), start..start + out.len());
-                let ab = [a.load(start, &mut spare_a[..n]), b.load(start, &mut spare_b[..n])];
-                zip_vjp(op, k, ab, &y[range.clone()], &y_bar[range], out, accumulate);
-            });
         }
     }
 

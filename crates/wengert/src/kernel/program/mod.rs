@@ -7,6 +7,7 @@
 //! A run is planned once ([`plan`]): which values are needed at all, in which tiles they lie, and which cotangents
 //! are another's under a second name. Then the plan is carried out for block after block of the elements ([`run`]).
 
+mod cut;
 mod plan;
 mod plans;
 mod run;

@@ -65,6 +65,8 @@ pub enum Want {
     },
     /// Written to a tile, to be added up where it belongs.
     Apart,
+    /// It takes the place of the result's, once that has been read.
+    Over,
 }
 
 #[derive(Default)]
@@ -78,6 +80,8 @@ pub struct Plan {
     pub leaves: u64,
     /// Leaves that a contribution reaches.
     pub reached: u64,
+    /// The cotangent that takes the place of the result's.
+    pub heir: Option<Bar>,
     free: Vec<u16>,
     /// How many names the cotangent in a tile has.
     names: Vec<u8>,
@@ -92,12 +96,13 @@ impl Plan {
         self.places.clear();
         self.places.resize(steps, Place::Nowhere);
         self.bars.clear();
-        self.bars.resize(steps, None);
+        // One for each step, and the heir's.
+        self.bars.resize(steps + 1, None);
         self.partials.clear();
         self.partials.resize(steps, None);
         self.free.clear();
         self.names.clear();
-        (self.tiles, self.leaves, self.reached) = (0, 0, 0);
+        (self.tiles, self.leaves, self.reached, self.heir) = (0, 0, 0, None);
     }
 
     fn tile(&mut self) -> u16 {
@@ -198,6 +203,7 @@ impl Plan {
                 self.release(self.places[k]);
             }
         }
+        self.heir = self.bars[steps.len()];
     }
 
     /// The contributions of step `k`, whose cotangent is `bar`.
@@ -206,37 +212,49 @@ impl Plan {
             let (to, add) = match steps[k].slot(position) {
                 None => break,
                 Some(Slot::Step(j)) if active >> j & 1 == 0 => continue,
-                Some(Slot::Step(j)) => match self.bars[j as usize] {
-                    None if steps[k].reads(position, numbers).one => {
-                        self.bars[j as usize] = Some(bar);
-                        self.add_name(bar);
-                        continue;
+                Some(Slot::Step(j)) => {
+                    match self.bar_of(j as usize, bar, steps[k].reads(position, numbers).one) {
+                        Some(to) => to,
+                        None => continue,
                     }
-                    None => {
-                        let tile = self.tile();
-                        self.names[tile as usize] = 1;
-                        self.bars[j as usize] = Some(Bar::Tile(tile));
-                        (To::Tile(tile), false)
-                    }
-                    Some(held) => (To::Tile(self.own(held, j as usize)), true),
-                },
+                }
                 Some(Slot::Leaf(l)) => {
                     let again = self.reached >> l & 1 == 1;
-                    match wants[l as usize] {
+                    let want = wants[l as usize];
+                    self.reached |= u64::from(want != Want::Nothing) << l;
+                    match want {
                         Want::Nothing => continue,
-                        Want::InPlace { held } => {
-                            self.reached |= 1 << l;
-                            (To::Leaf(l), held || again)
-                        }
-                        Want::Apart => {
-                            self.reached |= 1 << l;
-                            (To::Leaf(l), again)
+                        Want::InPlace { held } => (To::Leaf(l), held || again),
+                        Want::Apart => (To::Leaf(l), again),
+                        Want::Over => {
+                            match self.bar_of(steps.len(), bar, steps[k].reads(position, numbers).one) {
+                                Some(to) => to,
+                                None => continue,
+                            }
                         }
                     }
                 }
             };
             let by = Partial::Of { step: k as u16, position: position as u8 };
             self.acts.push(Act::Pull { by: self.partials[k].map_or(by, Partial::Tile), bar, to, add });
+        }
+    }
+
+    /// Where a contribution to the `j`-th cotangent goes, and whether it is added; nowhere where that is `bar` itself.
+    fn bar_of(&mut self, j: usize, bar: Bar, unchanged: bool) -> Option<(To, bool)> {
+        match self.bars[j] {
+            None if unchanged => {
+                self.bars[j] = Some(bar);
+                self.add_name(bar);
+                None
+            }
+            None => {
+                let tile = self.tile();
+                self.names[tile as usize] = 1;
+                self.bars[j] = Some(Bar::Tile(tile));
+                Some((To::Tile(tile), false))
+            }
+            Some(held) => Some((To::Tile(self.own(held, j)), true)),
         }
     }
 

@@ -4,11 +4,9 @@
 //! block adds to the cotangent of a repeated leaf is summed apart and joined in the order of the blocks. So the
 //! result is the same bits on any number of threads.
 
-use std::ops::Range;
-use std::slice::ChunksMut;
-
 use smallvec::SmallVec;
 
+use super::cut::{Cut, Job, Out, Tally};
 use super::plan::{Act, Bar, Partial, Place, Plan, To, Want};
 use super::plans::Goal;
 use super::tiles::{Scratch, Tile, Tiles};
@@ -16,7 +14,7 @@ use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads;
-use crate::kernel::walk::{Operand, Walk, add, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::prefetch_soon;
 use crate::op::Binary;
 
@@ -37,6 +35,8 @@ pub enum Into<'a, T> {
     Same { out: &'a mut [T], held: bool },
     /// A repeated leaf: added where its elements belong; the buffer was cleared or holds a cotangent.
     Repeated { out: &'a mut [T], walk: Walk },
+    /// A leaf of the result's shape: the buffer holds the result's cotangent, of which its own takes the place.
+    Over { bar: &'a mut [T] },
 }
 
 /// The cotangent of a formula's result.
@@ -44,6 +44,8 @@ pub enum Into<'a, T> {
 pub enum Seed<'a, T> {
     /// The cotangent and the value of each element.
     Array { y_bar: &'a Operand<'a, T>, y: &'a [T] },
+    /// The value of each element; the cotangent lies where a leaf's will ([`Into::Over`]).
+    Under { y: &'a [T] },
     /// The formula was summed: every element has this one.
     Each(T),
 }
@@ -54,31 +56,6 @@ pub struct Run<'a, T> {
     pub numbers: &'a [f64],
     pub leaves: &'a [Operand<'a, T>],
     pub len: usize,
-}
-
-/// One block's work.
-struct Job<'j, T> {
-    range: Range<usize>,
-    seed: Option<Seed<'j, T>>,
-    /// The result, if it is wanted.
-    result: &'j mut [T],
-    outs: SmallVec<[Out<'j, T>; FEW]>,
-}
-
-/// Where a block's part of a leaf's cotangent goes.
-enum Out<'j, T> {
-    Nowhere,
-    Same(&'j mut [T]),
-    Repeated(&'j mut [T], &'j Walk),
-}
-
-impl<T> Out<'_, T> {
-    fn in_place(&mut self) -> Option<&mut [T]> {
-        match self {
-            Out::Same(out) => Some(out),
-            _ => None,
-        }
-    }
 }
 
 impl<T: Functions> Run<'_, T> {
@@ -106,7 +83,7 @@ impl<T: Functions> Run<'_, T> {
         total: bool,
     ) -> (T, u64) {
         let Scratch { plans, tiles, partial } = scratch;
-        let (wants, given) = (into.iter().map(Into::want).collect(), matches!(seed, Seed::Array { .. }));
+        let (wants, given) = (into.iter().map(Into::want).collect(), !matches!(seed, Seed::Each(_)));
         let plan = plans.of(self.steps, self.numbers, Goal::Cotangents { wants, total, given });
         (self.drive(plan, tiles, Some(seed), &mut [], into, partial), plan.reached)
     }
@@ -165,6 +142,7 @@ impl<T: Functions> Run<'_, T> {
         if let Some(Seed::Each(value)) = job.seed {
             constant.fill(value);
         }
+        let mut over = job.outs.iter_mut().find_map(Out::over);
         let ahead = plan.acts.len() >= BUSY && self.bytes(&job) >= FAR;
         let mut tally = Tally::default();
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
@@ -173,6 +151,9 @@ impl<T: Functions> Run<'_, T> {
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let leaves = self.load(plan, &strip, loaded);
             let y_bar = match job.seed {
+                Some(Seed::Under { .. }) => {
+                    &over.as_ref().expect("one leaf lies over the result")[here.clone()]
+                }
                 Some(Seed::Array { y_bar, .. }) if strip.local == 0 || !y_bar.walk.is_uniform() => {
                     y_bar.load(from, &mut constant[..n])
                 }
@@ -224,7 +205,7 @@ impl<T: Functions> Run<'_, T> {
                         };
                         let g = bar(from, tiles, y_bar);
                         let given = match job.seed {
-                            Some(Seed::Array { y, .. }) => &y[strip.from..strip.from + n],
+                            Some(Seed::Array { y, .. } | Seed::Under { y }) => &y[strip.from..strip.from + n],
                             _ => y_bar,
                         };
                         let find = |slot| match slot {
@@ -250,6 +231,9 @@ impl<T: Functions> Run<'_, T> {
                 if let (Out::Repeated(out, walk), Some(tile)) = (out, &leaf_bars[l]) {
                     scatter_add(out, walk, from, &tile.0[..n]);
                 }
+            }
+            if let (Some(over), Some(Bar::Tile(t))) = (&mut over, plan.heir) {
+                over[here].copy_from_slice(bar(Bar::Tile(t), tiles, &constant[..n]));
             }
         }
         tally.total()
@@ -383,6 +367,7 @@ impl<T: Functions> Into<'_, T> {
             Into::Nowhere => Want::Nothing,
             Into::Same { held, .. } => Want::InPlace { held: *held },
             Into::Repeated { .. } => Want::Apart,
+            Into::Over { .. } => Want::Over,
         }
     }
 
@@ -399,86 +384,7 @@ impl<T: Functions> Into<'_, T> {
             Into::Nowhere => Out::Nowhere,
             Into::Same { out, .. } => Out::Same(out),
             Into::Repeated { out, walk } => Out::Repeated(out, walk),
+            Into::Over { bar } => Out::Over(bar),
         }
-    }
-}
-
-/// A repeated leaf's cotangent, and where in it elements belong.
-type Repeated<'c, T> = (&'c mut [T], &'c Walk);
-
-/// What is left to hand out to blocks.
-struct Cut<'c, T> {
-    step: usize,
-    len: usize,
-    seed: Option<Seed<'c, T>>,
-    result: ChunksMut<'c, T>,
-    same: SmallVec<[Option<ChunksMut<'c, T>>; FEW]>,
-    repeated: SmallVec<[Option<Repeated<'c, T>>; FEW]>,
-}
-
-impl<'c, T: Functions> Cut<'c, T> {
-    fn new(
-        step: usize,
-        len: usize,
-        seed: Option<Seed<'c, T>>,
-        result: &'c mut [T],
-        into: &'c mut [Into<'_, T>],
-    ) -> Self {
-        let (same, repeated) = into
-            .iter_mut()
-            .map(|into| match into {
-                Into::Nowhere => (None, None),
-                Into::Same { out, .. } => (Some(out.chunks_mut(step)), None),
-                Into::Repeated { out, walk } => (None, Some((&mut **out, &*walk))),
-            })
-            .unzip();
-        Cut { step, len, seed, result: result.chunks_mut(step), same, repeated }
-    }
-
-    /// The work on block `k`, to be asked for in order; repeated leaves are added up in `part`.
-    fn job<'j>(&mut self, k: usize, mut part: &'j mut [T]) -> Job<'j, T>
-    where
-        'c: 'j,
-    {
-        let outs = self.same.iter_mut().zip(&self.repeated).map(|leaf| match leaf {
-            (Some(chunks), _) => Out::Same(chunks.next().expect("a chunk a block")),
-            (None, Some((out, walk))) => {
-                Out::Repeated(part.split_off_mut(..out.len()).expect("room for every leaf"), walk)
-            }
-            (None, None) => Out::Nowhere,
-        });
-        let range = k * self.step..self.len.min((k + 1) * self.step);
-        Job { range, seed: self.seed, result: self.result.next().unwrap_or_default(), outs: outs.collect() }
-    }
-
-    /// Adds what a block has added up.
-    fn join(&mut self, mut part: &[T]) {
-        for (out, _) in self.repeated.iter_mut().flatten() {
-            let own = part.split_off(..out.len()).expect("room for every leaf");
-            add(out, own);
-        }
-    }
-}
-
-/// A sum of many terms by halves, without knowing how many will come.
-#[derive(Default)]
-struct Tally<T> {
-    /// Sums of 1, 2, 4, .. terms, where the count has that bit.
-    partial: SmallVec<[T; 32]>,
-    count: usize,
-}
-
-impl<T: Functions> Tally<T> {
-    fn add(&mut self, term: T) {
-        let mut sum = term;
-        for _ in 0..self.count.trailing_ones() {
-            sum = self.partial.pop().expect("one for each bit") + sum;
-        }
-        self.partial.push(sum);
-        self.count += 1;
-    }
-
-    fn total(&self) -> T {
-        self.partial.iter().rev().fold(T::zero(), |sum, p| sum + *p)
     }
 }
