@@ -1,5 +1,6 @@
 //! The Cholesky factor and what is best computed through it.
 
+use super::degenerate::numbers;
 use super::triangular::check_diagonals;
 use super::*;
 use crate::kernel::linalg::{self, room};
@@ -144,8 +145,7 @@ impl Rule for CholeskySolve {
     }
 
     fn check(&self, args: &[Term<'_>]) -> Result<(), Refusal> {
-        let l = args[1].tape().numbers_of(args[1].var());
-        check_diagonals(l.iter().copied(), l.shape())
+        check_diagonals(&numbers(args[1]), &args[1].shape())
     }
 
     /// `x = l^-T l^-1 b`.

@@ -18,8 +18,13 @@ pub(super) fn lost_gap<T: Functions>(x: &[T], epsilon: f64) -> f64 {
     x.len() as f64 * epsilon * most.as_f64()
 }
 
-fn numbers(x: Term<'_>) -> Vec<f64> {
-    x.tape().numbers_of(x.var()).into_iter().collect()
+/// The elements in row-major order.
+pub(super) fn numbers(x: Term<'_>) -> Vec<f64> {
+    let x = x.tape().numbers_of(x.var());
+    match x.is_standard_layout() {
+        true => x.into_raw_vec_and_offset().0,
+        false => x.iter().copied().collect(),
+    }
 }
 
 /// The numbers `i < j` of two values of matrix `at`.
@@ -191,10 +196,13 @@ pub(super) fn check_columns(a: Term<'_>, r: Term<'_>) -> Result<(), Refusal> {
     let len = shape[shape.len() - 2].max(shape[shape.len() - 1]);
     let (r, epsilon) = (Columns::of(r), r.tape().epsilon());
     for at in 0..r.x.len() / (r.rows * r.cols).max(1) {
-        for j in 0..r.rows {
-            let norm = r.column(at, j).map(|x| x * x).sum::<f64>().sqrt();
-            let left = r.column(at, j).nth(j).expect("a row for each column").abs();
-            if left <= len as f64 * epsilon * norm {
+        let rows = || r.x[at * r.rows * r.cols..].chunks_exact(r.cols).take(r.rows);
+        let mut squares = vec![0.0; r.cols];
+        for row in rows() {
+            squares.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+        }
+        for (j, row) in rows().enumerate() {
+            if row[j].abs() <= len as f64 * epsilon * squares[j].sqrt() {
                 let matrix = named(&shape[..shape.len() - 2], at);
                 let rule = format!(
                     "{matrix} is singular: up to rounding, its column {j} is a sum of those before it"

@@ -96,7 +96,7 @@ impl<T: Functions> Kernels<T> for TriangularSolve {
         scratch::with(|Scratch { dense: [room_a, room_b, _], .. }| {
             let (a, b) = (dense(a, room_a), dense(b, room_b));
             if !self.unit_diagonal {
-                check_diagonals(a.iter().copied(), &shape_a)?;
+                check_diagonals(a, &shape_a)?;
             }
             let outs = y[0].slice().chunks_exact_mut(len.max(1));
             each_matrix([count(&system.batch), n], outs, |i, out, _: &mut Workspace<T>| {
@@ -134,20 +134,15 @@ impl<T: Functions> Kernels<T> for TriangularSolve {
 }
 
 /// Refuses a zero on the diagonal of the matrices of `shape` with elements `a` in row-major order.
-pub(super) fn check_diagonals<T: Functions>(
-    a: impl Iterator<Item = T>,
-    shape: &[usize],
-) -> Result<(), Refusal> {
+pub(super) fn check_diagonals<T: Functions>(a: &[T], shape: &[usize]) -> Result<(), Refusal> {
     let (batch, [m, n]) = matrices(shape)?;
-    let on_diagonal = |k: usize| k % n == k / n % m;
-    match a.enumerate().find(|&(k, a)| a == T::zero() && on_diagonal(k)) {
-        None => Ok(()),
-        Some((k, _)) => {
-            let rule =
-                format!("{} is singular: entry {} of its diagonal is zero", named(batch, k / (m * n)), k % n);
-            Err(Refusal::new(ErrorKind::SingularMatrix, rule))
+    for (at, a) in a.chunks_exact((m * n).max(1)).enumerate() {
+        if let Some(k) = (0..m.min(n)).find(|k| a[k * (n + 1)] == T::zero()) {
+            let rule = format!("{} is singular: entry {k} of its diagonal is zero", named(batch, at));
+            return Err(Refusal::new(ErrorKind::SingularMatrix, rule));
         }
     }
+    Ok(())
 }
 
 /// `a - b` of what there is.
