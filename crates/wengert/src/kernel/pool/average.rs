@@ -1,8 +1,9 @@
-//! The mean over windows.
+//! The mean over windows: rows are added up first, then the columns of the sum.
 
-use super::Windows;
+use super::{Windows, Workspace};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
+use crate::kernel::scratch::{self, Scratch};
 use crate::kernel::threads::{each, units};
 
 /// Mean over each window.
@@ -14,8 +15,8 @@ use crate::kernel::threads::{each, units};
 /// If a slice has not the length that the geometry says.
 pub fn average_pool<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
     let (plane, out) = windows.check(x, y);
-    if out == 0 {
-        return;
+    if out == 0 || plane == 0 {
+        return y.fill(T::zero());
     }
     match units(windows.planes, plane) {
         Some(count) => each(x.chunks(count * plane).zip(y.chunks_mut(count * out)), |(x, y)| {
@@ -26,23 +27,40 @@ pub fn average_pool<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y:
 }
 
 fn average_planes<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
-    vectorised!(average_pool_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, x: &'a [T], y: &'a mut [T]);
+    with_rows(windows, |sums, counts| {
+        vectorised!(average_pool_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, x: &'a [T], y: &'a mut [T], sums: &'a mut [T], counts: &'a mut [T]);
+    });
 }
 
 #[inline(always)]
-fn average_pool_kernel<T: Real>(windows: &Windows, count_padding: bool, x: &[T], y: &mut [T]) {
-    let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
-    let out = height * width;
-    for (x, y) in x.chunks_exact(plane.max(1)).zip(y.chunks_exact_mut(out)) {
+fn average_pool_kernel<T: Real>(
+    windows: &Windows,
+    count_padding: bool,
+    x: &[T],
+    y: &mut [T],
+    sums: &mut [T],
+    counts: &mut [T],
+) {
+    let ([size, input], [height, width]) = (windows.input, windows.output());
+    count(windows, count_padding, counts);
+    for (x, y) in x.chunks_exact(size * input).zip(y.chunks_exact_mut(height * width)) {
         for (row, y) in y.chunks_exact_mut(width).enumerate().take(height) {
-            y.fill(T::zero());
-            for_each_run(windows, row, |start, stride, first, end| {
-                let run = x[start..].iter().step_by(stride);
-                y[first..end].iter_mut().zip(run).for_each(|(y, &x)| *y += x);
-            });
-            for (column, y) in y.iter_mut().enumerate() {
-                *y /= divisor(windows, count_padding, row, column);
+            sums.fill(T::zero());
+            let rows = rows(windows, row);
+            for i in rows.clone() {
+                sums.iter_mut().zip(&x[i * input..]).for_each(|(sum, x)| *sum += *x);
             }
+            y.fill(T::zero());
+            for j in 0..windows.kernel[1] {
+                let (first, end, start) = windows.range(1, j);
+                let (y, sums) = (&mut y[first..end], &sums[start.min(input)..]);
+                match windows.stride[1] {
+                    1 => y.iter_mut().zip(sums).for_each(|(y, sum)| *y += *sum),
+                    stride => y.iter_mut().zip(sums.iter().step_by(stride)).for_each(|(y, sum)| *y += *sum),
+                }
+            }
+            let rows: T = divided_rows(windows, count_padding, rows.count());
+            y.iter_mut().zip(&*counts).for_each(|(y, columns)| *y /= rows * *columns);
         }
     }
 }
@@ -83,7 +101,9 @@ pub fn average_pool_cotangent<T: Real>(
 }
 
 fn share_planes<T: Real>(windows: &Windows, count_padding: bool, y_bar: &[T], x_bar: &mut [T]) {
-    vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], x_bar: &'a mut [T]);
+    with_rows(windows, |sums, counts| {
+        vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], x_bar: &'a mut [T], sums: &'a mut [T], counts: &'a mut [T]);
+    });
 }
 
 #[inline(always)]
@@ -92,46 +112,67 @@ fn average_pool_cotangent_kernel<T: Real>(
     count_padding: bool,
     y_bar: &[T],
     x_bar: &mut [T],
+    sums: &mut [T],
+    counts: &mut [T],
 ) {
-    let (plane, [height, width]) = (windows.input[0] * windows.input[1], windows.output());
-    let out = height * width;
-    let constant_divisor = count_padding || windows.padding == [0, 0];
-    let constant = T::of((windows.kernel[0] * windows.kernel[1]) as f64);
-    for (x_bar, y_bar) in x_bar.chunks_exact_mut(plane).zip(y_bar.chunks_exact(out)) {
+    let ([size, input], [height, width]) = (windows.input, windows.output());
+    let (counts, shares) = counts.split_at_mut(width);
+    count(windows, count_padding, counts);
+    for (x_bar, y_bar) in x_bar.chunks_exact_mut(size * input).zip(y_bar.chunks_exact(height * width)) {
         for (row, y_bar) in y_bar.chunks_exact(width).enumerate().take(height) {
-            for_each_run(windows, row, |start, stride, first, end| {
-                let run = x_bar[start..].iter_mut().step_by(stride);
-                for (n, (x_bar, &y_bar)) in run.zip(&y_bar[first..end]).enumerate() {
-                    let column = first + n;
-                    *x_bar += y_bar
-                        / if constant_divisor { constant } else { divisor(windows, false, row, column) };
+            let rows = rows(windows, row);
+            let divided: T = divided_rows(windows, count_padding, rows.clone().count());
+            for ((share, y_bar), columns) in shares.iter_mut().zip(y_bar).zip(&*counts) {
+                *share = *y_bar / (divided * *columns);
+            }
+            sums.fill(T::zero());
+            for j in 0..windows.kernel[1] {
+                let (first, end, start) = windows.range(1, j);
+                let (shares, sums) = (&shares[first..end], &mut sums[start.min(input)..]);
+                match windows.stride[1] {
+                    1 => sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += *share),
+                    stride => {
+                        sums.iter_mut().step_by(stride).zip(shares).for_each(|(sum, share)| *sum += *share);
+                    }
                 }
-            });
-        }
-    }
-}
-
-/// Calls `visit(start in the plane, stride, first window, end)` for each tap of the windows of a row.
-#[inline(always)]
-fn for_each_run(windows: &Windows, row: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
-    for i in 0..windows.kernel[0] {
-        let Some(i) = windows.position(0, row, i) else { continue };
-        for j in 0..windows.kernel[1] {
-            let (first, end, j) = windows.range(1, j);
-            if first < end {
-                visit(i * windows.input[1] + j, windows.stride[1], first, end);
+            }
+            for i in rows {
+                x_bar[i * input..].iter_mut().zip(&*sums).for_each(|(x_bar, sum)| *x_bar += *sum);
             }
         }
     }
 }
 
-/// What the sum over a window is divided by.
+/// Calls `f` with room for a row of a plane and for two rows of its result.
+fn with_rows<T: Real>(windows: &Windows, f: impl FnOnce(&mut [T], &mut [T])) {
+    scratch::with(|Scratch { pool: Workspace { plane: sums, best: counts, .. }, .. }| {
+        sums.resize(sums.len().max(windows.input[1]), T::zero());
+        counts.resize(counts.len().max(2 * windows.output()[1]), T::zero());
+        f(&mut sums[..windows.input[1]], &mut counts[..2 * windows.output()[1]]);
+    });
+}
+
+/// The rows of a plane that the windows of a row of the result see.
 #[inline(always)]
-fn divisor<T: Real>(windows: &Windows, count_padding: bool, row: usize, column: usize) -> T {
-    if count_padding || windows.padding == [0, 0] {
-        return T::of((windows.kernel[0] * windows.kernel[1]) as f64);
+fn rows(windows: &Windows, row: usize) -> impl Iterator<Item = usize> + Clone {
+    (0..windows.kernel[0]).filter_map(move |i| windows.position(0, row, i))
+}
+
+/// By how many rows the sum over a window is divided that sees so many; one of nothing but padding is 0 however it is divided.
+#[inline(always)]
+fn divided_rows<T: Real>(windows: &Windows, count_padding: bool, seen: usize) -> T {
+    T::of(if count_padding { windows.kernel[0] } else { seen.max(1) } as f64)
+}
+
+/// By how many columns the sum over the window is divided, for each window of a row.
+#[inline(always)]
+fn count<T: Real>(windows: &Windows, count_padding: bool, counts: &mut [T]) {
+    counts.fill(if count_padding { T::of(windows.kernel[1] as f64) } else { T::zero() });
+    if !count_padding {
+        for j in 0..windows.kernel[1] {
+            let (first, end, _) = windows.range(1, j);
+            counts[first..end].iter_mut().for_each(|count| *count += T::one());
+        }
+        counts.iter_mut().for_each(|count| *count = count.max(T::one()));
     }
-    let taps =
-        |axis, o| (0..windows.kernel[axis]).filter(|&k| windows.position(axis, o, k).is_some()).count();
-    T::of((taps(0, row) * taps(1, column)).max(1) as f64)
 }

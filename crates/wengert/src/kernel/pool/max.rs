@@ -15,8 +15,8 @@ const NONE: i32 = i32::MIN;
 /// Memory that [`max_pool`] reuses: a plane or two.
 #[derive(Debug, Default)]
 pub struct Workspace<T> {
-    plane: Vec<T>,
-    best: Vec<T>,
+    pub(super) plane: Vec<T>,
+    pub(super) best: Vec<T>,
     offset: Vec<i32>,
     taps: Vec<(usize, i32)>,
 }

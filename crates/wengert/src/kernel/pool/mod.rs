@@ -1,6 +1,6 @@
 //! Pooling over windows of planes, 2-d (1-d has height 1): maximum and mean, each with its adjoint.
 //!
-//! Results are built tap by tap of the window, in row-major order, so that inner loops run over results and
+//! Maxima are built tap by tap of the window, in row-major order, so that inner loops run over results and
 //! vectorise; the maximum over windows of 2 x 2 at stride 2 has a loop of its own.
 
 #![allow(dead_code, unused_imports)]
