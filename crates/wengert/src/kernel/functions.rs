@@ -116,7 +116,7 @@ primitives! {
     own: acosh acosh atanh atanh sech sech tanh_prime tanh_prime sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square gelu_gate gelu_gate ndtr ndtr;
     own_two: sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap;
     two: pow powf atan2 atan2 hypot hypot;
-    special: log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink;
+    special: log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e log1mexp tanhshrink;
     of_order: polygamma sinc_derivative erfcx_derivative iv;
     special2: betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da zeta
 }

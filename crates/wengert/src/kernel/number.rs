@@ -113,7 +113,7 @@ pub(crate) mod math {
     }
     forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh tanh_prime sech asinh acosh atanh
         sigmoid log_sigmoid softplus gelu_gate erf erfc ndtr gaussian half_gaussian);
-    special!(log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e entr logit log1mexp tanhshrink);
+    special!(log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e log1mexp tanhshrink);
     special_of_order!(polygamma sinc_derivative erfcx_derivative iv);
     special2!(betaln digamma_gap log_digamma_gap gammainc gammaincc gammainc_dx gammainc_da);
     forward2!(pow atan2 hypot sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap);
@@ -122,6 +122,29 @@ pub(crate) mod math {
     #[inline(always)]
     pub fn ive_derivative<T: Functions, const F: u8>(x: Number<T, F>, p: Params) -> Number<T, F> {
         Number(x.0.ive_derivative(p))
+    }
+    /// Entropy term `-x log x`: 0 at 0, -inf below.
+    #[inline(always)]
+    pub fn entr<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
+        let (zero, term) = (T::zero(), -x.0 * <T as Functions>::log::<F>(x.0));
+        let below = if x.0 == zero { zero } else { T::neg_infinity() };
+        Number(if x.0 <= zero { below } else { term })
+    }
+    /// `log(x / (1 - x))` by what the ratio exceeds 1 by, which is exact next to 1/2; infinite at 0 and 1, NaN outside.
+    #[inline(always)]
+    pub fn logit<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {
+        let (one, two) = (T::one(), T::of(2.0));
+        let low = x.0 < T::of(0.5);
+        let side = if low { x.0 } else { one - x.0 };
+        // The reciprocal of a subnormal number may be too large.
+        let tiny = num_traits::Float::abs(side) < T::of(16.0) * T::min_positive_value();
+        let (scaled, apart) = if tiny {
+            (side * T::of(2f64.powi(64)), T::of(64.0 * std::f64::consts::LN_2))
+        } else {
+            (side, T::zero())
+        };
+        let log = <T as Functions>::log1p::<F>((one - two * side) / scaled) + apart;
+        Number(if low { -log } else { log })
     }
     #[inline(always)]
     pub fn round<T: Functions, const F: u8>(x: Number<T, F>) -> Number<T, F> {

@@ -50,8 +50,30 @@ pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_,
         }
     }
     match accumulate {
-        true => Zip::from(to).and(from).for_each(|to, from| *to += *from),
-        false => Zip::from(to).and(from).for_each(|to, from| *to = *from),
+        true => {
+            lengthwise(&mut to, &mut from);
+            Zip::from(to).and(from).for_each(|to, from| *to += *from);
+        }
+        false => assign(to, from),
+    }
+}
+
+/// Overwrites `to` by `from`, of whatever strides.
+pub fn assign<A: Copy>(mut to: ArrayViewMutD<'_, A>, mut from: ArrayViewD<'_, A>) {
+    lengthwise(&mut to, &mut from);
+    Zip::from(to).and(from).for_each(|to, from| *to = *from);
+}
+
+/// Puts the longest axis last where the last one is short: a loop over few elements costs more than the elements.
+fn lengthwise<A>(to: &mut ArrayViewMutD<'_, A>, from: &mut ArrayViewD<'_, A>) {
+    const SHORT: usize = 8;
+    let longest = (0..to.ndim()).max_by_key(|&k| to.shape()[k]);
+    if let (Some(longest), Some(&last)) = (longest, to.shape().last())
+        && last < SHORT
+    {
+        let end = to.ndim() - 1;
+        to.swap_axes(longest, end);
+        from.swap_axes(longest, end);
     }
 }
 

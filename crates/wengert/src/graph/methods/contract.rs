@@ -6,7 +6,7 @@ use crate::error::{ErrorKind, Refusal};
 use crate::expr::Expr;
 use crate::graph::{Engine, Graph};
 
-use crate::op::Roll;
+use crate::op::Select;
 use crate::shape::{self, Shape, broadcast};
 use crate::term::Term;
 use crate::var::Var;
@@ -239,18 +239,13 @@ impl<T: Engine> Graph<T> {
             let along = shape::axis(axis, all.len())?;
             let length = |x: Term<'_>| (along + x.ndim()).checked_sub(all.len()).map(|k| x.shape()[k]);
             match (length(a), length(b)) {
-                (Some(3), Some(3)) => Ok(along as isize - all.len() as isize),
+                (Some(3), Some(3)) => Ok((along, along as isize - all.len() as isize)),
                 _ => mismatch(format!("axis {along} must have length 3 in both")),
             }
         };
-        let axis = self.admit("cross", &[a, b], check());
-        let roll = |x: Term<'_>, by: isize| {
-            Term::new(
-                self,
-                x.apply(Roll { shifts: SmallVec::from_elem(by, 1), axes: SmallVec::from_elem(axis, 1) }, &[])
-                    .var(),
-            )
-        };
-        (roll(a, -1) * roll(b, -2) - roll(a, -2) * roll(b, -1)).var()
+        let (along, axis) = self.admit("cross", &[a, b], check());
+        let [a, b] = [a, b].map(|x| [0, 1, 2].map(|index| x.apply(Select { axis, index }, &[]).var()));
+        let parts = [(1, 2), (2, 0), (0, 1)].map(|(i, j)| self.arg(a[i] * b[j] - a[j] * b[i]));
+        self.stack(&parts, along as isize)
     }
 }

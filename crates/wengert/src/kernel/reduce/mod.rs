@@ -1,9 +1,9 @@
 //! Reductions of an array over any of its axes.
 //!
 //! What is reduced together is a *lane*. Where an array is `[outer, n, inner]` without gaps and the middle is reduced, lanes
-//! are read where they lie: one by one if `inner` is 1, else side by side, in the order of memory. All other arrays go
-//! lane by lane through a buffer. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
-//! allocates, but for lanes with gaps that are longer than [`GATHERED`] and for arrays of more than four axes.
+//! are read where they lie: one by one if `inner` is 1, else side by side, in the order of memory. All other arrays are
+//! copied to such a block first. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
+//! allocates, but for arrays of more than four axes.
 
 pub(super) mod bundle;
 mod kinds;
@@ -16,10 +16,11 @@ mod spread;
 mod tests;
 
 use ndarray::ArrayViewD;
-use smallvec::SmallVec;
 
 use crate::kernel::functions::Functions;
+use crate::kernel::scratch::{self, Scratch};
 use crate::kernel::threads::{self, PIECE};
+use crate::kernel::walk::Operand;
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
 use bundle::{BLOCK, LONG};
@@ -33,8 +34,6 @@ pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spr
 const MANY: usize = 8;
 /// Elements of lanes that are reduced together: passes find them in the first-level cache.
 const NEAR: usize = 2048;
-/// Elements of a lane with gaps that are gathered on the stack.
-const GATHERED: usize = 1024;
 
 /// What becomes of a lane.
 pub trait Reduction<T: Functions>: Send + Sync {
@@ -55,13 +54,26 @@ fn in_blocks<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T],
     if let Some(block) = Block::of(x, &over) {
         return in_pieces(block, out, how);
     }
-    let mut lanes: SmallVec<[T; GATHERED]> = SmallVec::new();
-    let mut out = out.iter_mut();
-    each_lane(x, &over, |lane| {
-        lanes.clear();
-        lanes.extend(lane.iter().copied());
-        let out = std::slice::from_mut(out.next().expect("as many results as lanes"));
-        blocks(Block::whole(&lanes, lanes.len(), 1), out, how);
+    let mut kept: Shape = (0..x.ndim()).filter(|k| !over.contains(k)).collect();
+    let near =
+        |axes: &[usize]| axes.iter().filter(|&&k| x.shape()[k] > 1).map(|&k| x.strides()[k].abs()).min();
+    let inner: usize = kept.iter().map(|&k| x.shape()[k]).product();
+    // The axis along which neighbours lie comes last.
+    let aside = inner > 1 && near(&kept) < near(&over);
+    let order = if aside {
+        over.append(&mut kept);
+        over
+    } else {
+        kept.append(&mut over);
+        kept
+    };
+    let x = x.view().permuted_axes(&order[..]);
+    scratch::with(|Scratch { dense: [room, ..], .. }| {
+        room.resize(room.len().max(x.len()), T::zero());
+        let room = &mut room[..x.len()];
+        Operand::viewed(&x).copy_to(room);
+        let n = x.len().checked_div(inner).unwrap_or(0);
+        in_pieces(Block::whole(room, n, if aside { inner } else { 1 }), out, how);
     });
 }
 

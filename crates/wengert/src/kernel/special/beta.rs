@@ -1,15 +1,16 @@
 //! Logarithm of the beta function.
 
 use super::dd::{Dd, two_sum};
+use super::digamma::digamma;
 use super::lgamma::lgamma;
-use super::rgamma::log_gamma;
+use super::rgamma::{log_gamma, rgamma_briefly};
 
 /// `ln B(a, b) = ln Gamma(a) + ln Gamma(b) - ln Gamma(a + b)`, without the cancellation of that sum.
 ///
 /// `a, b >= 0`; infinite where one is 0, -inf where one is infinite, NaN for negative ones. Error at most 1.0
 /// ulp, and next to `B = 1` (irrational points) at most as much in ulps of 1.
 ///
-/// The sum is done in double-double up to 1e12; beyond, Stirling's series leaves `log1p(a / b)` (DLMF
+/// Up to `a + b = 10` it is the logarithm of `Gamma(a) Gamma(b) / Gamma(a + b)` in double-double, up to 1e12 the sum; beyond, Stirling's series leaves `log1p(a / b)` (DLMF
 /// 5.11.1).
 pub(crate) fn betaln(a: f64, b: f64) -> f64 {
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
@@ -19,6 +20,12 @@ pub(crate) fn betaln(a: f64, b: f64) -> f64 {
         if b.is_infinite() { f64::NAN } else { f64::INFINITY }
     } else if b.is_infinite() {
         f64::NEG_INFINITY
+    } else if a > 1e-100 && a + b < 10.0 {
+        let sum = two_sum(a, b);
+        // 1 / Gamma at a sum that is no f64, to first order in what it lacks.
+        let lacks = if sum.lo == 0.0 { 0.0 } else { sum.lo * digamma(sum.hi) };
+        let ratio = rgamma_briefly(sum.hi) / (rgamma_briefly(a) * rgamma_briefly(b));
+        (ratio.ln_briefly() - Dd::from(lacks)).round()
     } else if b < 1e12 {
         log_beta(a, b).round()
     } else if a < 10.0 {

@@ -19,6 +19,17 @@ pub(crate) struct Dd {
 
 const LN_2: Dd = Dd { hi: std::f64::consts::LN_2, lo: 2.3190468138462996e-17 };
 
+/// `1 / (2 j + 1)`
+const ODD: [Dd; 21] = {
+    let mut odd = [Dd { hi: 1.0, lo: 0.0 }; 21];
+    let mut j = 1;
+    while j < odd.len() {
+        odd[j] = Dd::reciprocal((2 * j + 1) as f64);
+        j += 1;
+    }
+    odd
+};
+
 /// `a + b` exactly.
 #[inline]
 pub(crate) fn two_sum(a: f64, b: f64) -> Dd {
@@ -35,7 +46,7 @@ fn fast_two_sum(a: f64, b: f64) -> Dd {
 }
 
 #[inline]
-fn halves(a: f64) -> (f64, f64) {
+const fn halves(a: f64) -> (f64, f64) {
     let t = 134_217_729.0 * a;
     let high = t - (t - a);
     (high, a - high)
@@ -43,7 +54,7 @@ fn halves(a: f64) -> (f64, f64) {
 
 /// `a * b` exactly, short of overflow and underflow.
 #[inline]
-pub(crate) fn two_prod(a: f64, b: f64) -> Dd {
+pub(crate) const fn two_prod(a: f64, b: f64) -> Dd {
     let hi = a * b;
     let (a1, a2) = halves(a);
     let (b1, b2) = halves(b);
@@ -67,7 +78,7 @@ fn power_of_two(n: i32) -> f64 {
 
 impl Dd {
     /// `1 / n` for a small integer.
-    fn reciprocal(n: f64) -> Dd {
+    const fn reciprocal(n: f64) -> Dd {
         let hi = 1.0 / n;
         let p = two_prod(hi, n);
         Dd { hi, lo: ((1.0 - p.hi) - p.lo) / n }
@@ -88,10 +99,25 @@ impl Dd {
         if e == 0.0 || e.is_infinite() { e } else { e + e * self.lo }
     }
 
+    /// The product with a number.
+    #[inline]
+    pub(crate) fn times(self, y: f64) -> Dd {
+        let p = two_prod(self.hi, y);
+        fast_two_sum(p.hi, p.lo + self.lo * y)
+    }
+
     /// Natural logarithm of a positive number, to about 2^-100, relative even next to 1.
-    ///
-    /// `2 atanh((m - 1) / (m + 1))` for the significand m in [sqrt(1/2), sqrt 2].
     pub(crate) fn ln(self) -> Dd {
+        self.ln_to::<10>()
+    }
+
+    /// As [`Dd::ln`], to about 2^-65.
+    pub(crate) fn ln_briefly(self) -> Dd {
+        self.ln_to::<3>()
+    }
+
+    /// `2 atanh((m - 1) / (m + 1))` for the significand m in [sqrt(1/2), sqrt 2], with `EXACT` terms in double-double.
+    fn ln_to<const EXACT: usize>(self) -> Dd {
         let (subnormal, offset) = if self.hi < 1e-290 { (1.0 / power_of_two(-200), -200) } else { (1.0, 0) };
         let hi = self.hi * subnormal;
         let mut k = ((hi.to_bits() >> 52) as i32) - 1023;
@@ -102,9 +128,9 @@ impl Dd {
         let one = Dd::from(1.0);
         let s = (m - one) / (m + one);
         let s2 = s * s;
-        let rest = (10..21).rev().fold(0.0, |sum, j| sum * s2.hi + 1.0 / f64::from(2 * j + 1));
-        let series =
-            (0..10).rev().fold(Dd::from(rest), |sum, j| sum * s2 + Dd::reciprocal(f64::from(2 * j + 1)));
+        let (exact, rest) = ODD.split_at(EXACT);
+        let rest = rest.iter().rev().fold(0.0, |sum, term| sum * s2.hi + term.hi);
+        let series = exact.iter().rev().fold(Dd::from(rest), |sum, term| sum * s2 + *term);
         let twice = Dd { hi: 2.0 * s.hi, lo: 2.0 * s.lo };
         twice * series + LN_2 * Dd::from(f64::from(k + offset))
     }

@@ -12,31 +12,6 @@ pub(crate) fn xlog1py(x: f64, y: f64) -> f64 {
     if x == 0.0 && !y.is_nan() { 0.0 } else { x * y.ln_1p() }
 }
 
-/// Entropy term `-x ln x`: 0 at 0, -inf below. Error at most 1.5 ulp.
-pub(crate) fn entr(x: f64) -> f64 {
-    if x > 0.0 {
-        -x * x.ln()
-    } else if x == 0.0 {
-        0.0
-    } else if x.is_nan() {
-        x
-    } else {
-        f64::NEG_INFINITY
-    }
-}
-
-/// `ln(p / (1 - p))`, relative accuracy next to 1/2 too; infinite at 0 and 1, NaN outside. Error at most 1.5
-/// ulp.
-pub(crate) fn logit(p: f64) -> f64 {
-    if (0.25..=0.75).contains(&p) {
-        // 2p - 1 is exact; the argument is that of the smaller side.
-        let d = 2.0 * p - 1.0;
-        if d < 0.0 { -(-d / p).ln_1p() } else { (d / (1.0 - p)).ln_1p() }
-    } else {
-        p.ln() - (-p).ln_1p()
-    }
-}
-
 /// `ln(1 - e^-x)` for `x >= 0`; -inf at 0, NaN below. Error at most 1.5 ulp.
 ///
 /// # References

@@ -48,7 +48,7 @@ pub(crate) use self::{
     erfinv::{erfcinv, erfinv},
     gammainc::{gammainc, gammainc_da, gammainc_dx, gammaincc, log_digamma_gap},
     lgamma::{gamma_sign, lgamma, lgamma1p},
-    logs::{entr, log1mexp, logaddexp, logit, logsubexp, xlog1py, xlogy},
+    logs::{log1mexp, logaddexp, logsubexp, xlog1py, xlogy},
     ndtr::{log_ndtr, ndtr, ndtri},
     polygamma::{polygamma, trigamma},
     sinc::{sinc, sinc_derivative},

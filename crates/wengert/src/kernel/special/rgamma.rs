@@ -12,10 +12,22 @@ const HALF_LN_2_PI: Dd = Dd { hi: 0.9189385332046728, lo: -3.878294158067242e-17
 
 /// `1 / Gamma(x)`, relative error about 1e-30, for `|x| <= 40`.
 pub(crate) fn rgamma(x: f64) -> Dd {
+    rgamma_to::<32>(x)
+}
+
+/// As [`rgamma`], relative error about 1e-20.
+pub(crate) fn rgamma_briefly(x: f64) -> Dd {
+    rgamma_to::<6>(x)
+}
+
+/// [`rgamma`] with `EXACT` terms of the series in double-double.
+fn rgamma_to<const EXACT: usize>(x: f64) -> Dd {
     let n = x.round();
     // Exact, as is each factor k + z below.
     let z = x - n;
-    let at_one = RGAMMA.iter().rev().fold(Dd::from(0.0), |sum, &(hi, lo)| sum * Dd::from(z) + Dd { hi, lo });
+    let (exact, rest) = RGAMMA.split_at(EXACT);
+    let rest = rest.iter().rev().fold(0.0, |sum, (hi, _)| sum * z + hi);
+    let at_one = exact.iter().rev().fold(Dd::from(rest), |sum, &(hi, lo)| sum.times(z) + Dd { hi, lo });
     let n = n as i32;
     if n >= 1 {
         at_one / (1..n).fold(Dd::from(1.0), |product, k| product * two_sum(f64::from(k), z))

@@ -3,6 +3,18 @@
 use std::path::Path;
 
 use super::*;
+use crate::kernel::level::FUSED;
+use crate::kernel::number::{Number, math};
+
+/// As in loops over arrays.
+fn logit_of(x: f64) -> f64 {
+    math::logit(Number::<f64, FUSED>(x)).0
+}
+
+/// As in loops over arrays.
+fn entr_of(x: f64) -> f64 {
+    math::entr(Number::<f64, FUSED>(x)).0
+}
 
 /// Size of the last place of `x`, that of the smallest normal number for anything below.
 pub(crate) fn ulp(x: f64) -> f64 {
@@ -88,9 +100,9 @@ references! {
     ive: check2(3.0, |n, x| super::ive(n as u32, x));
     sinc: check(2.5, super::sinc);
     sinc_derivative: check2(3.5, |k, x| super::sinc_derivative(k as u32, x));
-    logit: check(1.5, super::logit);
+    logit: check(1.5, logit_of);
     log1mexp: check(1.5, super::log1mexp);
-    entr: check(1.5, super::entr);
+    entr: check(1.5, entr_of);
     xlogy: check2(1.0, super::xlogy);
     xlog1py: check2(1.5, super::xlog1py);
     logaddexp: check2(1.5, super::logaddexp);
@@ -170,14 +182,14 @@ fn ends_of_the_domains() {
         ("sinc(7)", super::sinc(7.0), 0.0),
         ("sinc(inf)", super::sinc(INF), 0.0),
         ("sinc'(0)", super::sinc_derivative(1, 0.0), 0.0),
-        ("logit(0)", super::logit(0.0), -INF),
-        ("logit(1)", super::logit(1.0), INF),
+        ("logit(0)", logit_of(0.0), -INF),
+        ("logit(1)", logit_of(1.0), INF),
         ("log1mexp(0)", super::log1mexp(0.0), -INF),
         ("log1mexp(inf)", super::log1mexp(INF), 0.0),
         ("xlogy(0, 0)", super::xlogy(0.0, 0.0), 0.0),
         ("xlog1py(0, -1)", super::xlog1py(0.0, -1.0), 0.0),
-        ("entr(0)", super::entr(0.0), 0.0),
-        ("entr(-1)", super::entr(-1.0), -INF),
+        ("entr(0)", entr_of(0.0), 0.0),
+        ("entr(-1)", entr_of(-1.0), -INF),
         ("logaddexp(inf, inf)", super::logaddexp(INF, INF), INF),
         ("logaddexp(-inf, -inf)", super::logaddexp(-INF, -INF), -INF),
         ("logaddexp(-inf, 3)", super::logaddexp(-INF, 3.0), 3.0),
@@ -223,10 +235,10 @@ fn ends_of_the_domains() {
         ("ive", super::ive(4, nan)),
         ("sinc", super::sinc(nan)),
         ("sinc'", super::sinc_derivative(2, nan)),
-        ("logit(2)", super::logit(2.0)),
+        ("logit(2)", logit_of(2.0)),
         ("log1mexp(-1)", super::log1mexp(-1.0)),
         ("xlogy(0, nan)", super::xlogy(0.0, nan)),
-        ("entr", super::entr(nan)),
+        ("entr", entr_of(nan)),
         ("logaddexp", super::logaddexp(nan, 1.0)),
         ("logaddexp", super::logaddexp(1.0, nan)),
     ];

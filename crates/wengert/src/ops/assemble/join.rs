@@ -5,7 +5,7 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Slice as Range};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{Concat, Select, Split, Stack};
-use crate::ops::moving::{moved, pour, single};
+use crate::ops::moving::{assign, moved, pour, single};
 use crate::rule::*;
 use crate::shape::{Shape, axis};
 use crate::term::Term;
@@ -105,7 +105,7 @@ fn concat<'x, A: Copy + 'x>(
     let mut start = 0;
     for x in xs {
         let stop = start + x.len_of(along);
-        x.assign_to(y.slice_axis_mut(along, Range::from(start..stop)));
+        assign(y.slice_axis_mut(along, Range::from(start..stop)), x);
         start = stop;
     }
     Ok(())
@@ -169,7 +169,7 @@ fn stack<'x, A: Copy + 'x>(
     along: isize,
 ) -> Result<(), Refusal> {
     let along = Axis(axis(along, y.ndim())?);
-    xs.enumerate().for_each(|(k, x)| x.assign_to(y.index_axis_mut(along, k)));
+    xs.enumerate().for_each(|(k, x)| assign(y.index_axis_mut(along, k), x));
     Ok(())
 }
 

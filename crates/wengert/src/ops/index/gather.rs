@@ -30,7 +30,11 @@ pub(super) fn fit(x: &[usize], index: &[usize], along: isize) -> Result<usize, R
 }
 
 /// The part of `table` that indices of `shape` run along.
-fn beside<S: RawData>(mut table: ArrayBase<S, IxDyn>, shape: &[usize], along: usize) -> ArrayBase<S, IxDyn> {
+pub(super) fn beside<S: RawData>(
+    mut table: ArrayBase<S, IxDyn>,
+    shape: &[usize],
+    along: usize,
+) -> ArrayBase<S, IxDyn> {
     for k in (0..shape.len()).filter(|&k| k != along) {
         table.slice_axis_inplace(Axis(k), Range::from(..shape[k]));
     }

@@ -1,7 +1,9 @@
 //! Elements put in place of others, and indices as rows of zeros and a one.
 
+use ndarray::{ArrayD, Axis, Zip};
+
 use super::check;
-use super::gather::fit;
+use super::gather::{beside, fit, pick};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{Gather, OneHot, Scatter};
@@ -39,21 +41,48 @@ impl Rule for Scatter {
 
 impl<T: Functions> Kernels<T> for Scatter {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let (table, index, src) = (x[0].real(), x[1].index(), x[2].real());
+        let (table, index) = (x[0].real(), x[1].index());
         let along = axis(self.axis, table.ndim())?;
         check(&index, table.shape()[along], along)?;
-        let mut taken = ndarray::ArrayD::from_elem(table.raw_dim(), false);
-        let mut y = y[0].real();
-        pour(y.view_mut(), table, false);
-        for ((mut at, &i), &value) in index.indexed_iter().zip(&src) {
-            at[along] = i as usize;
-            if std::mem::replace(&mut taken[&at], true) {
+        pour(y[0].real(), table, false);
+        let (mut y, src) = (beside(y[0].real(), index.shape(), along), x[2].real());
+        let (mut taken, mut twice) = (ArrayD::from_elem(y.raw_dim(), false), None);
+        let lanes = Zip::from(y.lanes_mut(Axis(along))).and(taken.lanes_mut(Axis(along)));
+        lanes.and(index.lanes(Axis(along))).and(src.lanes(Axis(along))).for_each(
+            |mut y, mut taken, index, src| {
+                Zip::from(index).and(src).for_each(|&i, &value| {
+                    if std::mem::replace(&mut taken[i as usize], true) {
+                        twice = twice.or(Some(i));
+                    }
+                    y[i as usize] = value;
+                });
+            },
+        );
+        match twice {
+            None => Ok(()),
+            Some(i) => {
                 let rule = format!("index {i} is named twice in a lane of axis {along}; scatter_add adds up");
-                return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
+                Err(Refusal::new(ErrorKind::InvalidAttribute, rule))
             }
-            y[&at] = value;
         }
-        Ok(())
+    }
+
+    fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        let Some(y_bar) = &y_bar[0] else { return false };
+        if x_bar[0].as_ref().is_some_and(|x_bar| x_bar.accumulate) {
+            return false;
+        }
+        let (index, along) = (x[1].index(), axis(self.axis, y_bar.ndim()).expect("has passed `infer`"));
+        if let Some(x_bar) = &mut x_bar[0] {
+            pour(x_bar.array.view_mut(), y_bar.view(), false);
+            let mut covered = beside(x_bar.array.view_mut(), index.shape(), along);
+            let lanes = Zip::from(covered.lanes_mut(Axis(along))).and(index.lanes(Axis(along)));
+            lanes.for_each(|mut covered, index| index.iter().for_each(|&i| covered[i as usize] = T::zero()));
+        }
+        if let Some(put) = &mut x_bar[2] {
+            pick(y_bar.view(), &index, along, put.array.view_mut(), put.accumulate);
+        }
+        true
     }
 }
 
