@@ -127,12 +127,11 @@ impl<T: Engine> Graph<T> {
             }
         };
         let (length, pairs) = self.admit("rope", &[x], check);
-        let turn = |f: fn(f64) -> f64| {
-            let angle = |p: usize, i: usize| (offset + p) as f64 * base.powf(-(i as f64) / pairs as f64);
-            let turns = Array2::from_shape_fn((length, pairs), |(p, i)| T::of(f(angle(p, i))));
-            Term::new(self, self.push_array(&turns.into_dyn()))
-        };
-        let (cos, sin) = (turn(f64::cos), turn(f64::sin));
+        let speeds: Vec<f64> = (0..pairs).map(|i| base.powf(-(i as f64) / pairs as f64)).collect();
+        let turns =
+            Array2::from_shape_fn((length, pairs), |(p, i)| ((offset + p) as f64 * speeds[i]).sin_cos());
+        let [sin, cos] = [turns.map(|turn| T::of(turn.0)), turns.map(|turn| T::of(turn.1))]
+            .map(|turns| Term::new(self, self.push_array(&turns.into_dyn())));
         let mut split: Shape = shape.clone();
         *split.last_mut().expect("two axes at least") = pairs;
         split.push(2);
