@@ -3,8 +3,6 @@
 //! Each op gives the values and, as indices, where they come from; derivatives are those of `gather`. A NaN counts as
 //! larger than everything.
 
-use std::cmp::Ordering;
-
 use ndarray::{ArrayViewD, ArrayViewMutD, Axis};
 
 use super::gather::{pick, put};
@@ -25,25 +23,35 @@ trait Order: Sync {
 }
 
 trait Positions<T: Functions>: Order {
-    /// The positions in `lane` of the values it picks; `order` is room for positions.
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]);
+    /// The positions in `lane` of the values it picks; `order` is room for keys.
+    fn positions(&self, lane: &[T], order: &mut Vec<u128>, picks: &mut [i64]);
 }
 
-fn compare<T: Functions>(a: T, b: T) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+/// A number that is ordered as values are, of equal ones by their positions: such keys are sorted several times as fast as
+/// positions by a comparison of values. The lower half is the position.
+fn key<T: Functions>(x: T, at: usize, descending: bool) -> u128 {
+    // Both zeros are equal, and so are all NaNs.
+    let x = x.as_f64() + 0.0;
+    let (bits, sign) = (x.to_bits(), 1 << 63);
+    let ascending = match (x.is_nan(), bits & sign == 0) {
+        (true, _) => u64::MAX,
+        (_, true) => bits | sign,
+        (_, false) => !bits,
+    };
+    u128::from(if descending { !ascending } else { ascending }) << 64 | at as u128
 }
 
-/// The order of two positions by their values, of equal ones by the positions themselves.
-fn ranked<T: Functions>(lane: &[T], descending: bool) -> impl Fn(&i64, &i64) -> Ordering + '_ {
-    move |&a, &b| {
-        let by_value = compare(lane[a as usize], lane[b as usize]);
-        if descending { by_value.reverse() } else { by_value }.then(a.cmp(&b))
-    }
+fn position(key: &u128) -> i64 {
+    *key as i64
 }
 
-fn all_positions(n: usize, order: &mut Vec<i64>) {
+fn all_keys<T: Functions>(lane: &[T], descending: bool, order: &mut Vec<u128>) {
     order.clear();
-    order.extend(0..n as i64);
+    order.extend(lane.iter().enumerate().map(|(at, &x)| key(x, at, descending)));
+}
+
+fn write(order: &[u128], picks: &mut [i64]) {
+    picks.iter_mut().zip(order).for_each(|(pick, key)| *pick = position(key));
 }
 
 impl Order for Sort {
@@ -56,10 +64,10 @@ impl Order for Sort {
 }
 
 impl<T: Functions> Positions<T> for Sort {
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
-        all_positions(lane.len(), order);
-        order.sort_unstable_by(ranked(lane, self.descending));
-        picks.copy_from_slice(order);
+    fn positions(&self, lane: &[T], order: &mut Vec<u128>, picks: &mut [i64]) {
+        all_keys(lane, self.descending, order);
+        order.sort_unstable();
+        write(order, picks);
     }
 }
 
@@ -80,29 +88,26 @@ impl Order for TopK {
 }
 
 impl<T: Functions> Positions<T> for TopK {
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
-        let ranked = || ranked(lane, self.largest);
+    fn positions(&self, lane: &[T], order: &mut Vec<u128>, picks: &mut [i64]) {
         if (1..=FEW).contains(&self.k) {
-            let ranked = ranked();
             order.clear();
-            for at in 0..lane.len() as i64 {
-                let last = order.last().filter(|_| order.len() == self.k);
-                if last.is_some_and(|last| ranked(last, &at).is_lt()) {
+            for (at, &x) in lane.iter().enumerate() {
+                let key = key(x, at, self.largest);
+                if order.len() == self.k && order.last() < Some(&key) {
                     continue;
                 }
                 order.truncate(self.k - 1);
-                let place = order.partition_point(|other| ranked(other, &at).is_lt());
-                order.insert(place, at);
+                order.insert(order.partition_point(|other| *other < key), key);
             }
-            return picks.copy_from_slice(order);
+            return write(order, picks);
         }
-        all_positions(lane.len(), order);
+        all_keys(lane, self.largest, order);
         if (1..lane.len()).contains(&self.k) {
-            order.select_nth_unstable_by(self.k - 1, ranked());
+            order.select_nth_unstable(self.k - 1);
         }
         order.truncate(self.k);
-        order.sort_unstable_by(ranked());
-        picks.copy_from_slice(order);
+        order.sort_unstable();
+        write(order, picks);
     }
 }
 
@@ -126,13 +131,13 @@ impl Order for OrderStatistics {
 
 impl<T: Functions> Positions<T> for OrderStatistics {
     /// A NaN has no place in an order: where there is one, it is what is picked.
-    fn positions(&self, lane: &[T], order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions(&self, lane: &[T], order: &mut Vec<u128>, picks: &mut [i64]) {
         if let Some(nan) = lane.iter().position(|x| x.is_nan()) {
             return picks.fill(nan as i64);
         }
-        all_positions(lane.len(), order);
+        all_keys(lane, false, order);
         for (pick, &rank) in picks.iter_mut().zip(&self.ranks) {
-            *pick = *order.select_nth_unstable_by(rank, ranked(lane, false)).1;
+            *pick = position(order.select_nth_unstable(rank).1);
         }
     }
 }
@@ -159,7 +164,7 @@ macro_rules! running_extremes {
     }
 
 impl<T: Functions> Positions<T> for $Op {
-    fn positions(&self, lane: &[T], _order: &mut Vec<i64>, picks: &mut [i64]) {
+    fn positions(&self, lane: &[T], _order: &mut Vec<u128>, picks: &mut [i64]) {
             running(lane, picks, $beats);
         }
     })* };
