@@ -101,13 +101,19 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
 #[inline(always)]
 pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
-        // Targets other than x86-64 have their multiply-add in the base set.
-        Level::Plain => kernel.call::<BASE>(),
+        Level::Plain => plain(kernel),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
     }
+}
+
+/// Apart, as the other levels are: inlined, it would be compiled into each caller. Targets other than x86-64 have their
+/// multiply-add in the base set.
+#[inline(never)]
+fn plain<K: Kernel>(kernel: K) -> K::Output {
+    kernel.call::<BASE>()
 }
 
 struct Adapter<K>(K);
