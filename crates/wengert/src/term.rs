@@ -281,6 +281,7 @@ impl BinaryWords for Term<'_> {
 
 impl Words for Term<'_> {
     type Mask = Self;
+    const RECORDED: bool = true;
     fn lit(self, value: f64) -> Self {
         self.literal(value)
     }

@@ -59,6 +59,9 @@ pub trait Words:
 {
     /// The result of a comparison.
     type Mask: Copy;
+    /// Whether partials are recorded, to be differentiated again: they are then written so that their own derivatives do not
+    /// cancel. Where only the number counts, it may be made from the op's result.
+    const RECORDED: bool;
     /// A constant of the same kind as `self`.
     fn lit(self, value: f64) -> Self;
     fn lt(self, other: Self) -> Self::Mask;
@@ -86,6 +89,39 @@ pub(crate) fn bounded<N: Words>(x: N) -> N {
 #[inline(always)]
 pub(crate) fn bounded_below<N: Words>(x: N) -> N {
     x.clamp([-1e30, f64::INFINITY])
+}
+
+/// The derivative of tanh at `x` with value `y`: not `1 - y^2`, which would cancel (1e-8 at x = 10, 0 beyond 19).
+#[inline(always)]
+pub(crate) fn tanh_slope<N: Words>(x: N, y: N) -> N {
+    if N::RECORDED {
+        return x.tanh_prime();
+    }
+    // sech^2 = 4 t / (1 + t)^2 and 1 + tanh = 2 / (1 + t), for t = e^-2|x|
+    let root = x.lit(1.0) + y.abs();
+    root * (-(x + x).abs()).exp() * root
+}
+
+/// The derivative of sigmoid at `x` with value `y`: not `y (1 - y)`, which would cancel as for tanh.
+#[inline(always)]
+pub(crate) fn sigmoid_slope<N: Words>(x: N, y: N) -> N {
+    if N::RECORDED {
+        return x.sigmoid_prime();
+    }
+    // sigmoid(-x) = e^-x sigmoid(x)
+    y * select(y.lt(x.lit(0.75)), x.lit(1.0) - y, (-x).exp() * y)
+}
+
+/// The derivative of `gelu` at `x` with value `y`.
+#[inline(always)]
+pub(crate) fn gelu_slope<N: Words>(x: N, y: N) -> N {
+    let below = if N::RECORDED {
+        x.ndtr()
+    } else {
+        let tiny = x.abs().lt(x.lit(1e-30));
+        select(tiny, x.lit(0.5), bounded(y) / bounded(x))
+    };
+    below + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian()
 }
 
 /// The derivative of twice [`gelu_cubic`]: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.

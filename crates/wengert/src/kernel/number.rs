@@ -33,6 +33,7 @@ impl<T: Real, const MODE: u8> Neg for Number<T, MODE> {
 
 impl<T: Functions, const MODE: u8> Words for Number<T, MODE> {
     type Mask = bool;
+    const RECORDED: bool = false;
     #[inline(always)]
     fn lit(self, value: f64) -> Self {
         Number(T::of(value))

@@ -118,6 +118,7 @@ binary_markers!(pow hypot sigmoid_gap sigmoid2_gap digamma_gap log_digamma_gap g
 
 impl Words for Marker {
     type Mask = u8;
+    const RECORDED: bool = false;
     fn lit(self, value: f64) -> Marker {
         Marker { reads: 0, literal: Some(value), calls: false }
     }

@@ -73,11 +73,9 @@ pub trait Exponential: Format {
 
     #[inline(always)]
     fn exp<const FMA: bool>(self) -> Self {
-        let x = self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1);
-        let Reduced { n, r } = Self::reduce::<FMA>(x, Self::of(0.0));
+        let (n, p) = Self::near_expm1::<FMA>(self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1));
         let (first, second) = n.factors();
-        let r = Pair { hi: r.hi, lo: Self::of(0.0) };
-        (Self::of(1.0) + (r.hi + Self::exp_rest::<FMA>(r))) * first * second
+        (Self::of(1.0) + p) * first * second
     }
 
     /// `e^x` of a pair.

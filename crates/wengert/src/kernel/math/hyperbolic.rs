@@ -12,20 +12,11 @@ pub trait Hyperbolic: Exponential + Logarithm {
         let (n, p) = Self::near_expm1::<FMA>((-(self.abs() + self.abs())).at_least(Self::of(-80.0)));
         let unit = n.power_of_two();
         let hi = (-unit).fma::<FMA>(p, one - unit);
-        let top = Pair { hi, lo: (-unit).fma::<FMA>(p, one - unit - hi) };
-        let bottom = Pair::fast_sum(two, -hi).plus_small(-top.lo);
-        let (ratio, inverse, rest);
-        if FMA {
-            inverse = one / bottom.hi;
-            ratio = hi * inverse;
-            rest = (-ratio).fma::<FMA>(bottom.hi, hi) + top.lo;
-        } else {
-            ratio = hi / bottom.hi;
-            // As the bottom is 2 less the top.
-            inverse = Self::of(0.5) * (one + ratio);
-            rest = top.lo;
-        }
-        (-ratio).fma::<FMA>(bottom.lo, rest).fma::<FMA>(inverse, ratio).copysign(self)
+        let low = (-unit).fma::<FMA>(p, one - unit - hi);
+        let ratio = hi / (two - hi);
+        // What `low` changes in top and bottom.
+        let inverse = Self::of(0.5) * (one + ratio);
+        (low * (one + ratio)).fma::<FMA>(inverse, ratio).copysign(self)
     }
 
     /// With `g = e^2|x|`, `2 / (1 + g)` times `1 + tanh|x|`, all scaled by a power of two to stay near 1.

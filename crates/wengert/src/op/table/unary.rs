@@ -53,8 +53,8 @@ macro_rules! unary_table {
         sinh: Sinh, |x, y, p| math::sinh(x), x.cosh(), -3.0, 3.0;
         /// Hyperbolic cosine.
         cosh: Cosh, |x, y, p| math::cosh(x), x.sinh(), -3.0, 3.0;
-        /// Hyperbolic tangent. The partial is not `1 - y * y`, which would cancel (1e-8 at x = 10, 0 beyond 19).
-        tanh: Tanh, |x, y, p| math::tanh(x), x.tanh_prime(), -3.0, 3.0;
+        /// Hyperbolic tangent.
+        tanh: Tanh, |x, y, p| math::tanh(x), tanh_slope(x, y), -3.0, 3.0;
         /// The derivative of `tanh`, `1 / cosh(x)^2`.
         tanh_prime: TanhPrime, |x, y, p| math::tanh_prime(x), x.lit(-2.0) * (y * x.tanh()), -3.0, 3.0;
         /// Hyperbolic secant, `1 / cosh(x)`, without overflow.
@@ -68,7 +68,7 @@ macro_rules! unary_table {
         /// Inverse hyperbolic tangent.
         atanh: Atanh, |x, y, p| math::atanh(x), one_minus_square(x).reciprocal(), -0.8, 0.8;
         /// `1 / (1 + e^-x)`.
-        sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), x.sigmoid_prime(), -4.0, 4.0;
+        sigmoid: Sigmoid, |x, y, p| math::sigmoid(x), sigmoid_slope(x, y), -4.0, 4.0;
         /// The derivative of `sigmoid`. Its own is written with tanh: `sigmoid(-x) - sigmoid(x)` would cancel near 0.
         sigmoid_prime: SigmoidPrime, |x, y, p| x.sigmoid() * (-x).sigmoid(), -(y * (x.lit(0.5) * x).tanh()), -4.0, 4.0;
         /// `log sigmoid(x)`, without overflow at either end.
@@ -83,7 +83,7 @@ macro_rules! unary_table {
         mish: Mish, |x, y, p| bounded_below(x) * math::softplus(x).tanh(),
             (-(-x).logsigmoid()).tanh() + bounded(x) * (-(-x).logsigmoid()).sech().square() * x.sigmoid(), -4.0, 4.0;
         /// `x * ndtr(x)`.
-        gelu: Gelu, |x, y, p| bounded_below(x) * x.ndtr(), x.ndtr() + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian(), -3.0, 3.0;
+        gelu: Gelu, |x, y, p| bounded_below(x) * x.ndtr(), gelu_slope(x, y), -3.0, 3.0;
         /// `x * gelu_gate(x)`, the approximation of `gelu` by tanh.
         gelu_tanh: GeluTanh, |x, y, p| bounded_below(x) * x.gelu_gate(), gelu_tanh_slope(x), -3.0, 3.0;
         /// `0.5 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, what `gelu_tanh` multiplies `x` by.
