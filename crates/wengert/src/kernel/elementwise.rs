@@ -27,9 +27,17 @@ impl Map {
     }
 }
 
+/// Elements that stay in the first-level cache between two looks at them.
+const STRIP: usize = 1024;
+
+/// Whether an op looks at its arguments before it begins.
+fn looks(op: Map) -> bool {
+    matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan))
+}
+
 /// Whether a trigonometric function is asked for at an argument beyond the range of its vector code.
 fn wraps<T: Functions>(op: Map, x: &[T]) -> bool {
-    matches!(op, Map::Unary(Unary::Sin | Unary::Cos | Unary::Tan)) && run(AnyFar(x))
+    looks(op) && run(AnyFar(x))
 }
 
 struct AnyFar<'a, T>(&'a [T]);
@@ -58,6 +66,9 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
         let pieces = x.chunks(PIECE).zip(y.chunks_mut(PIECE));
         return threads::each(pieces, |(x, y)| map_forward(op, x, y));
     }
+    if looks(op) && x.len() > STRIP {
+        return x.chunks(STRIP).zip(y.chunks_mut(STRIP)).for_each(|(x, y)| map_forward(op, x, y));
+    }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
         return map_forward(op, &x, y);
@@ -79,6 +90,11 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
         return threads::each(read.zip(out.chunks_mut(PIECE)), |(((x, y), g), out)| {
             map_vjp(op, x, y, g, out, accumulate);
         });
+    }
+    if looks(op) && x.len() > STRIP {
+        let read = x.chunks(STRIP).zip(y.chunks(STRIP)).zip(g.chunks(STRIP));
+        let strips = read.zip(out.chunks_mut(STRIP));
+        return strips.for_each(|(((x, y), g), out)| map_vjp(op, x, y, g, out, accumulate));
     }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();

@@ -89,8 +89,7 @@ pub trait Hyperbolic: Exponential + Logarithm {
     /// `log(1 + e^x)` by `e^-|x|`.
     #[inline(always)]
     fn softplus_by<const FMA: bool>(self, e: Self) -> Self {
-        let rest = Self::log1p_pair::<FMA>(Pair { hi: e, lo: Self::of(0.0) }, Self::of(0.0));
-        let value = self.at_least(Self::of(0.0)) + rest;
+        let value = Self::log1p_unit::<FMA>(e, self.at_least(Self::of(0.0)));
         if self == Self::INFINITY { self } else { value }
     }
 

@@ -20,14 +20,38 @@ pub trait Logarithm: Format {
         Pair::fast_sum(f, -half_square.hi).plus_small(rest - half_square.lo)
     }
 
-    /// `(k, log(m))` for a positive finite number, subnormal or not.
+    /// The same, as `T`, for |s| up to 1/3.
+    fn log1p_tail<const FMA: bool>(z: Self) -> Self;
+
+    /// `plus + log(1 + x)` for x in [0, 1] and plus >= 0. With `s = x / (2 + x)` the logarithm is `2 s + s^3 T(s^2)`, and
+    /// `2 s = x - s x`.
     #[inline(always)]
-    fn log_parts<const FMA: bool>(self) -> (Self, Pair<Self>) {
+    fn log1p_unit<const FMA: bool>(x: Self, plus: Self) -> Self {
+        let half = Self::of(0.5);
+        let bottom = Pair::fast_sum(Self::of(2.0), x);
+        let s = x / bottom.hi;
+        let s = (s * bottom.lo).fma::<FMA>(half.fma::<FMA>(s, -half), s);
+        let z = s * s;
+        let rest = (-z).fma::<FMA>(Self::log1p_tail::<FMA>(z), x);
+        let sum = Pair::fast_sum(plus.at_least(x), plus.at_most(x));
+        sum.hi + minus_product::<Self, FMA>(sum.lo, s, rest)
+    }
+
+    /// `(k, f)` with `self` = 2^k (1 + f), for a positive finite number, subnormal or not.
+    #[inline(always)]
+    fn log_split(self) -> (Self, Self) {
         let small = self < Self::MIN_NORMAL;
         // Selected constants: of selected results both would be computed.
         let (k, m) = (self * if small { Self::RAISE.0 } else { Self::of(1.0) }).split();
         let k = k - if small { Self::RAISE.1 } else { Self::of(0.0) };
-        (k, Self::log_near_one::<FMA>(m - Self::of(1.0)))
+        (k, m - Self::of(1.0))
+    }
+
+    /// `(k, log(1 + f))` of these.
+    #[inline(always)]
+    fn log_parts<const FMA: bool>(self) -> (Self, Pair<Self>) {
+        let (k, f) = self.log_split();
+        (k, Self::log_near_one::<FMA>(f))
     }
 
     /// `value` where a logarithm of `self` is finite; the limits and NaN elsewhere.
@@ -40,8 +64,17 @@ pub trait Logarithm: Format {
 
     #[inline(always)]
     fn log<const FMA: bool>(self) -> Self {
-        let (k, m) = self.log_parts::<FMA>();
-        self.log_special(join::<Self, FMA>(k, Self::LN2, m))
+        let (k, f) = self.log_split();
+        if !FMA {
+            return self.log_special(join::<Self, FMA>(k, Self::LN2, Self::log_near_one::<FMA>(f)));
+        }
+        // `log_near_one`, its large part left in the last multiply-add.
+        let s = f / (Self::of(2.0) + f);
+        let (z, half) = (s * s, Self::of(0.5) * f);
+        let sum = Pair::fast_sum(k * Self::LN2.0, f);
+        let rest = k.fma::<FMA>(Self::LN2.1, sum.lo);
+        let rest = s.fma::<FMA>(z.fma::<FMA>(Self::log_tail::<FMA>(z), half * f), rest);
+        self.log_special(sum.hi + (-half).fma::<FMA>(f, rest))
     }
 
     #[inline(always)]
@@ -82,6 +115,16 @@ pub trait Logarithm: Format {
     }
 }
 
+/// `c - a b`, the product to twice the digits.
+#[inline(always)]
+fn minus_product<F: Format, const FMA: bool>(c: F, a: F, b: F) -> F {
+    if FMA {
+        return (-a).fma::<FMA>(b, c);
+    }
+    let product = Pair::product::<FMA>(a, b);
+    (c - product.lo) - product.hi
+}
+
 /// `k (unit.0 + unit.1) + m`, rounded once but for the last digits.
 #[inline(always)]
 fn join<F: Format, const FMA: bool>(k: F, unit: (F, F), m: Pair<F>) -> F {
@@ -104,11 +147,34 @@ impl Logarithm for f64 {
             0.14799132443656218
         )
     }
+
+    #[inline(always)]
+    fn log1p_tail<const FMA: bool>(z: f64) -> f64 {
+        polynomial!(
+            FMA,
+            z,
+            0.6666666666666651,
+            0.4000000000009682,
+            0.2857142855439785,
+            0.2222222361026344,
+            0.18181755344439512,
+            0.1538633743872071,
+            0.13303673835524446,
+            0.1208617316417007,
+            0.08421773886201216,
+            0.1687566962080608
+        )
+    }
 }
 
 impl Logarithm for f32 {
     #[inline(always)]
     fn log_tail<const FMA: bool>(z: f32) -> f32 {
         polynomial!(FMA, z, 0.666667759, 0.399775892, 0.298705608)
+    }
+
+    #[inline(always)]
+    fn log1p_tail<const FMA: bool>(z: f32) -> f32 {
+        polynomial!(FMA, z, 0.666666746, 0.399989814, 0.286143571, 0.214526206, 0.242141455)
     }
 }
