@@ -6,7 +6,9 @@ mod tests;
 use crate::kernel::functions::{Functions, SMALL_POWERS};
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::number::{Number, math};
+use crate::kernel::reads::Reads;
 use crate::kernel::threads::{self, PIECE};
+use crate::memory::prefetch;
 use crate::op::table::{binary_table, tuned_table, unary_table};
 use crate::op::{Binary, Params, Tuned, Unary};
 use crate::words::*;
@@ -25,10 +27,37 @@ impl Map {
             Map::Tuned(op, _) => op.name(),
         }
     }
+
+    fn reads(self) -> Reads {
+        match self {
+            Map::Unary(op) => Reads::unary(op),
+            Map::Tuned(op, p) => Reads::tuned(op, p),
+        }
+    }
 }
 
 /// Elements that stay in the first-level cache between two looks at them.
 const STRIP: usize = 1024;
+/// Bytes of an array from which its next strip is asked for while one is computed, and bytes of such a strip: more at once
+/// would queue for memory.
+const FAR: usize = 1 << 21;
+const ASKED: usize = 1 << 10;
+
+/// How many elements are computed at a time.
+fn strip<T>(op: Map, len: usize) -> usize {
+    match len * size_of::<T>() {
+        FAR.. => ASKED / size_of::<T>(),
+        _ if looks(op) => STRIP,
+        _ => len,
+    }
+}
+
+/// Asks for a strip, or what there is of it, of a long array.
+fn ask<T>(x: &[T], start: usize, len: usize) {
+    if size_of_val(x) >= FAR && start < x.len() {
+        prefetch(&x[start..][..len.min(x.len() - start)]);
+    }
+}
 
 /// Whether an op looks at its arguments before it begins.
 fn looks(op: Map) -> bool {
@@ -66,8 +95,14 @@ pub fn map_forward<T: Functions>(op: Map, x: &[T], y: &mut [T]) {
         let pieces = x.chunks(PIECE).zip(y.chunks_mut(PIECE));
         return threads::each(pieces, |(x, y)| map_forward(op, x, y));
     }
-    if looks(op) && x.len() > STRIP {
-        return x.chunks(STRIP).zip(y.chunks_mut(STRIP)).for_each(|(x, y)| map_forward(op, x, y));
+    let strip = strip::<T>(op, x.len());
+    if strip < x.len() {
+        for (k, y) in y.chunks_mut(strip).enumerate() {
+            let start = k * strip;
+            ask(x, start + strip, strip);
+            map_forward(op, &x[start..][..y.len()], y);
+        }
+        return;
     }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
@@ -91,10 +126,20 @@ pub fn map_vjp<T: Functions>(op: Map, x: &[T], y: &[T], g: &[T], out: &mut [T], 
             map_vjp(op, x, y, g, out, accumulate);
         });
     }
-    if looks(op) && x.len() > STRIP {
-        let read = x.chunks(STRIP).zip(y.chunks(STRIP)).zip(g.chunks(STRIP));
-        let strips = read.zip(out.chunks_mut(STRIP));
-        return strips.for_each(|(((x, y), g), out)| map_vjp(op, x, y, g, out, accumulate));
+    let strip = strip::<T>(op, x.len());
+    if strip < x.len() {
+        let reads = op.reads();
+        for (k, out) in out.chunks_mut(strip).enumerate() {
+            let start = k * strip;
+            for (array, read) in [(x, reads.a), (y, reads.y), (g, true)] {
+                if read {
+                    ask(array, start + strip, strip);
+                }
+            }
+            let [x, y, g] = [x, y, g].map(|array| &array[start..][..out.len()]);
+            map_vjp(op, x, y, g, out, accumulate);
+        }
+        return;
     }
     if wraps(op, x) {
         let x: Vec<T> = x.iter().map(|x| x.wrapped()).collect();
