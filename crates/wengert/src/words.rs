@@ -124,6 +124,17 @@ pub(crate) fn gelu_slope<N: Words>(x: N, y: N) -> N {
     below + bounded(x) * x.lit(INV_SQRT_TAU) * x.half_gaussian()
 }
 
+/// The derivative of `i1` at `x` with value `y`.
+#[inline(always)]
+pub(crate) fn i1_slope<N: Words>(x: N, y: N) -> N {
+    let i0 = x.i0();
+    if N::RECORDED {
+        return x.lit(0.5) * (i0 + x.iv([2.0, 0.0]));
+    }
+    let rest = select(x.abs().lt(x.lit(1e-30)), x.lit(0.5), y / x);
+    select(i0.eq(x.lit(f64::INFINITY)), i0, i0 - rest)
+}
+
 /// The derivative of twice [`gelu_cubic`]: `0.5 (1 + tanh(u)) = sigmoid(2 u)`.
 #[inline(always)]
 pub(crate) fn gelu_cubic_slope<N: Words>(x: N) -> N {

@@ -9,6 +9,7 @@
 
 use super::dd::Dd;
 use super::poly::horner;
+use super::slopes::{i0e_slope, i1e_slope};
 
 /// `I_0(x)`. Every `x`; even, infinite beyond 713.98. Error at most 1.5 ulp.
 pub(crate) fn i0(x: f64) -> f64 {
@@ -88,8 +89,11 @@ pub(crate) fn iv(n: u32, x: f64) -> f64 {
 /// nothing is left of that.
 pub(crate) fn ive_derivative(n: u32, k: u32, x: f64) -> f64 {
     let (a, order) = (x.abs(), f64::from(n));
-    if k == 0 {
-        return ive(n, x);
+    match (n, k) {
+        (_, 0) => return ive(n, x),
+        (0, 1) => return i0e_slope(x),
+        (1, 1) => return i1e_slope(x),
+        _ => {}
     }
     let sign = if x < 0.0 && (n + k) % 2 == 1 { -1.0 } else { 1.0 };
     if a.is_infinite() {

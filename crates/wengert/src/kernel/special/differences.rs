@@ -2,7 +2,7 @@
 
 use std::f64::consts::FRAC_2_SQRT_PI;
 
-use super::erf::erfcx;
+use super::erf::{erfcx, erfcx_slope};
 use super::poly::horner;
 use super::zeta::EULER_MACLAURIN;
 
@@ -111,6 +111,9 @@ pub(crate) fn polygamma_gap(n: u32, a: f64, b: f64) -> f64 {
 pub(crate) fn erfcx_derivative(k: u32, x: f64) -> f64 {
     if k == 0 || x.is_nan() {
         return erfcx(x);
+    }
+    if k == 1 {
+        return erfcx_slope(x);
     }
     if x < 0.5 {
         // (-2)^j j! E_j with E_j = e^(x^2) i^j erfc(x): f_(j+1) = 2 x f_j + 2 j f_(j-1).

@@ -27,6 +27,7 @@ mod poly;
 mod polygamma;
 mod rgamma;
 mod sinc;
+mod slopes;
 mod temme;
 mod trig;
 mod zeta;

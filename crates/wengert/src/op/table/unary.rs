@@ -128,7 +128,7 @@ macro_rules! unary_table {
         /// Modified Bessel function of the first kind, order 0.
         i0: I0, |x, y, p| math::i0(x), x.i1(), -3.0, 3.0;
         /// Modified Bessel function of the first kind, order 1.
-        i1: I1, |x, y, p| math::i1(x), x.lit(0.5) * (x.i0() + x.iv([2.0, 0.0])), -3.0, 3.0;
+        i1: I1, |x, y, p| math::i1(x), i1_slope(x, y), -3.0, 3.0;
         /// `e^-|x| i0(x)`. The partial at 0, a kink, is 0.
         i0e: I0e, |x, y, p| math::i0e(x), x.ive_derivative([0.0, 1.0]), -3.0, 3.0;
         /// `e^-|x| i1(x)`.

@@ -67,6 +67,18 @@ def erfcx(x):
     return exp(x * x) * erfc(x)
 
 
+def erfcx_fall(x):
+    return 2 / sqrt(pi) - 2 * x * erfcx(x)
+
+
+def i0e_fall(x):
+    return exp(-x) * (besseli(0, x) - besseli(1, x))
+
+
+def i1e_rise(x):
+    return exp(-x) * (besseli(0, x) - besseli(1, x) / x - besseli(1, x))
+
+
 def erfcinv_of_w(w):
     return findroot(lambda x: log(erfc(x)) + w * w, w - mpf(1) / 5 if w > 1 else w / 2)
 
@@ -86,6 +98,9 @@ def tables():
     for lo, hi in ((0, .5), (.5, 1), (1, 2), (2, 4), (4, 8)):
         show(f"ERFCX_{hi}", chebyshev(erfcx, lo, hi))
     show("ERFCX_TAIL", raw(lambda v: erfcx(1 / sqrt(v)) * sqrt(pi / v), mpf("1e-12"), mpf(1) / 64))
+    for lo, hi in ((.5, 1), (1, 2), (2, 4), (4, 8)):
+        show(f"ERFCX_SLOPE_{hi}", chebyshev(erfcx_fall, lo, hi))
+    show("ERFCX_SLOPE_TAIL", raw(lambda v: erfcx_fall(1 / sqrt(v)) / v, mpf("1e-12"), mpf(1) / 64))
     print("// erfinv")
     show("ERFINV", raw(lambda w: erfinv(sqrt(w)) / sqrt(w), mpf("1e-30"), .25))
     for lo, hi in ((.8, 1.5), (1.5, 3), (3, 6), (6, 12), (12, 28)):
@@ -112,6 +127,21 @@ def tables():
         for lo, hi in ((4, 8), (8, 16)):
             show(f"I{n}_{hi}", chebyshev(lambda x: besseli(n, x) * exp(-x) * sqrt(x), lo, hi))
         show(f"I{n}_TAIL", raw(lambda v: besseli(n, 1 / v) * exp(-1 / v) / sqrt(v), mpf("1e-12"), mpf(1) / 16))
+    for lo, hi in ((0, 1), (1, 2), (2, 4)):
+        show(f"I0E_SLOPE_{hi}", chebyshev(i0e_fall, lo, hi))
+    for lo, hi in ((4, 8), (8, 16)):
+        show(f"I0E_SLOPE_{hi}", chebyshev(lambda x: i0e_fall(x) * sqrt(x) * x, lo, hi))
+    show("I0E_SLOPE_TAIL", raw(lambda v: i0e_fall(1 / v) / sqrt(v) / v, mpf("1e-12"), mpf(1) / 16))
+    top = findroot(i1e_rise, mpf("1.545"))
+    show_pairs("I1E_TOP", [top])
+    show("I1E_SLOPE_1", chebyshev(i1e_rise, 0, 1))
+    show("I1E_SLOPE_2", chebyshev(lambda x: i1e_rise(x) / (x - top), 1, 2))
+    show("I1E_SLOPE_4", chebyshev(i1e_rise, 2, 4))
+    for lo, hi in ((4, 8), (8, 16)):
+        show(f"I1E_SLOPE_{hi}", chebyshev(lambda x: i1e_rise(x) * sqrt(x) * x, lo, hi))
+    show("I1E_SLOPE_TAIL", raw(lambda v: i1e_rise(1 / v) / sqrt(v) / v, mpf("1e-12"), mpf(1) / 16))
+    print("// sinc")
+    show("SINC_SLOPE", [(-1) ** m * 2 * m * pi ** (2 * m) / mp.factorial(2 * m + 1) for m in range(1, 14)])
     print("// temme: d[k][n], DLMF 8.12.12")
     temme()
 
