@@ -30,6 +30,7 @@ mod sinc;
 mod slopes;
 mod temme;
 mod trig;
+mod trigamma;
 mod zeta;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Derivatives of digamma: `polygamma(n, x) = (-1)^(n+1) n! zeta(n + 1, x)`.
 //!
 //! For negative `x` the sum over the poles is split at the nearest one instead of differentiating the
-//! cotangent, so every order takes the same few lines.
+//! cotangent, so every order takes the same few lines. The first derivative, which gradients ask for, has polynomials.
 //!
 //! # References
 //! DLMF 5.15.1, 25.11.12.
@@ -9,6 +9,7 @@
 use super::dd::Dd;
 use super::digamma::digamma;
 use super::rgamma::log_gamma;
+use super::trigamma::positive_trigamma;
 use super::zeta::{bilateral, hurwitz, hurwitz_scaled};
 
 /// Derivative of digamma. As [`polygamma`] with `n = 1`; +inf at 0 and at the negative integers.
@@ -34,6 +35,8 @@ pub(crate) fn polygamma(n: u32, x: f64) -> f64 {
         f64::NAN
     } else if x == 0.0 {
         if n % 2 == 1 { f64::INFINITY } else { f64::INFINITY.copysign(-x) }
+    } else if n == 1 && x > 0.0 {
+        positive_trigamma(x)
     } else if x > 0.0 {
         sign * positive(n, s, x)
     } else if x != x.floor() {

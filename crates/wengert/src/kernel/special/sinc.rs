@@ -16,19 +16,24 @@ const PI_LO: f64 = 1.2246467991473532e-16;
 ///
 /// Every `x`. Error at most 2.5 ulp, next to the zeros too.
 pub(crate) fn sinc(x: f64) -> f64 {
-    // From here on every number is an integer.
-    if x.abs() >= 9_007_199_254_740_992.0 {
-        0.0
-    } else if x == 0.0 {
+    if x == 0.0 {
         1.0
     } else if x.abs() < 1e-9 {
         1.0 - x * x * (PI * PI / 6.0)
     } else {
-        // pi x rounded twice would cost most of the error.
-        let t = two_prod(PI, x);
-        let q = sin_cos_pi(x).0 / t.hi;
-        q - q * ((t.lo + PI_LO * x) / t.hi)
+        over_pi(sin_cos_pi(x).0, x)
     }
+}
+
+/// `s / (pi x)`: pi x rounded twice would cost most of the error of sinc.
+fn over_pi(s: f64, x: f64) -> f64 {
+    // At the integers, which all large numbers are.
+    if s == 0.0 {
+        return 0.0;
+    }
+    let t = two_prod(PI, x);
+    let q = s / t.hi;
+    q - q * ((t.lo + PI_LO * x) / t.hi)
 }
 
 /// `k`-th derivative of [`sinc`], `k <= 30`.
@@ -57,7 +62,11 @@ pub(crate) fn sinc_derivative(k: u32, x: f64) -> f64 {
 
 /// The first derivative: a polynomial up to 3/4, from where little cancels in `(cos(pi x) - sinc(x)) / x`.
 fn slope(x: f64) -> f64 {
-    if x.abs() < 0.75 { x * horner(&SLOPE, x * x) } else { (sin_cos_pi(x).1 - sinc(x)) / x }
+    if x.abs() < 0.75 {
+        return x * horner(&SLOPE, x * x);
+    }
+    let (s, c) = sin_cos_pi(x);
+    (c - over_pi(s, x)) / x
 }
 
 /// `pi^k sum_m (-1)^m t^(2m-k) / ((2m-k)! (2m+1))` over `2m >= k`.

@@ -120,6 +120,9 @@ def tables():
         show(f"PSI_{hi}", chebyshev(lambda x: psi(0, x), lo, hi))
     show("PSI_TAIL", raw(lambda v: (log(1 / sqrt(v)) - sqrt(v) / 2 - psi(0, 1 / sqrt(v))) / v,
                          mpf("1e-12"), mpf(1) / 64))
+    for lo, hi in ((1, 2), (2, 4), (4, 8)):
+        show(f"SLOPE_{hi}", chebyshev(lambda x: psi(1, x), lo, hi))
+    show("SLOPE_TAIL", raw(lambda v: (psi(1, 1 / sqrt(v)) - sqrt(v) - v / 2) / v / sqrt(v), mpf("1e-12"), mpf(1) / 64))
     print("// bessel")
     show("I0_SMALL", raw(lambda w: besseli(0, 2 * sqrt(w)), 0, 4))
     show("I1_SMALL", raw(lambda w: besseli(1, 2 * sqrt(w)) / (2 * sqrt(w)), mpf("1e-30"), 4))
