@@ -16,7 +16,9 @@ const PI_LO: f64 = 1.2246467991473532e-16;
 ///
 /// Every `x`. Error at most 2.5 ulp, next to the zeros too.
 pub(crate) fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
+    if x.is_infinite() {
+        0.0
+    } else if x == 0.0 {
         1.0
     } else if x.abs() < 1e-9 {
         1.0 - x * x * (PI * PI / 6.0)
