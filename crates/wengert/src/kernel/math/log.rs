@@ -20,7 +20,7 @@ pub trait Logarithm: Format {
         Pair::fast_sum(f, -half_square.hi).plus_small(rest - half_square.lo)
     }
 
-    /// The same, as `T`, for |s| up to 1/3.
+    /// The same, as `T`, for |s| up to 1/3; its last coefficient is chosen so that `log 2` comes out exactly.
     fn log1p_tail<const FMA: bool>(z: Self) -> Self;
 
     /// `plus + log(1 + x)` for x in [0, 1] and plus >= 0. With `s = x / (2 + x)` the logarithm is `2 s + s^3 T(s^2)`, and
@@ -30,11 +30,13 @@ pub trait Logarithm: Format {
         let half = Self::of(0.5);
         let bottom = Pair::fast_sum(Self::of(2.0), x);
         let s = x / bottom.hi;
-        let s = (s * bottom.lo).fma::<FMA>(half.fma::<FMA>(s, -half), s);
         let z = s * s;
         let rest = (-z).fma::<FMA>(Self::log1p_tail::<FMA>(z), x);
+        // What the quotient lacks, by 1 / (2 + x) = (1 - s) / 2.
+        let miss = (-s).fma::<FMA>(bottom.lo, minus_product::<Self, FMA>(x, s, bottom.hi));
+        let low = miss * (-half).fma::<FMA>(s, half);
         let sum = Pair::fast_sum(plus.at_least(x), plus.at_most(x));
-        sum.hi + minus_product::<Self, FMA>(sum.lo, s, rest)
+        sum.hi + minus_product::<Self, FMA>((-low).fma::<FMA>(rest, sum.lo), s, rest)
     }
 
     /// `(k, f)` with `self` = 2^k (1 + f), for a positive finite number, subnormal or not.
@@ -162,7 +164,7 @@ impl Logarithm for f64 {
             0.13303673835524446,
             0.1208617316417007,
             0.08421773886201216,
-            0.1687566962080608
+            0.168756
         )
     }
 }

@@ -96,8 +96,9 @@ pub(crate) fn erfcx_slope(x: f64) -> f64 {
     } else if x < 8.0 {
         -horner(&ERFCX_SLOPE_8, 0.5 * x - 3.0)
     } else {
-        let square = 1.0 / x / x;
-        -(horner(&ERFCX_SLOPE_TAIL, square) * square)
+        let square = two_prod(x, x);
+        let (v, first) = (1.0 / square.hi, FRAC_1_SQRT_PI / square.hi);
+        -(first + (v * v * horner(&ERFCX_SLOPE_TAIL, v) - first * v * square.lo))
     }
 }
 
@@ -339,8 +340,8 @@ const ERFCX_SLOPE_8: [f64; 23] = [
     -2.622237015670411e-12,
     7.319308413668175e-13,
 ];
-const ERFCX_SLOPE_TAIL: [f64; 11] = [
-    0.5641895835477563,
+/// Without its first, `1 / sqrt(pi)`.
+const ERFCX_SLOPE_TAIL: [f64; 10] = [
     -0.8462843753216313,
     2.1157109382957713,
     -7.4049882756602505,
