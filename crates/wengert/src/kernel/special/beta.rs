@@ -10,8 +10,8 @@ use super::rgamma::{log_gamma, rgamma_briefly};
 /// `a, b >= 0`; infinite where one is 0, -inf where one is infinite, NaN for negative ones. Error at most 1.0
 /// ulp, and next to `B = 1` (irrational points) at most as much in ulps of 1.
 ///
-/// Up to `a + b = 10` it is the logarithm of `Gamma(a) Gamma(b) / Gamma(a + b)` in double-double, up to 1e12 the sum; beyond, Stirling's series leaves `log1p(a / b)` (DLMF
-/// 5.11.1).
+/// Up to `a + b = 10` it is the logarithm of `Gamma(a) Gamma(b) / Gamma(a + b)` in double-double, up to 1e12 the sum;
+/// beyond, Stirling's series leaves `log1p(a / b)` (DLMF 5.11.1).
 pub(crate) fn betaln(a: f64, b: f64) -> f64 {
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     if a.is_nan() || b.is_nan() || a < 0.0 {
