@@ -125,7 +125,6 @@ impl<T: Functions> Sweep<T> {
 
     /// One pass over tiles: the cotangents of the `parents`, which are the leaves of `run`, and the total that `total` asks for.
     /// The first of them of the result's shape that has no cotangent yet takes over the buffer of the result's.
-    #[allow(clippy::too_many_arguments)]
     fn run_reverse(
         &mut self,
         tape: &Tape<T>,

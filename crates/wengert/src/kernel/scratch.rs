@@ -73,6 +73,14 @@ pub fn dense<'a, T: Real>(x: ArrayViewD<'a, T>, room: &'a mut Vec<T>) -> &'a [T]
     room
 }
 
+/// The first `len` elements of `held`, which grows where it is shorter. They hold old numbers.
+pub fn room<T: Clone + Default>(held: &mut Vec<T>, len: usize) -> &mut [T] {
+    if held.len() < len {
+        held.resize(len, T::default());
+    }
+    &mut held[..len]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -82,18 +82,18 @@ impl<T: Functions> Sweep<T> {
         let ab = [a, b].map(|place| memory.slab.slice::<T>(place, len));
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, len);
         // The one that inherits comes last.
-        let heir = (0..2).find(|&k| {
-            parents[0] != parents[1]
-                && self.may_inherit(&arguments[k])
-                && (len >= LONG || Reads::binary(op, k).one)
-        });
-        for k in (0..2).filter(|&k| heir != Some(k) && arguments[k].is_differentiable()) {
+        let heir = (0..2)
+            .filter(|&k| parents[0] != parents[1] && self.may_inherit(&arguments[k]))
+            .map(|k| (k, Reads::binary(op, k).one))
+            .find(|&(_, unchanged)| unchanged || len >= LONG);
+        let others = (0..2).filter(|&k| heir.is_none_or(|(heir, _)| heir != k));
+        for k in others.filter(|&k| arguments[k].is_differentiable()) {
             let (mut loan, held) = self.buffer(parents[k], &arguments[k], len);
             zip_vjp(op, k, ab, y, y_bar.slice(len), loan.slice_mut(len), held);
             self.store(&arguments[k], loan);
         }
-        let Some(k) = heir else { return self.pool.give_back(y_bar) };
-        if !Reads::binary(op, k).one {
+        let Some((k, unchanged)) = heir else { return self.pool.give_back(y_bar) };
+        if !unchanged {
             overwrite(y_bar.slice_mut(len), |at, g, out| {
                 let ab = ab.map(|x| &x[at..][..g.len()]);
                 zip_vjp(op, k, ab, &y[at..][..g.len()], g, out, false);

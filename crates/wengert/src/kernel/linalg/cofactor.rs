@@ -6,6 +6,7 @@ use super::scaled::Product;
 use super::svd::svd;
 use crate::kernel::gemm::{Gemm, Strided, StridedMut, Threads, gemm};
 use crate::kernel::real::Real;
+use crate::kernel::scratch::room;
 
 /// Ratio of the smallest to the largest pivot above which `det(a) a^-T` is accurate enough.
 const WELL: f64 = 0.02;
@@ -47,7 +48,7 @@ fn large<T: Gemm>(a: &[T], n: usize, out: &mut [T], threads: Threads) -> Result<
     let (low, high) = sizes.fold((f64::INFINITY, 0.0), |(low, high), x| (x.min(low), x.max(high)));
     let det = determinant(&factors, n, &pivots);
     if regular && low > WELL * high && det.is_finite() && det.abs() > T::min_positive_value() {
-        inverse(&factors, n, &pivots, work_matrix(&mut work, n), threads);
+        inverse(&factors, n, &pivots, room(&mut work, n * n), threads);
         for i in 0..n {
             for j in 0..n {
                 out[i * n + j] = det * work[j * n + i];
@@ -130,11 +131,6 @@ fn tangent_of_large<T: Gemm>(
     times(u, Strided::rows(&h, n), &mut turned);
     times(Strided::rows(&turned, n), vt, out);
     Ok(())
-}
-
-fn work_matrix<T: Real>(work: &mut Vec<T>, n: usize) -> &mut [T] {
-    work.resize(work.len().max(n * n), T::zero());
-    &mut work[..n * n]
 }
 
 /// Determinant, 1 or -1, of an orthogonal matrix.

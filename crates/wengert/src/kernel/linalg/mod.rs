@@ -53,11 +53,3 @@ pub struct Workspace<T> {
 fn sort(order: &mut [usize], compare: &dyn Fn(usize, usize) -> Option<Ordering>) {
     order.sort_by(|&i, &j| compare(i, j).unwrap_or(Ordering::Equal));
 }
-
-/// The first `len` elements of `held`, which grows where it is shorter. They hold old numbers.
-pub fn room<T: Clone + Default>(held: &mut Vec<T>, len: usize) -> &mut [T] {
-    if held.len() < len {
-        held.resize(len, T::default());
-    }
-    &mut held[..len]
-}

@@ -3,7 +3,7 @@
 use super::{Windows, Workspace};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
-use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{each, units};
 
 /// Mean over each window.
@@ -146,9 +146,7 @@ fn average_pool_cotangent_kernel<T: Real>(
 /// Calls `f` with room for a row of a plane and for two rows of its result.
 fn with_rows<T: Real>(windows: &Windows, f: impl FnOnce(&mut [T], &mut [T])) {
     scratch::with(|Scratch { pool: Workspace { plane: sums, best: counts, .. }, .. }| {
-        sums.resize(sums.len().max(windows.input[1]), T::zero());
-        counts.resize(counts.len().max(2 * windows.output()[1]), T::zero());
-        f(&mut sums[..windows.input[1]], &mut counts[..2 * windows.output()[1]]);
+        f(room(sums, windows.input[1]), room(counts, 2 * windows.output()[1]));
     });
 }
 

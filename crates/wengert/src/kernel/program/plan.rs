@@ -209,41 +209,32 @@ impl Plan {
     /// The contributions of step `k`, whose cotangent is `bar`.
     fn pull(&mut self, steps: &[Step], numbers: &[f64], wants: &[Want], active: u64, k: usize, bar: Bar) {
         for position in 0..2 {
-            let (to, add) = match steps[k].slot(position) {
-                None => break,
-                Some(Slot::Step(j)) if active >> j & 1 == 0 => continue,
-                Some(Slot::Step(j)) => {
-                    match self.bar_of(j as usize, bar, steps[k].reads(position, numbers).one) {
-                        Some(to) => to,
-                        None => continue,
-                    }
-                }
-                Some(Slot::Leaf(l)) => {
-                    let again = self.reached >> l & 1 == 1;
-                    let want = wants[l as usize];
+            let Some(slot) = steps[k].slot(position) else { break };
+            let unchanged = || steps[k].reads(position, numbers).one;
+            let goes = match slot {
+                Slot::Step(j) if active >> j & 1 == 0 => None,
+                Slot::Step(j) => self.bar_of(j as usize, bar, unchanged),
+                Slot::Leaf(l) => {
+                    let (again, want) = (self.reached >> l & 1 == 1, wants[l as usize]);
                     self.reached |= u64::from(want != Want::Nothing) << l;
                     match want {
-                        Want::Nothing => continue,
-                        Want::InPlace { held } => (To::Leaf(l), held || again),
-                        Want::Apart => (To::Leaf(l), again),
-                        Want::Over => {
-                            match self.bar_of(steps.len(), bar, steps[k].reads(position, numbers).one) {
-                                Some(to) => to,
-                                None => continue,
-                            }
-                        }
+                        Want::Nothing => None,
+                        Want::InPlace { held } => Some((To::Leaf(l), held || again)),
+                        Want::Apart => Some((To::Leaf(l), again)),
+                        Want::Over => self.bar_of(steps.len(), bar, unchanged),
                     }
                 }
             };
+            let Some((to, add)) = goes else { continue };
             let by = Partial::Of { step: k as u16, position: position as u8 };
             self.acts.push(Act::Pull { by: self.partials[k].map_or(by, Partial::Tile), bar, to, add });
         }
     }
 
     /// Where a contribution to the `j`-th cotangent goes, and whether it is added; nowhere where that is `bar` itself.
-    fn bar_of(&mut self, j: usize, bar: Bar, unchanged: bool) -> Option<(To, bool)> {
+    fn bar_of(&mut self, j: usize, bar: Bar, unchanged: impl Fn() -> bool) -> Option<(To, bool)> {
         match self.bars[j] {
-            None if unchanged => {
+            None if unchanged() => {
                 self.bars[j] = Some(bar);
                 self.add_name(bar);
                 None

@@ -18,7 +18,7 @@ mod tests;
 use ndarray::ArrayViewD;
 
 use crate::kernel::functions::Functions;
-use crate::kernel::scratch::{self, Scratch};
+use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
 use crate::kernel::walk::Operand;
 use crate::shape::{Shape, outermost_first};
@@ -68,12 +68,11 @@ fn in_blocks<T: Functions>(x: &ArrayViewD<'_, T>, over: &[usize], out: &mut [T],
         kept
     };
     let x = x.view().permuted_axes(&order[..]);
-    scratch::with(|Scratch { dense: [room, ..], .. }| {
-        room.resize(room.len().max(x.len()), T::zero());
-        let room = &mut room[..x.len()];
-        Operand::viewed(&x).copy_to(room);
+    scratch::with(|Scratch { dense: [copy, ..], .. }| {
+        let copy = room(copy, x.len());
+        Operand::viewed(&x).copy_to(copy);
         let n = x.len().checked_div(inner).unwrap_or(0);
-        in_pieces(Block::whole(room, n, if aside { inner } else { 1 }), out, how);
+        in_pieces(Block::whole(copy, n, if aside { inner } else { 1 }), out, how);
     });
 }
 

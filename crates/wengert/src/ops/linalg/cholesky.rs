@@ -3,8 +3,8 @@
 use super::degenerate::numbers;
 use super::triangular::check_diagonals;
 use super::*;
-use crate::kernel::linalg::{self, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg;
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Cholesky, CholeskySolve, InverseTransposed, LogDetSpd, TriangularSolve};
 
 /// Factors every matrix of `x`.

@@ -2,8 +2,8 @@
 
 use super::solve::factor;
 use super::*;
-use crate::kernel::linalg::{self, Workspace, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg::{self, Workspace};
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Cofactor, CofactorTangent, Det, InverseTransposed, SlogDet};
 
 impl Rule for Det {

@@ -3,8 +3,8 @@
 use super::degenerate::check_full_rank;
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, gemm};
-use crate::kernel::linalg::{self, Workspace, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg::{self, Workspace};
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Concat, Expm, Kron, Lstsq, MatrixPower, Pinv};
 use crate::words::TunedWords;
 

@@ -1,8 +1,8 @@
 //! The inverse, and the transposed inverse that derivatives of determinants are made of.
 
 use super::*;
-use crate::kernel::linalg::{self, Workspace, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg::{self, Workspace};
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Inverse, InverseTransposed};
 
 /// Inverts every matrix of `x`; the first singular one is refused if `strict`.

@@ -7,8 +7,8 @@ use ndarray::ArrayViewD;
 use super::triangular::difference;
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, gemm};
-use crate::kernel::linalg::{self, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg;
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Op, Solve, SolveTransposed};
 
 /// The solution, and for the derivative the factors and row exchanges of every matrix.

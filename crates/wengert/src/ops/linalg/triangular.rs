@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, Triangle, gemm, solve_triangular};
-use crate::kernel::linalg::{Workspace, room};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::linalg::Workspace;
+use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::TriangularSolve;
 
 impl TriangularSolve {
