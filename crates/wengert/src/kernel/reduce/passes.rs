@@ -170,8 +170,11 @@ struct Across<'a, T> {
 impl<T: Functions> Across<'_, T> {
     #[inline(always)]
     fn each(self, start: T, term: impl Fn(T, T) -> T, join: impl Fn(T, T) -> T) {
-        // Of known number, the results stay in registers.
-        if let Ok(out) = <&mut [T; WIDTH]>::try_from(&mut *self.out) {
+        // Of known number, the results stay in registers. Exponentials would fill them by themselves.
+        let cheap = !matches!(self.pass, Pass::Exponentials);
+        if let Ok(out) = <&mut [T; WIDTH]>::try_from(&mut *self.out)
+            && cheap
+        {
             let mut results = *out;
             for k in 0..self.n {
                 let row = self.rows.row(k).first_chunk::<WIDTH>().expect("as wide as `out`");
@@ -183,13 +186,14 @@ impl<T: Functions> Across<'_, T> {
             return;
         }
         let mut results = [start; WIDTH];
-        results[..self.rows.width].copy_from_slice(self.out);
+        let (results, by) = (&mut results[..self.rows.width], &self.by[..self.rows.width]);
+        results.copy_from_slice(self.out);
         for k in 0..self.n {
-            for (i, x) in self.rows.row(k).iter().enumerate() {
-                results[i] = join(results[i], term(*x, self.by[i]));
+            for ((result, x), by) in results.iter_mut().zip(self.rows.row(k)).zip(by) {
+                *result = join(*result, term(*x, *by));
             }
         }
-        self.out.copy_from_slice(&results[..self.rows.width]);
+        self.out.copy_from_slice(results);
     }
 }
 
