@@ -49,7 +49,14 @@ fn a_formula_of_large_arrays() {
     assert!(found < STEPS, "{found} page faults in {STEPS} steps");
 }
 
-/// Kernels of our own throughout: what a GEMM crate takes for a large product inside a call is its own affair.
+#[test]
+fn large_products() {
+    let shapes: [[usize; 2]; 3] = [[200, 300], [300, 260], [260, 10]];
+    let build = move |g: &Graph| shapes.map(|shape| g.leaf(ArrayD::from_elem(&shape[..], 0.02))).to_vec();
+    let found = in_steady_state(build, |g, p| g.mean(g.matmul(g.tanh(g.matmul(p[0], p[1])), p[2]).square()));
+    assert!(found < STEPS, "{found} page faults in {STEPS} steps");
+}
+
 #[test]
 fn convolutions_and_rows() {
     let shapes: [&[usize]; 3] = [&[16, 3, 24, 24], &[8, 3, 3, 3], &[11]];

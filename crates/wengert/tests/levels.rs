@@ -22,7 +22,7 @@ fn numbers<T: Real>(seed: u64, shape: &[usize]) -> ArrayD<T> {
 /// Values and gradients of a program of kernels of every kind, one array a line.
 fn results<T: Engine>() -> Vec<Vec<f64>> {
     let mut g = Graph::<T>::default();
-    // The last two are large enough for the GEMM crates.
+    // The last two are large enough to be packed.
     let shapes: [&[usize]; 7] =
         [&[7, 37], &[37], &[37, 11], &[2, 3, 9, 9], &[4, 3, 3, 3], &[150, 170], &[170, 140]];
     let p: Vec<Var> = shapes.iter().zip(1..).map(|(s, seed)| g.leaf(numbers::<T>(seed, s))).collect();

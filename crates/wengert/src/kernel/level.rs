@@ -58,15 +58,6 @@ pub fn level() -> Level {
     })
 }
 
-/// The level in use where it is not the best that the machine has, for libraries that choose for themselves.
-pub fn lowered() -> Option<Level> {
-    static LOWERED: OnceLock<Option<Level>> = OnceLock::new();
-    *LOWERED.get_or_init(|| {
-        let best = available().last().expect("plain is always there");
-        Some(level()).filter(|level| level.name() != best.name())
-    })
-}
-
 /// The levels this machine has, ascending.
 pub fn available() -> impl Iterator<Item = Level> {
     let plain = std::iter::once(Level::Plain);

@@ -1,18 +1,15 @@
 //! Which kernel a product goes to.
 //!
 //! Thresholds were measured on one core, with AVX-512 and with AVX2 kernels; they depend on shapes and strides
-//! alone. A packed blocked product on the direct kernel's tiles was tried too: it reached 80 to 95 % of the
-//! library's rate from 200 rows on, so large products go to the library.
+//! alone.
 
 use super::raw::{Gemm, Product};
 use super::{Strided, StridedMut, Threads};
 
-/// Multiply-adds up to which the direct kernel beats the library, where rows of `b` are contiguous.
+/// Multiply-adds up to which the direct kernel beats the packed one, where rows of `b` are contiguous.
 const SMALL: usize = 112 * 112 * 112;
-/// The same where `b` has to be copied first.
-const SMALL_COPIED: usize = 40 * 40 * 40;
-/// With `m` or `k` up to this the library packs more than it computes.
-const FLAT: usize = 16;
+/// Rows up to which copying `b` takes longer than it saves.
+const FLAT: usize = 32;
 /// Products with an outer dimension up to this are bound by memory.
 const THIN: usize = 4;
 /// Multiply-adds from which threads pay.
@@ -55,12 +52,11 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     }
     let [m, n, k] = p.size();
     let [[a_row, a_col], [b_row, b_col], [_, c_step]] = p.strides();
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let small = if b_col == 1 { work <= SMALL || m <= FLAT || k <= FLAT } else { work <= SMALL_COPIED };
-    if c_step != 1 || !(small || m.min(n).min(k) <= THIN) {
-        let p = if c_step == 1 { p.t() } else { p }; // the library prefers contiguous columns
-        return if work < THREADED { p.library() } else { p.shared(threads.0) };
+    if c_step != 1 {
+        return p.apart(|p| run(p, threads));
     }
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let direct = b_col == 1 && (work <= SMALL || m <= FLAT) || m.min(n).min(k) <= THIN;
     // Sums of one product each are rows times a number.
     let dots = a_col == 1 && b_row == 1 && k > 1;
     if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {
@@ -68,13 +64,17 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     } else if n == 1 && a_row == 1 {
         let q = p.t().tidy();
         if q.strides()[2][1] == 1 { thin(q) } else { p.direct() }
-    } else if b_col == 1 {
-        thin(p);
-    } else {
+    } else if b_col == 1 && direct {
+        if work < THREADED || m <= THIN { thin(p) } else { p.shared(threads.0, Product::direct) }
+    } else if direct {
         T::with_scratch(|scratch| {
             let p = p.pack_b(scratch).tidy();
             if n == 1 && a_col == 1 { p.dots() } else { p.direct() }
         });
+    } else if work < THREADED {
+        p.packed();
+    } else {
+        p.shared(threads.0, Product::packed);
     }
 }
 

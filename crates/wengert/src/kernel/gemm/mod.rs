@@ -1,8 +1,8 @@
 //! Matrix products on strided slices: `c = beta c + alpha a b`.
 //!
 //! One safe entry, [`gemm()`], over three means chosen by shape and strides alone: register-tiled direct
-//! kernels for tiny and thin products, a dot-product kernel for matrix times vector, and the crates
-//! `gemm-f32` / `gemm-f64` above a measured size.
+//! kernels for tiny and flat products, a dot-product kernel for matrix times vector, and a kernel on packed operands
+//! above a measured size.
 //!
 //! Invariants:
 //! - bounds and the layout of `c` are checked once, here, before any pointer is made;

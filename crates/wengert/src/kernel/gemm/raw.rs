@@ -1,4 +1,4 @@
-//! The unsafe part: products as checked pointers, register tiles through `pulp`, the call into the `gemm` crates.
+//! The unsafe part: products as checked pointers, register tiles through `pulp`.
 //!
 //! The invariant that every unsafe block here rests on is kept by [`Product`], whose fields only this module
 //! can set: for all `(i, j)` inside `m`, `n`, `k`, every operand's element lies in a slice borrowed for the
@@ -13,7 +13,7 @@ mod check;
 mod element;
 #[cfg(test)]
 mod levels;
-mod library;
+mod packed;
 mod solve;
 mod tile;
 
@@ -23,7 +23,7 @@ pub(super) use solve::Solve;
 
 /// Parts of a result begin at multiples of this.
 const PART: usize = 32;
-/// Rows or columns of a part, at least. Results of so many rows and columns are blocked otherwise.
+/// Rows or columns of a part, at least.
 const LEAST: usize = 64;
 
 /// One operand as a pointer to element `(0, 0)` and two strides.
@@ -213,13 +213,13 @@ impl<'a, T: Gemm> Product<'a, T> {
         crate::kernel::level::arch().dispatch(tile::Dots(self));
     }
 
-    /// By the `gemm` crate, the result shared among threads along its longer side. No sum is split, and the crate blocks
-    /// sums by their length alone (but for results of up to 64 by 64), so the bits are those of one thread.
-    pub(super) fn shared(self, threads: usize) {
+    /// By `run`, the result shared among threads along its longer side. No sum is split, so the bits are those of one
+    /// thread.
+    pub(super) fn shared(self, threads: usize, run: impl Fn(Self) + Sync) {
         let (along, across) = (self.m.max(self.n), self.m.min(self.n));
         let parts = threads.min(along / if across > LEAST { LEAST } else { 2 * LEAST });
         if parts < 2 {
-            return self.library();
+            return run(self);
         }
         let nearest = |at: usize| (at + PART / 2) / PART * PART;
         let start = move |part: usize| if part == parts { along } else { nearest(part * along / parts) };
@@ -227,13 +227,30 @@ impl<'a, T: Gemm> Product<'a, T> {
             let (from, len) = (start(part), start(part + 1) - start(part));
             if self.m >= self.n { self.rows(from, len) } else { self.columns(from, len) }
         });
-        crate::kernel::threads::each(parts, |part| part.library());
+        crate::kernel::threads::each(parts, run);
     }
 
-    /// By the `gemm` crate.
-    pub(super) fn library(self) {
-        let (a, b, c) = ((self.a.ptr, self.a.rs, self.a.cs), (self.b.ptr, self.b.rs, self.b.cs), self.c);
-        // SAFETY: this module's invariant is the crate's requirement.
-        unsafe { T::library([self.m, self.n, self.k], (c.ptr, c.rs, c.cs), a, b, self.alpha, self.beta) }
+    /// By the packed kernel. Rows of `c` must be contiguous.
+    pub(super) fn packed(self) {
+        assert!(self.n == 1 || self.c.cs == 1);
+        T::with_scratch(|room| {
+            crate::kernel::level::arch().dispatch(packed::Packed { product: self, room });
+        });
+    }
+
+    /// By way of a result with contiguous rows, for a `c` that has neither contiguous rows nor columns.
+    pub(super) fn apart(self, run: impl FnOnce(Product<'_, T>)) {
+        let mut result = vec![T::zero(); self.m * self.n];
+        let c = At { ptr: result.as_mut_ptr(), rs: self.n as isize, cs: 1 };
+        run(Product { c, beta: T::zero(), ..self });
+        for (i, row) in result.chunks_exact(self.n).enumerate() {
+            for (j, &x) in row.iter().enumerate() {
+                // SAFETY: `(i, j)` is inside `m` by `n`, so inside the slice of `c`.
+                unsafe {
+                    let c = self.c.ptr.wrapping_offset(i as isize * self.c.rs + j as isize * self.c.cs);
+                    *c = if self.beta == T::zero() { x } else { self.beta * *c + x };
+                }
+            }
+        }
     }
 }

@@ -96,9 +96,17 @@ fn agrees_with_triple_loops_in_every_layout() {
 
 #[test]
 fn agrees_with_triple_loops_when_large() {
-    for size in
-        [[64, 64, 64], [65, 65, 65], [130, 130, 130], [1, 300, 200], [300, 1, 200], [40, 200, 3], [9, 7, 600]]
-    {
+    for size in [
+        [64, 64, 64],
+        [65, 65, 65],
+        [130, 130, 130],
+        [1, 300, 200],
+        [300, 1, 200],
+        [40, 200, 3],
+        [9, 7, 600],
+        [41, 1300, 300],
+        [131, 90, 601],
+    ] {
         let [m, n, k] = size;
         let mut random = Random::new(3);
         let (a, b): (Vec<f64>, Vec<f64>) = (random.vector(m * k), random.vector(k * n));
@@ -121,6 +129,43 @@ fn agrees_with_triple_loops_when_large() {
             assert!(off < 1e-6 * k as f64, "{size:?} off by {off} in f32");
         }
     }
+}
+
+/// Blocks, panels, strips and what is left of each, in a result whose rows lie apart.
+#[test]
+fn packed_blocks_agree_with_triple_loops() {
+    fn check<T: Gemm>(tol: f64) {
+        for (m, n) in [1, 5, 6, 11, 55].into_iter().zip([70, 1, 33, 100, 17]) {
+            for k in [1, 3, 130, 520] {
+                let mut random = Random::new(17);
+                let (a, b): (Vec<T>, Vec<T>) = (random.vector(m * k), random.vector(2 * k * n));
+                for a in [Strided::rows(&a, k), Strided::rows(&a, m).t()] {
+                    let every_second = Strided { col_stride: 2, ..Strided::rows(&b, 2 * n) };
+                    for b in [Strided::rows(&b, n), Strided::rows(&b, k).t(), every_second] {
+                        let c: Vec<T> = random.vector(m * n);
+                        let want = naive([m, n, k], T::of(1.5), a, b, T::of(-0.5), &c);
+                        let mut out = vec![T::of(f64::NAN); m * (n + 3)];
+                        for (out, c) in out.chunks_mut(n + 3).zip(c.chunks(n)) {
+                            out[..n].copy_from_slice(c);
+                        }
+                        let to = StridedMut::rows(&mut out, n + 3);
+                        raw::Product::new([m, n, k], T::of(1.5), a, b, T::of(-0.5), to).tidy().packed();
+                        for (out, want) in out.chunks(n + 3).zip(want.chunks(n)) {
+                            assert!(out[n..].iter().all(|x| x.is_nan()), "wrote outside the result");
+                            for (x, y) in out.iter().zip(want) {
+                                assert!(
+                                    (x.as_f64() - y).abs() <= tol * (1.0 + k as f64),
+                                    "{m} {n} {k}: {x:?}, not {y}"
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    check::<f64>(1e-14);
+    check::<f32>(1e-5);
 }
 
 #[test]

@@ -4,10 +4,9 @@ use std::cell::RefCell;
 
 use pulp::{MemMask, Simd};
 
-use super::library;
 use crate::kernel::real::Real;
 
-/// [`Real`] with the vector words and the library kernel that a product needs.
+/// [`Real`] with the vector words that a product needs.
 pub trait Gemm: Real {
     /// A vector register of this type.
     type V<S: Simd>: Copy;
@@ -37,18 +36,6 @@ pub trait Gemm: Real {
     /// # Safety
     /// Lanes of the mask are writable at `p`.
     unsafe fn store_masked<S: Simd>(s: S, mask: Self::Mask<S>, p: *mut Self, x: Self::V<S>);
-    /// The library's product: `c = beta c + alpha a b`, `c` not read where `beta` is 0.
-    ///
-    /// # Safety
-    /// The strides reach valid elements for the sizes given; `c` overlaps neither itself, `a` nor `b`.
-    unsafe fn library(
-        size: [usize; 3],
-        c: (*mut Self, isize, isize),
-        a: (*const Self, isize, isize),
-        b: (*const Self, isize, isize),
-        alpha: Self,
-        beta: Self,
-    );
     /// Runs `f` with this thread's scratch vector, kept between calls.
     fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R;
 }
@@ -70,8 +57,6 @@ macro_rules! element {
             // SAFETY (both): passed on to the caller in the trait's own words.
             #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
             #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
-            // SAFETY: as above.
-            unsafe fn library(size: [usize; 3], c: (*mut $t, isize, isize), a: (*const $t, isize, isize), b: (*const $t, isize, isize), alpha: $t, beta: $t) { unsafe { library::$t(size, c, a, b, alpha, beta) } }
             fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
                 thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
                 let mut held = SCRATCH.take(); // taken, not borrowed: a nested call gets a vector of its own

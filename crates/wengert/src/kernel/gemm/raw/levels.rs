@@ -2,6 +2,7 @@
 
 use pulp::{Scalar, Simd, WithSimd};
 
+use super::packed::Packed;
 use super::tile::{Direct, Dots};
 use super::{Gemm, Product, Solve};
 use crate::kernel::gemm::{Strided, StridedMut, Triangle};
@@ -19,6 +20,7 @@ fn each_level(mut run: impl FnMut(&dyn Fn(Job<'_>))) {
 enum Job<'a> {
     Direct(Product<'a, f64>),
     Dots(Product<'a, f64>),
+    Packed(Product<'a, f64>),
     Solve(Solve<'a, f64>),
 }
 
@@ -29,6 +31,7 @@ impl WithSimd for Job<'_> {
         match self {
             Job::Direct(p) => Direct(p).with_simd(s),
             Job::Dots(p) => Dots(p).with_simd(s),
+            Job::Packed(product) => Packed { product, room: &mut Vec::new() }.with_simd(s),
             Job::Solve(p) => p.with_simd(s),
         }
     }
@@ -60,6 +63,12 @@ fn products_agree_at_every_level() {
             let mut c = vec![1.0; m * n];
             run(Job::Direct(product(size, &a, rows, &mut c)));
             assert!(close(&c, &want));
+            let mut c = vec![1.0; m * n];
+            run(Job::Packed(product(size, &a, rows, &mut c)));
+            assert!(close(&c, &want));
+            let mut c = vec![1.0; m * n];
+            run(Job::Packed(product(size, &a, columns, &mut c)));
+            assert!(close(&c, &want_dots));
             let mut c = vec![1.0; m * n];
             run(Job::Dots(product(size, &a, columns, &mut c)));
             assert!(close(&c, &want_dots));

@@ -1,4 +1,4 @@
-//! Register tiles through `pulp`: the direct kernel and the dot-product kernel.
+//! Register tiles through `pulp`, the direct kernel that runs them where operands lie, and the dot-product kernel.
 //!
 //! Sums run over the inner dimension in one fixed order, whatever the tile a row falls into.
 
@@ -13,6 +13,17 @@ pub(super) fn panel<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 3 } else { 2 }
 }
 
+/// Columns of the next panel when `left` are left: the last two share what one of them would have little of.
+#[inline(always)]
+pub(super) fn next_panel<S: Simd, T: Gemm>(left: usize, widest: usize) -> usize {
+    let registers = left.div_ceil(T::lanes::<S>());
+    let shared = registers > widest && registers <= widest + widest / 2;
+    left.min(T::lanes::<S>() * if shared { registers.div_ceil(2) } else { widest })
+}
+
+/// Inner indices for each turn of a tile's loop.
+const UNROLLED: usize = 4;
+
 /// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
 pub(super) struct Direct<'a, T>(pub Product<'a, T>);
 
@@ -20,12 +31,14 @@ impl<T: Gemm> WithSimd for Direct<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let (p, lanes) = (self.0, T::lanes::<S>());
+        let p = self.0;
         debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
-        let width = panel::<S>() * lanes;
-        for col in (0..p.n).step_by(width) {
+        let mut col = 0;
+        while col < p.n {
+            let width = next_panel::<S, T>(p.n - col, panel::<S>());
             // SAFETY: the module's invariant, and the assertion above.
-            unsafe { columns(s, p.columns(col, (p.n - col).min(width))) };
+            unsafe { columns(s, p.columns(col, width)) };
+            col += width;
         }
     }
 }
@@ -82,8 +95,12 @@ unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MAS
 }
 
 /// `R` rows by `VECS` registers of the result, held in registers over the whole inner dimension.
+///
+/// # Safety
+/// The module's invariant: rows `row .. row + R` are within `m`, `VECS` registers, the last one masked, within `n`, and rows of
+/// `b` and `c` are contiguous.
 #[inline(always)]
-unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
+pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
     s: S,
     p: &Product<'_, T>,
     row: usize,
@@ -92,22 +109,16 @@ unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: 
     let lanes = T::lanes::<S>();
     let zero = T::splat(s, T::zero());
     let mut acc = [[zero; VECS]; R];
-    let (mut a, mut b) = (p.a.ptr.wrapping_offset(row as isize * p.a.rs), p.b.ptr);
+    let mut at = (p.a.ptr.wrapping_offset(row as isize * p.a.rs), p.b.ptr);
     // SAFETY: the module's invariant: row, inner index and (masked) columns are inside the operands.
     unsafe {
-        for _ in 0..p.k {
-            let mut y = [zero; VECS];
-            for v in 0..VECS {
-                y[v] = load::<S, T>(s, MASK && v + 1 == VECS, mask, b.add(v * lanes));
+        for _ in 0..p.k / UNROLLED {
+            for _ in 0..UNROLLED {
+                at = tile_step::<S, T, R, VECS, MASK>(s, p, &mut acc, at, mask);
             }
-            for r in 0..R {
-                let x = T::splat(s, *a.offset(r as isize * p.a.rs));
-                for v in 0..VECS {
-                    acc[r][v] = T::v_mul_add(s, x, y[v], acc[r][v]);
-                }
-            }
-            a = a.wrapping_offset(p.a.cs);
-            b = b.wrapping_offset(p.b.rs);
+        }
+        for _ in 0..p.k % UNROLLED {
+            at = tile_step::<S, T, R, VECS, MASK>(s, p, &mut acc, at, mask);
         }
         let (alpha, beta) = (T::splat(s, p.alpha), T::splat(s, p.beta));
         for r in 0..R {
@@ -126,6 +137,31 @@ unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: 
             }
         }
     }
+}
+
+/// Adds one inner index to the sums, and steps on to the next.
+#[inline(always)]
+unsafe fn tile_step<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
+    s: S,
+    p: &Product<'_, T>,
+    acc: &mut [[T::V<S>; VECS]; R],
+    (a, b): (*const T, *const T),
+    mask: T::Mask<S>,
+) -> (*const T, *const T) {
+    // SAFETY: the caller's promise: `a` and `b` point at this index in the first row and column.
+    unsafe {
+        let mut y = [T::splat(s, T::zero()); VECS];
+        for v in 0..VECS {
+            y[v] = load::<S, T>(s, MASK && v + 1 == VECS, mask, b.add(v * T::lanes::<S>()));
+        }
+        for r in 0..R {
+            let x = T::splat(s, *a.offset(r as isize * p.a.rs));
+            for v in 0..VECS {
+                acc[r][v] = T::v_mul_add(s, x, y[v], acc[r][v]);
+            }
+        }
+    }
+    (a.wrapping_offset(p.a.cs), b.wrapping_offset(p.b.rs))
 }
 
 #[inline(always)]
