@@ -163,6 +163,12 @@ impl<T: Functions> Tape<T> {
             .then_some(node.is_differentiable())
     }
 
+    /// The node of `v`, if it is a handle of this tape.
+    #[inline(always)]
+    pub fn glance(&self, v: Var) -> Option<&Node> {
+        self.nodes.get(v.id).filter(|_| self.segments.holds(v, self.nodes.len()))
+    }
+
     #[cold]
     fn bad_handle(&self, v: Var) -> Refusal {
         self.segments.refusal(&format!("the handle {v:?}"), v.id, v.stamp)

@@ -142,7 +142,7 @@ macro_rules! binary_methods {
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
                 self.enter();
-                self.arg(zip(Binary::$Variant, a, b))
+                self.arg(zip::<{ Binary::$Variant as u8 }, _, _>(a, b))
             }
         )* }
     };
@@ -171,7 +171,7 @@ macro_rules! tuned_methods {
             #[track_caller]
             pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {
                 self.enter();
-                self.arg(tune(Tuned::$Variant, [$p0, $p1], x))
+                self.arg(tune::<{ Tuned::$Variant as u8 }, _>([$p0, $p1], x))
             }
         )* }
     };
