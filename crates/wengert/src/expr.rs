@@ -22,11 +22,11 @@ pub use statement::Statement;
 #[doc(hidden)]
 pub trait Recorder<T: Functions> {
     #[track_caller]
-    fn unary(&self, op: Unary, x: Var) -> Var;
+    fn unary<const OP: u8>(&self, x: Var) -> Var;
     #[track_caller]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var;
     #[track_caller]
-    fn binary(&self, op: Binary, a: Var, b: Var) -> Var;
+    fn binary<const OP: u8>(&self, a: Var, b: Var) -> Var;
     fn number(&self, value: f64) -> Var;
 }
 
@@ -247,7 +247,7 @@ impl<const OP: u8, X: Operand> Operand for Formula<Map<OP, X>> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.unary(Map::<OP, X>::OP, x))
+        Recorded::Node(tape.unary::<OP>(x))
     }
     fn lower(self, program: &mut Lowering) -> Piece {
         let x = self.0.x.lower(program);
@@ -283,7 +283,7 @@ impl<const OP: u8, A: Operand, B: Operand> Operand for Formula<Zip<OP, A, B>> {
         let (a, b) = (self.0.a.record(tape), self.0.b.record(tape));
         Recorded::Node(match (Zip::<OP, A, B>::OP.with_number(a, b), a, b) {
             (Some((op, c, x)), ..) => tape.tuned(op, [c, 0.0], x),
-            (None, a, b) => tape.binary(Zip::<OP, A, B>::OP, a.var(tape), b.var(tape)),
+            (None, a, b) => tape.binary::<OP>(a.var(tape), b.var(tape)),
         })
     }
     fn lower(self, program: &mut Lowering) -> Piece {

@@ -49,11 +49,12 @@ impl<T: Copy> Lane<T> {
     pub fn put(&self, index: usize, value: T) {
         // SAFETY: nobody else holds a reference to the list of chunks.
         let chunks = unsafe { &mut *self.chunks.get() };
-        if index >> SHIFT >= chunks.len() {
-            grow(chunks, index >> SHIFT);
-        }
+        let chunk = match chunks.get(index >> SHIFT) {
+            Some(chunk) => *chunk,
+            None => grow(chunks, index >> SHIFT),
+        };
         // SAFETY: the cell lies within its chunk, and no view reaches it.
-        unsafe { *chunks[index >> SHIFT].as_ptr().add(index & MASK) = value };
+        unsafe { *chunk.as_ptr().add(index & MASK) = value };
     }
 
     /// Where the value at `index` lies.
@@ -76,8 +77,9 @@ impl<T: Copy> Lane<T> {
 }
 
 #[cold]
-fn grow<T>(chunks: &mut Vec<NonNull<T>>, chunk: usize) {
+fn grow<T>(chunks: &mut Vec<NonNull<T>>, chunk: usize) -> NonNull<T> {
     chunks.resize_with(chunk + 1, || zeroed(size_of::<T>() << SHIFT).cast());
+    chunks[chunk]
 }
 
 impl<T> Drop for Lane<T> {
