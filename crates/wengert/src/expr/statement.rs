@@ -5,8 +5,8 @@
 
 use super::{Formula, Map, Tune, Zip};
 use crate::kernel::functions::Functions;
-use crate::kernel::number::{binary_row, unary_row};
-use crate::op::{Binary, Unary};
+use crate::kernel::number::{binary_row, tuned_row, unary_row};
+use crate::op::{Binary, Tuned, Unary};
 use crate::var::Var;
 
 /// What a formula of numbers can do besides being recorded op by op.
@@ -25,6 +25,17 @@ pub trait Statement: Copy + 'static {
     fn numbers(self, give: &mut impl FnMut(f64));
     /// A few bits that tell most of a program's formulas apart.
     const HASH: usize;
+}
+
+/// The row of an op: of the commonest in place, where the compiler sees what is constant, of others out of the way.
+macro_rules! row {
+    ($row:ident, $op:expr, $Ops:ident: $($Op:ident)*; $args:tt) => {
+        match $op {
+            $($Ops::$Op => row!(@ $row, $args, $Ops::$Op),)*
+            op => row!(@ T::$row, $args, op),
+        }
+    };
+    (@ $row:path, ($($arg:ident),*), $op:path) => { $row($op, $($arg),*) };
 }
 
 const fn mixed(hash: usize, op: u8) -> usize {
@@ -67,11 +78,8 @@ impl<const OP: u8, X: Statement> Statement for Formula<Map<OP, X>> {
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (x, kept) = self.0.x.value(read);
-        let (y, slope) = match Map::<OP, X>::OP {
-            Unary::Neg => unary_row(Unary::Neg, x),
-            Unary::Square => unary_row(Unary::Square, x),
-            op => T::unary_row(op, x),
-        };
+        let (y, slope) =
+            row!(unary_row, Map::<OP, X>::OP, Unary: Neg Exp Log Sin Cos Sqrt Square Reciprocal; (x));
         (y, (kept, slope))
     }
     #[inline(always)]
@@ -90,7 +98,8 @@ impl<const OP: u8, X: Statement> Statement for Formula<Tune<OP, X>> {
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (x, kept) = self.0.x.value(read);
-        let (y, slope) = T::tuned_row(Tune::<OP, X>::OP, self.0.p, x);
+        let (p, op) = (self.0.p, Tune::<OP, X>::OP);
+        let (y, slope) = row!(tuned_row, op, Tuned: Shift Scale SubFrom DivBy DivInto; (p, x));
         (y, (kept, slope))
     }
     #[inline(always)]
@@ -111,13 +120,7 @@ impl<const OP: u8, A: Statement, B: Statement> Statement for Formula<Zip<OP, A, 
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (a, kept_a) = self.0.a.value(read);
         let (b, kept_b) = self.0.b.value(read);
-        let (y, slopes) = match Zip::<OP, A, B>::OP {
-            Binary::Add => binary_row(Binary::Add, a, b),
-            Binary::Sub => binary_row(Binary::Sub, a, b),
-            Binary::Mul => binary_row(Binary::Mul, a, b),
-            Binary::Div => binary_row(Binary::Div, a, b),
-            op => T::binary_row(op, a, b),
-        };
+        let (y, slopes) = row!(binary_row, Zip::<OP, A, B>::OP, Binary: Add Sub Mul Div; (a, b));
         (y, (kept_a, kept_b, slopes))
     }
     #[inline(always)]
