@@ -37,13 +37,8 @@ impl<T: Engine> Graph<T> {
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let differentiable = tape.number(x)?;
         let value = map_scalar(Map::Unary(op), self.memory.lane.get(x.id));
-        Some(self.push_number_op(
-            &mut tape,
-            Kind::Unary(op),
-            [x.id as u32, 0],
-            value,
-            self.marks(differentiable),
-        ))
+        let (parents, marks) = ([x.id as u32, 0], self.marks(differentiable));
+        tape.try_push(&self.memory, Kind::Unary(op), parents, value, marks, self.at.get())
     }
 
     /// Records `f(a, b)` of two plain numbers, or leaves it to [`Engine::zip`]; as [`Graph::quick_map`].
@@ -58,26 +53,8 @@ impl<T: Engine> Graph<T> {
         let lane = &self.memory.lane;
         let (x, y) = (Number::<T, SCALAR>(lane.get(a.id)), Number(lane.get(b.id)));
         let value = binary_primal(op, x, y).0;
-        Some(self.push_number_op(
-            &mut tape,
-            Kind::Binary(op),
-            [a.id as u32, b.id as u32],
-            value,
-            self.marks_of(reaches),
-        ))
-    }
-
-    #[inline(always)]
-    fn push_number_op(
-        &self,
-        tape: &mut Tape<T>,
-        kind: Kind,
-        parents: [u32; 2],
-        value: T,
-        marks: Marks,
-    ) -> Var {
-        let stored = Stored::Lane { value, rank: 0 };
-        tape.push(&self.memory, kind, parents, stored, marks, self.at.get())
+        let (parents, marks) = ([a.id as u32, b.id as u32], self.marks_of(reaches));
+        tape.try_push(&self.memory, Kind::Binary(op), parents, value, marks, self.at.get())
     }
 
     /// Records `f(x)`.

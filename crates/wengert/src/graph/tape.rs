@@ -211,6 +211,30 @@ impl<T: Functions> Tape<T> {
         Var { id, stamp: self.segments.current() }
     }
 
+    /// Appends the node of a number of no axes where there is room for it at hand: code without a call keeps all it works
+    /// with in registers.
+    #[inline(always)]
+    pub fn try_push(
+        &mut self,
+        memory: &Memory<T>,
+        kind: Kind,
+        [a, b]: [u32; 2],
+        value: T,
+        marks: Marks,
+        at: At,
+    ) -> Option<Var> {
+        let line = self.lines.recent(at)?;
+        let id = self.nodes.len();
+        if id >= u32::MAX as usize || !memory.lane.try_put(id, value) {
+            return None;
+        }
+        if self.nodes.len() == self.nodes.capacity() {
+            return None;
+        }
+        self.nodes.push(Node::new(kind, a, b, id as u32, line, Where::Lane(0), marks));
+        Some(Var { id, stamp: self.segments.current() })
+    }
+
     /// Appends the node (or nodes) of a structured op.
     pub fn push_call(
         &mut self,

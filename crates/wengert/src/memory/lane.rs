@@ -47,14 +47,23 @@ impl<T: Copy> Lane<T> {
     /// for the value before.
     #[inline(always)]
     pub fn put(&self, index: usize, value: T) {
+        if !self.try_put(index, value) {
+            // SAFETY: nobody else holds a reference to the list of chunks.
+            grow(unsafe { &mut *self.chunks.get() }, index >> SHIFT);
+            let put = self.try_put(index, value);
+            debug_assert!(put);
+        }
+    }
+
+    /// As [`Lane::put`], `false` where there is no room yet.
+    #[inline(always)]
+    #[must_use]
+    pub fn try_put(&self, index: usize, value: T) -> bool {
         // SAFETY: nobody else holds a reference to the list of chunks.
-        let chunks = unsafe { &mut *self.chunks.get() };
-        let chunk = match chunks.get(index >> SHIFT) {
-            Some(chunk) => *chunk,
-            None => grow(chunks, index >> SHIFT),
-        };
+        let Some(chunk) = unsafe { &*self.chunks.get() }.get(index >> SHIFT) else { return false };
         // SAFETY: the cell lies within its chunk, and no view reaches it.
         unsafe { *chunk.as_ptr().add(index & MASK) = value };
+        true
     }
 
     /// Where the value at `index` lies.
@@ -77,9 +86,8 @@ impl<T: Copy> Lane<T> {
 }
 
 #[cold]
-fn grow<T>(chunks: &mut Vec<NonNull<T>>, chunk: usize) -> NonNull<T> {
+fn grow<T>(chunks: &mut Vec<NonNull<T>>, chunk: usize) {
     chunks.resize_with(chunk + 1, || zeroed(size_of::<T>() << SHIFT).cast());
-    chunks[chunk]
 }
 
 impl<T> Drop for Lane<T> {
