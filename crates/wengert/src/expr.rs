@@ -8,6 +8,7 @@
 mod lowering;
 mod statement;
 
+use std::fmt::{self, Debug, Formatter};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
@@ -157,7 +158,8 @@ pub enum Recorded {
 #[must_use = "a formula is lazy: record it with g.eval(..)"]
 pub struct Formula<E>(E);
 
-/// `op(x)`
+/// `op(x)`. Ops are numbered as in their tables: a number in a type costs nothing, where a type for each op would be a
+/// hundred more to compile.
 #[derive(Clone, Copy)]
 pub struct Map<const OP: u8, X> {
     x: X,
@@ -185,6 +187,22 @@ impl<const OP: u8, X> Tune<OP, X> {
 }
 impl<const OP: u8, A, B> Zip<OP, A, B> {
     const OP: Binary = Binary::ALL[OP as usize];
+}
+
+impl<const OP: u8, X: Debug> Debug for Map<OP, X> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.x).finish()
+    }
+}
+impl<const OP: u8, X: Debug> Debug for Tune<OP, X> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.x).field(&self.p).finish()
+    }
+}
+impl<const OP: u8, A: Debug, B: Debug> Debug for Zip<OP, A, B> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.a).field(&self.b).finish()
+    }
 }
 
 /// `op(x)` as a formula.

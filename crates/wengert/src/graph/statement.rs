@@ -58,3 +58,58 @@ fn learn<T: Engine, E: Operand>(tape: &mut Tape<T>, x: E) -> Option<u32> {
     x.lower(&mut program);
     tape.programs.learn_statement(TypeId::of::<E>(), E::HASH, &program)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Expr;
+
+    type Case = (fn(&Graph, Var, Var) -> Var, fn(f64, f64) -> [f64; 2]);
+
+    /// Formulas of one form that differ in an op, in the place of one, or in where a number stands: derivatives of both
+    /// orders, each from its own program, whichever was met before.
+    #[test]
+    fn programs_are_told_apart_by_type() {
+        // The gradient's entry by x and its derivative by y.
+        let cases: [Case; 9] = [
+            (|g, x, y| g.eval(x * y + x), |_, y| [y + 1.0, 1.0]),
+            (|g, x, y| g.eval(x * y - x), |_, y| [y - 1.0, 1.0]),
+            (|g, x, y| g.eval(x / y + x), |_, y| [1.0 / y + 1.0, -1.0 / (y * y)]),
+            (|g, x, y| g.eval((x + y) * x), |x, y| [2.0 * x + y, 1.0]),
+            (|g, x, y| g.eval(x * (x - y)), |x, y| [2.0 * x - y, -1.0]),
+            (
+                |g, x, y| g.eval((x * y).sin()),
+                |x, y| [y * (x * y).cos(), (x * y).cos() - x * y * (x * y).sin()],
+            ),
+            (|g, x, y| g.eval((x * y).exp()), |x, y| [y * (x * y).exp(), (1.0 + x * y) * (x * y).exp()]),
+            (|g, x, y| g.eval((x - 3.0) * y), |_, y| [y, 1.0]),
+            (|g, x, y| g.eval((3.0 - x) * y), |_, y| [-y, -1.0]),
+        ];
+        let mut g = Graph::new();
+        let (x, y) = (g.leaf(0.7), g.leaf(1.3));
+        for (record, want) in cases.iter().chain(&cases).chain(cases.iter().rev()) {
+            let z = record(&g, x, y);
+            g.zero_grad();
+            g.backward(z).unwrap();
+            let z_x = g.gradient(z, &[x]).unwrap()[0];
+            let z_xy = g.gradient(g.eval(z_x + 0.0 * y), &[y]).unwrap()[0];
+            let [first, second] = want(0.7, 1.3);
+            for (have, want) in
+                [(g.grad(x).unwrap().sum(), first), (g.item(z_x), first), (g.item(z_xy), second)]
+            {
+                assert!((have - want).abs() <= 4e-16 * want.abs().max(1.0), "{have} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_formula_shows_its_ops() {
+        let g = Graph::new();
+        let x = g.leaf(1.0);
+        let shown = format!("{:?}", (2.0 * x.sin()).powi(3));
+        assert_eq!(
+            shown.replace(&format!("{x:?}"), "x"),
+            "Formula(powi(Formula(mul(2.0, Formula(sin(x)))), [3.0, 0.0]))"
+        );
+    }
+}

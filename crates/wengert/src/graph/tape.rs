@@ -155,18 +155,17 @@ impl<T: Functions> Tape<T> {
         if self.segments.holds(v, self.nodes.len()) { Ok(v.id) } else { Err(self.bad_handle(v)) }
     }
 
-    /// Whether `v` is differentiable, if it is a handle of this tape and of a number of no axes whose value is known.
-    #[inline(always)]
-    pub fn number(&self, v: Var) -> Option<bool> {
-        let node = self.nodes.get(v.id)?;
-        (node.is_plain_number() && self.segments.holds(v, self.nodes.len()))
-            .then_some(node.is_differentiable())
-    }
-
     /// The node of `v`, if it is a handle of this tape.
     #[inline(always)]
     pub fn glance(&self, v: Var) -> Option<&Node> {
         self.nodes.get(v.id).filter(|_| self.segments.holds(v, self.nodes.len()))
+    }
+
+    /// Whether `v` is differentiable, if it is a handle of this tape and of a number of no axes whose value is known.
+    #[inline(always)]
+    pub fn number(&self, v: Var) -> Option<bool> {
+        let node = self.glance(v)?;
+        node.is_plain_number().then_some(node.is_differentiable())
     }
 
     #[cold]
@@ -209,30 +208,6 @@ impl<T: Functions> Tape<T> {
         );
         self.nodes.push(Node::new(kind, a, b, slot, line, place, marks));
         Var { id, stamp: self.segments.current() }
-    }
-
-    /// Appends the node of a number of no axes where there is room for it at hand: code without a call keeps all it works
-    /// with in registers.
-    #[inline(always)]
-    pub fn try_push(
-        &mut self,
-        memory: &Memory<T>,
-        kind: Kind,
-        [a, b]: [u32; 2],
-        value: T,
-        marks: Marks,
-        at: At,
-    ) -> Option<Var> {
-        let line = self.lines.recent(at)?;
-        let id = self.nodes.len();
-        if id >= u32::MAX as usize || !memory.lane.try_put(id, value) {
-            return None;
-        }
-        if self.nodes.len() == self.nodes.capacity() {
-            return None;
-        }
-        self.nodes.push(Node::new(kind, a, b, id as u32, line, Where::Lane(0), marks));
-        Some(Var { id, stamp: self.segments.current() })
     }
 
     /// Appends the node (or nodes) of a structured op.
