@@ -1,7 +1,7 @@
 //! Formulas of numbers: value and partials are computed where the formula is written, and recorded as one row.
 //!
-//! Every op yields its value and its partials at once; a second pass multiplies them down to the leaves. The program of
-//! the formula, which derivatives of higher order need, is found by the formula's type and ops: it is lowered once.
+//! Every op yields its value and its partials at once; a second pass multiplies them down to the leaves. The formula's type
+//! says its ops: by it the program is found, which derivatives of higher order need and which is lowered once.
 
 use super::{Formula, Map, Tune, Zip};
 use crate::kernel::functions::Functions;
@@ -39,7 +39,7 @@ macro_rules! row {
 }
 
 const fn mixed(hash: usize, op: u8) -> usize {
-    (hash.wrapping_mul(31)).wrapping_add(op as usize)
+    hash.wrapping_mul(31).wrapping_add(op as usize)
 }
 
 impl Statement for Var {
