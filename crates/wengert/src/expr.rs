@@ -8,6 +8,7 @@
 mod lowering;
 mod statement;
 
+use std::fmt::{self, Debug, Formatter};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::kernel::functions::Functions;
@@ -16,24 +17,24 @@ use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
 
 pub use lowering::{Lowering, Piece};
-pub use statement::{Signature, Statement};
+pub use statement::Statement;
 
 /// What a formula is recorded on.
 #[doc(hidden)]
 pub trait Recorder<T: Functions> {
     #[track_caller]
-    fn unary(&self, op: Unary, x: Var) -> Var;
+    fn unary<const OP: u8>(&self, x: Var) -> Var;
     #[track_caller]
     fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var;
     #[track_caller]
-    fn binary(&self, op: Binary, a: Var, b: Var) -> Var;
+    fn binary<const OP: u8>(&self, a: Var, b: Var) -> Var;
     fn number(&self, value: f64) -> Var;
 }
 
 macro_rules! unary_methods {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
         macro_rules! with_unary_methods {
-            () => { $($(#[$doc])* fn $name(self) -> Formula<Map<Self>> { Formula(Map { op: Unary::$Variant, x: self }) })* };
+            () => { $($(#[$doc])* fn $name(self) -> Formula<Map<{ Unary::$Variant as u8 }, Self>> { Formula(Map { x: self }) })* };
         }
     };
 }
@@ -42,13 +43,13 @@ unary_table!(unary_methods);
 macro_rules! tuned_methods {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) $Variant:ident [$p0:expr, $p1:expr];)*) => { $(
         $(#[$doc])*
-        fn $name(self $(, $arg: $ty)*) -> Formula<Tune<Self>> { tune(Tuned::$Variant, [$p0, $p1], self) }
+        fn $name(self $(, $arg: $ty)*) -> Formula<Tune<{ Tuned::$Variant as u8 }, Self>> { tune([$p0, $p1], self) }
     )* };
 }
 macro_rules! binary_methods {
     ($($(#[$doc:meta])* $name:ident $Variant:ident;)*) => { $(
         $(#[$doc])*
-        fn $name<B: Operand>(self, other: B) -> Formula<Zip<Self, B>> { zip(Binary::$Variant, self, other) }
+        fn $name<B: Operand>(self, other: B) -> Formula<Zip<{ Binary::$Variant as u8 }, Self, B>> { zip(self, other) }
     )* };
 }
 
@@ -136,9 +137,9 @@ pub trait Operand: Statement {
     /// Writes the steps of a program.
     #[doc(hidden)]
     fn lower(self, program: &mut Lowering) -> Piece;
-    /// Whether one of the handles satisfies `f`.
+    /// Gives each handle, from left to right.
     #[doc(hidden)]
-    fn any(self, f: &impl Fn(Var) -> bool) -> bool;
+    fn leaves(self, give: &mut impl FnMut(Var));
     /// How many ops.
     #[doc(hidden)]
     const OPS: usize;
@@ -157,37 +158,61 @@ pub enum Recorded {
 #[must_use = "a formula is lazy: record it with g.eval(..)"]
 pub struct Formula<E>(E);
 
-/// `op(x)`
-#[derive(Clone, Copy, Debug)]
-pub struct Map<X> {
-    op: Unary,
+/// `op(x)`. Ops are numbered as in their tables: a number in a type costs nothing, where a type for each op would be a
+/// hundred more to compile.
+#[derive(Clone, Copy)]
+pub struct Map<const OP: u8, X> {
     x: X,
 }
 
 /// `op(x)` with attributes
-#[derive(Clone, Copy, Debug)]
-pub struct Tune<X> {
-    op: Tuned,
+#[derive(Clone, Copy)]
+pub struct Tune<const OP: u8, X> {
     p: Params,
     x: X,
 }
 
 /// `op(a, b)`
-#[derive(Clone, Copy, Debug)]
-pub struct Zip<A, B> {
-    op: Binary,
+#[derive(Clone, Copy)]
+pub struct Zip<const OP: u8, A, B> {
     a: A,
     b: B,
 }
 
+impl<const OP: u8, X> Map<OP, X> {
+    const OP: Unary = Unary::ALL[OP as usize];
+}
+impl<const OP: u8, X> Tune<OP, X> {
+    const OP: Tuned = Tuned::ALL[OP as usize];
+}
+impl<const OP: u8, A, B> Zip<OP, A, B> {
+    const OP: Binary = Binary::ALL[OP as usize];
+}
+
+impl<const OP: u8, X: Debug> Debug for Map<OP, X> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.x).finish()
+    }
+}
+impl<const OP: u8, X: Debug> Debug for Tune<OP, X> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.x).field(&self.p).finish()
+    }
+}
+impl<const OP: u8, A: Debug, B: Debug> Debug for Zip<OP, A, B> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(Self::OP.name()).field(&self.a).field(&self.b).finish()
+    }
+}
+
 /// `op(x)` as a formula.
-pub(crate) fn tune<X>(op: Tuned, p: Params, x: X) -> Formula<Tune<X>> {
-    Formula(Tune { op, p, x })
+pub(crate) fn tune<const OP: u8, X>(p: Params, x: X) -> Formula<Tune<OP, X>> {
+    Formula(Tune { p, x })
 }
 
 /// `op(a, b)` as a formula.
-pub(crate) fn zip<A, B>(op: Binary, a: A, b: B) -> Formula<Zip<A, B>> {
-    Formula(Zip { op, a, b })
+pub(crate) fn zip<const OP: u8, A, B>(a: A, b: B) -> Formula<Zip<OP, A, B>> {
+    Formula(Zip { a, b })
 }
 
 impl Operand for Var {
@@ -199,8 +224,8 @@ impl Operand for Var {
         program.leaf(self)
     }
     #[inline(always)]
-    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
-        f(self)
+    fn leaves(self, give: &mut impl FnMut(Var)) {
+        give(self);
     }
     const OPS: usize = 0;
 }
@@ -212,7 +237,7 @@ macro_rules! numbers {
         fn record<T: Functions, R: Recorder<T> + ?Sized>(self, _tape: &R) -> Recorded { Recorded::Number(f64::from(self)) }
         fn lower(self, _program: &mut Lowering) -> Piece { Piece::Number(f64::from(self)) }
         #[inline(always)]
-        fn any(self, _f: &impl Fn(Var) -> bool) -> bool { false }
+        fn leaves(self, _give: &mut impl FnMut(Var)) {}
         const OPS: usize = 0;
     })* };
 }
@@ -236,56 +261,57 @@ pub(crate) fn record<T: Functions, R: Recorder<T> + ?Sized>(tape: &R, x: impl Op
     x.record(tape).var(tape)
 }
 
-impl<X: Operand> Operand for Formula<Map<X>> {
+impl<const OP: u8, X: Operand> Operand for Formula<Map<OP, X>> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.unary(self.0.op, x))
+        Recorded::Node(tape.unary::<OP>(x))
     }
     fn lower(self, program: &mut Lowering) -> Piece {
         let x = self.0.x.lower(program);
-        program.unary(self.0.op, x)
+        program.unary(Map::<OP, X>::OP, x)
     }
     #[inline(always)]
-    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
-        self.0.x.any(f)
+    fn leaves(self, give: &mut impl FnMut(Var)) {
+        self.0.x.leaves(give);
     }
     const OPS: usize = X::OPS + 1;
 }
 
-impl<X: Operand> Operand for Formula<Tune<X>> {
+impl<const OP: u8, X: Operand> Operand for Formula<Tune<OP, X>> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let x = record(tape, self.0.x);
-        Recorded::Node(tape.tuned(self.0.op, self.0.p, x))
+        Recorded::Node(tape.tuned(Tune::<OP, X>::OP, self.0.p, x))
     }
     fn lower(self, program: &mut Lowering) -> Piece {
         let x = self.0.x.lower(program);
-        program.tuned(self.0.op, self.0.p, x)
+        program.tuned(Tune::<OP, X>::OP, self.0.p, x)
     }
     #[inline(always)]
-    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
-        self.0.x.any(f)
+    fn leaves(self, give: &mut impl FnMut(Var)) {
+        self.0.x.leaves(give);
     }
     const OPS: usize = X::OPS + 1;
 }
 
-impl<A: Operand, B: Operand> Operand for Formula<Zip<A, B>> {
+impl<const OP: u8, A: Operand, B: Operand> Operand for Formula<Zip<OP, A, B>> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
         let (a, b) = (self.0.a.record(tape), self.0.b.record(tape));
-        Recorded::Node(match (self.0.op.with_number(a, b), a, b) {
+        Recorded::Node(match (Zip::<OP, A, B>::OP.with_number(a, b), a, b) {
             (Some((op, c, x)), ..) => tape.tuned(op, [c, 0.0], x),
-            (None, a, b) => tape.binary(self.0.op, a.var(tape), b.var(tape)),
+            (None, a, b) => tape.binary::<OP>(a.var(tape), b.var(tape)),
         })
     }
     fn lower(self, program: &mut Lowering) -> Piece {
         let (a, b) = (self.0.a.lower(program), self.0.b.lower(program));
-        program.binary(self.0.op, a, b)
+        program.binary(Zip::<OP, A, B>::OP, a, b)
     }
     #[inline(always)]
-    fn any(self, f: &impl Fn(Var) -> bool) -> bool {
-        self.0.a.any(f) || self.0.b.any(f)
+    fn leaves(self, give: &mut impl FnMut(Var)) {
+        self.0.a.leaves(give);
+        self.0.b.leaves(give);
     }
     const OPS: usize = A::OPS + B::OPS + 1;
 }
@@ -330,12 +356,12 @@ impl<E: Copy> Expr for Formula<E> where Formula<E>: Operand {}
 macro_rules! operators {
     ($($Op:ident $op:ident)*) => { $(
         impl<B: Operand> $Op<B> for Var {
-            type Output = Formula<Zip<Var, B>>;
-            fn $op(self, other: B) -> Self::Output { zip(Binary::$Op, self, other) }
+            type Output = Formula<Zip<{ Binary::$Op as u8 }, Var, B>>;
+            fn $op(self, other: B) -> Self::Output { zip(self, other) }
         }
         impl<E, B: Operand> $Op<B> for Formula<E> {
-            type Output = Formula<Zip<Formula<E>, B>>;
-            fn $op(self, other: B) -> Self::Output { zip(Binary::$Op, self, other) }
+            type Output = Formula<Zip<{ Binary::$Op as u8 }, Formula<E>, B>>;
+            fn $op(self, other: B) -> Self::Output { zip(self, other) }
         }
         number_on_the_left!($Op $op f64);
         number_on_the_left!($Op $op i32);
@@ -344,15 +370,15 @@ macro_rules! operators {
 macro_rules! number_on_the_left {
     ($Op:ident $op:ident $N:ty) => {
         impl $Op<Var> for $N {
-            type Output = Formula<Zip<$N, Var>>;
+            type Output = Formula<Zip<{ Binary::$Op as u8 }, $N, Var>>;
             fn $op(self, other: Var) -> Self::Output {
-                zip(Binary::$Op, self, other)
+                zip(self, other)
             }
         }
         impl<E> $Op<Formula<E>> for $N {
-            type Output = Formula<Zip<$N, Formula<E>>>;
+            type Output = Formula<Zip<{ Binary::$Op as u8 }, $N, Formula<E>>>;
             fn $op(self, other: Formula<E>) -> Self::Output {
-                zip(Binary::$Op, self, other)
+                zip(self, other)
             }
         }
     };
@@ -360,14 +386,14 @@ macro_rules! number_on_the_left {
 operators! { Add add Sub sub Mul mul Div div }
 
 impl Neg for Var {
-    type Output = Formula<Map<Var>>;
+    type Output = Formula<Map<{ Unary::Neg as u8 }, Var>>;
     fn neg(self) -> Self::Output {
-        Formula(Map { op: Unary::Neg, x: self })
+        Formula(Map { x: self })
     }
 }
 impl<E> Neg for Formula<E> {
-    type Output = Formula<Map<Formula<E>>>;
+    type Output = Formula<Map<{ Unary::Neg as u8 }, Formula<E>>>;
     fn neg(self) -> Self::Output {
-        Formula(Map { op: Unary::Neg, x: self })
+        Formula(Map { x: self })
     }
 }

@@ -1,15 +1,12 @@
 //! Formulas of numbers: value and partials are computed where the formula is written, and recorded as one row.
 //!
-//! Every op yields its value and its partials at once; a second pass multiplies them down to the leaves. The program of
-//! the formula, which derivatives of higher order need, is found by the formula's type and ops: it is lowered once.
-
-use std::any::TypeId;
+//! Every op yields its value and its partials at once; a second pass multiplies them down to the leaves. The formula's type
+//! says its ops: by it the program is found, which derivatives of higher order need and which is lowered once.
 
 use super::{Formula, Map, Tune, Zip};
 use crate::kernel::functions::Functions;
-use crate::kernel::number::{binary_row, unary_row};
-use crate::kernel::program::LONGEST;
-use crate::op::{Binary, Unary};
+use crate::kernel::number::{binary_row, tuned_row, unary_row};
+use crate::op::{Binary, Tuned, Unary};
 use crate::var::Var;
 
 /// What a formula of numbers can do besides being recorded op by op.
@@ -24,48 +21,25 @@ pub trait Statement: Copy + 'static {
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>);
     /// Gives each leaf, from left to right, its share of `bar`.
     fn pull<T: Functions>(self, kept: Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T));
-    fn sign(self, signature: &mut Signature);
     /// The numbers of the program, in its order.
     fn numbers(self, give: &mut impl FnMut(f64));
-}
-
-/// What tells formulas of one type apart: their ops. Handles and numbers are no part of it.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug)]
-pub struct Signature {
-    of: TypeId,
-    /// Eight to a word: registers, where an array of bytes would be memory.
-    ops: [u64; WORDS],
-    len: usize,
-}
-
-const WORDS: usize = LONGEST.div_ceil(8);
-
-impl Signature {
-    #[inline(always)]
-    pub(crate) fn new<E: Statement>(x: E) -> Self {
-        let mut signature = Signature { of: TypeId::of::<E>(), ops: [0; WORDS], len: 0 };
-        x.sign(&mut signature);
-        signature
-    }
-
-    #[inline(always)]
-    fn push(&mut self, op: u8) {
-        self.ops[self.len / 8] |= u64::from(op) << (self.len % 8 * 8);
-        self.len += 1;
-    }
-
     /// A few bits that tell most of a program's formulas apart.
-    #[inline(always)]
-    pub(crate) fn hash(&self) -> usize {
-        let mix = |h: u64, word: &u64| (h ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (self.ops.iter().fold(self.len as u64, mix) >> 32) as usize
-    }
+    const HASH: usize;
+}
 
-    #[inline(always)]
-    pub(crate) fn same(&self, other: &Signature) -> bool {
-        self.of == other.of && self.len == other.len && self.ops.iter().zip(&other.ops).all(|(a, b)| a == b)
-    }
+/// The row of an op: of the commonest in place, where the compiler sees what is constant, of others out of the way.
+macro_rules! row {
+    ($row:ident, $op:expr, $Ops:ident: $($Op:ident)*; $args:tt) => {
+        match $op {
+            $($Ops::$Op => row!(@ $row, $args, $Ops::$Op),)*
+            op => row!(@ T::$row, $args, op),
+        }
+    };
+    (@ $row:path, ($($arg:ident),*), $op:path) => { $row($op, $($arg),*) };
+}
+
+const fn mixed(hash: usize, op: u8) -> usize {
+    hash.wrapping_mul(31).wrapping_add(op as usize)
 }
 
 impl Statement for Var {
@@ -79,9 +53,8 @@ impl Statement for Var {
         give(self, bar);
     }
     #[inline(always)]
-    fn sign(self, _signature: &mut Signature) {}
-    #[inline(always)]
     fn numbers(self, _give: &mut impl FnMut(f64)) {}
+    const HASH: usize = 1;
 }
 
 macro_rules! numbers {
@@ -94,77 +67,60 @@ macro_rules! numbers {
         #[inline(always)]
         fn pull<T: Functions>(self, _kept: (), _bar: T, _give: &mut impl FnMut(Var, T)) {}
         #[inline(always)]
-        fn sign(self, _signature: &mut Signature) {}
-        #[inline(always)]
         fn numbers(self, _give: &mut impl FnMut(f64)) {}
+        const HASH: usize = 2;
     })* };
 }
 numbers! { f64 f32 i32 }
 
-impl<X: Statement> Statement for Formula<Map<X>> {
+impl<const OP: u8, X: Statement> Statement for Formula<Map<OP, X>> {
     type Kept<T: Functions> = (X::Kept<T>, T);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (x, kept) = self.0.x.value(read);
-        let (y, slope) = match self.0.op {
-            Unary::Neg => unary_row(Unary::Neg, x),
-            Unary::Square => unary_row(Unary::Square, x),
-            op => T::unary_row(op, x),
-        };
+        let (y, slope) =
+            row!(unary_row, Map::<OP, X>::OP, Unary: Neg Exp Log Sin Cos Sqrt Square Reciprocal; (x));
         (y, (kept, slope))
     }
     #[inline(always)]
     fn pull<T: Functions>(self, (kept, slope): Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
         self.0.x.pull(kept, bar * slope, give);
-    }
-    #[inline(always)]
-    fn sign(self, signature: &mut Signature) {
-        self.0.x.sign(signature);
-        signature.push(self.0.op as u8);
     }
     #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
         self.0.x.numbers(give);
     }
+    const HASH: usize = mixed(X::HASH, OP);
 }
 
-impl<X: Statement> Statement for Formula<Tune<X>> {
+impl<const OP: u8, X: Statement> Statement for Formula<Tune<OP, X>> {
     type Kept<T: Functions> = (X::Kept<T>, T);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (x, kept) = self.0.x.value(read);
-        let (y, slope) = T::tuned_row(self.0.op, self.0.p, x);
+        let (p, op) = (self.0.p, Tune::<OP, X>::OP);
+        let (y, slope) = row!(tuned_row, op, Tuned: Shift Scale SubFrom DivBy DivInto; (p, x));
         (y, (kept, slope))
     }
     #[inline(always)]
     fn pull<T: Functions>(self, (kept, slope): Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
         self.0.x.pull(kept, bar * slope, give);
-    }
-    #[inline(always)]
-    fn sign(self, signature: &mut Signature) {
-        self.0.x.sign(signature);
-        signature.push(self.0.op as u8);
     }
     #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
         self.0.x.numbers(give);
         self.0.p.into_iter().for_each(give);
     }
+    const HASH: usize = mixed(X::HASH, OP);
 }
 
-impl<A: Statement, B: Statement> Statement for Formula<Zip<A, B>> {
+impl<const OP: u8, A: Statement, B: Statement> Statement for Formula<Zip<OP, A, B>> {
     type Kept<T: Functions> = (A::Kept<T>, B::Kept<T>, [T; 2]);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
         let (a, kept_a) = self.0.a.value(read);
         let (b, kept_b) = self.0.b.value(read);
-        let (y, slopes) = match self.0.op {
-            Binary::Add => binary_row(Binary::Add, a, b),
-            Binary::Sub => binary_row(Binary::Sub, a, b),
-            Binary::Mul => binary_row(Binary::Mul, a, b),
-            Binary::Div => binary_row(Binary::Div, a, b),
-            op => T::binary_row(op, a, b),
-        };
+        let (y, slopes) = row!(binary_row, Zip::<OP, A, B>::OP, Binary: Add Sub Mul Div; (a, b));
         (y, (kept_a, kept_b, slopes))
     }
     #[inline(always)]
@@ -173,22 +129,17 @@ impl<A: Statement, B: Statement> Statement for Formula<Zip<A, B>> {
         self.0.b.pull(b, bar * slopes[1], give);
     }
     #[inline(always)]
-    fn sign(self, signature: &mut Signature) {
-        self.0.a.sign(signature);
-        self.0.b.sign(signature);
-        signature.push(self.0.op as u8);
-    }
-    #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
         self.0.a.numbers(give);
         self.0.b.numbers(give);
         let tuned = match (self.0.a.number(), self.0.b.number()) {
-            (None, Some(c)) => self.0.op.number_right(c).map(|(_, c)| c),
-            (Some(c), None) => self.0.op.number_left().map(|_| c),
+            (None, Some(c)) => Zip::<OP, A, B>::OP.number_right(c).map(|(_, c)| c),
+            (Some(c), None) => Zip::<OP, A, B>::OP.number_left().map(|_| c),
             _ => None,
         };
         if let Some(c) = tuned {
             [c, 0.0].into_iter().for_each(give);
         }
     }
+    const HASH: usize = mixed(mixed(A::HASH, OP), B::HASH as u8);
 }

@@ -6,8 +6,6 @@
 //! or on the way of the sweep that needs the same tiles. Nobody can tell: the bits are the same, and an input is
 //! overwritten only after everything pending has been computed.
 
-use std::cell::Cell;
-
 use smallvec::SmallVec;
 
 use crate::error::{Error, Refusal};
@@ -72,17 +70,6 @@ impl Total {
     }
 }
 
-/// What a formula is made of.
-#[derive(Clone, Copy)]
-enum Sort {
-    /// Numbers alone: it becomes a row of partials.
-    Numbers,
-    /// Arrays are among its leaves: it becomes a program over tiles.
-    Arrays,
-    /// One op, or something that only the ops one by one will tell.
-    Single,
-}
-
 impl<T: Functions> Tape<T> {
     /// A formula's arguments, ready to run.
     pub fn formula_leaves<'m>(
@@ -131,35 +118,31 @@ impl<T: Functions> Tape<T> {
 }
 
 impl<T: Engine> Graph<T> {
-    /// Records an argument: a handle as it is, numbers op by op, arrays as one node.
+    /// Records an argument: a handle as it is, numbers as one row of partials, arrays as one node, else op by op.
     #[inline(always)]
     #[track_caller]
-    pub(crate) fn arg(&self, x: impl crate::expr::Operand) -> Var {
-        match self.sort_of(x) {
-            Sort::Numbers => self.record_statement(x),
-            Sort::Arrays => self.record_formula(x, None),
-            Sort::Single => crate::expr::record(self, x),
+    pub(crate) fn arg<E: crate::expr::Operand>(&self, x: E) -> Var {
+        if E::OPS > 1 { self.record_several(x) } else { crate::expr::record(self, x) }
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn record_several<E: crate::expr::Operand>(&self, x: E) -> Var {
+        if E::OPS > LONGEST {
+            return self.record_one_by_one(x);
+        }
+        match self.record_statement(x) {
+            Some(y) => y,
+            None if self.has_array(x) => self.record_formula(x, None),
+            None => self.record_one_by_one(x),
         }
     }
 
-    /// How a formula is best recorded.
-    #[inline(always)]
-    fn sort_of<E: crate::expr::Operand>(&self, x: E) -> Sort {
-        if E::OPS <= 1 || E::OPS > LONGEST {
-            return Sort::Single;
-        }
-        let tape = self.tape.borrow();
-        let sort = Cell::new(Sort::Numbers);
-        let is_array = |v: Var| match tape.resolve(v).map(|id| tape.nodes[id]) {
-            Ok(node) if !node.is_lane() => true,
-            Ok(node) if !node.is_pending() => false,
-            // Whatever is wrong with it, the op that takes it will say.
-            _ => {
-                sort.set(Sort::Single);
-                false
-            }
-        };
-        if x.any(&is_array) { Sort::Arrays } else { sort.get() }
+    /// Records op by op; whatever is wrong with a handle, the op that takes it will say.
+    #[inline(never)]
+    #[track_caller]
+    fn record_one_by_one(&self, x: impl crate::expr::Operand) -> Var {
+        crate::expr::record(self, x)
     }
 
     /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
@@ -175,7 +158,9 @@ impl<T: Engine> Graph<T> {
 
     fn has_array(&self, x: impl crate::expr::Operand) -> bool {
         let tape = self.tape.borrow();
-        x.any(&|v: Var| tape.resolve(v).is_ok_and(|id| !tape.nodes[id].is_lane()))
+        let mut any = false;
+        x.leaves(&mut |v: Var| any |= tape.glance(v).is_some_and(|node| !node.is_lane()));
+        any
     }
 
     #[track_caller]
@@ -191,7 +176,7 @@ impl<T: Engine> Graph<T> {
         match recorded {
             Ok(Some(v)) => v,
             Ok(None) => {
-                let x = crate::expr::record(self, x);
+                let x = self.record_one_by_one(x);
                 match total {
                     None => x,
                     Some(Total::Sum) => self.must(&crate::op::Sum::default().into(), &[x]),

@@ -22,13 +22,21 @@ impl Lines {
 
     #[inline]
     pub fn intern(&mut self, at: At) -> u32 {
-        let home = (std::ptr::from_ref(at) as usize >> 3) % CACHE;
-        let (known, index) = self.recent[home];
-        if std::ptr::eq(known, at) { index } else { self.find(at, home) }
+        match self.recent(at) {
+            Some(index) => index,
+            None => self.find(at),
+        }
+    }
+
+    /// The index of a location that was met a moment ago.
+    #[inline(always)]
+    pub fn recent(&self, at: At) -> Option<u32> {
+        let (known, index) = self.recent[home(at)];
+        std::ptr::eq(known, at).then_some(index)
     }
 
     #[cold]
-    fn find(&mut self, at: At, home: usize) -> u32 {
+    fn find(&mut self, at: At) -> u32 {
         let known = self.all.iter().position(|known| *known == at);
         let index = known.unwrap_or_else(|| {
             self.all.push(at);
@@ -36,7 +44,7 @@ impl Lines {
         });
         // A location that the compiler stored twice takes turns with itself; its first address stays in the table.
         if std::ptr::eq(self.all[index], at) {
-            self.recent[home] = (at, index as u32);
+            self.recent[home(at)] = (at, index as u32);
         }
         index as u32
     }
@@ -44,4 +52,9 @@ impl Lines {
     pub fn get(&self, line: u32) -> At {
         self.all[line as usize]
     }
+}
+
+#[inline(always)]
+fn home(at: At) -> usize {
+    (std::ptr::from_ref(at) as usize >> 3) % CACHE
 }

@@ -142,6 +142,44 @@ impl Node {
     }
 }
 
+/// What the arguments of a formula have in common.
+pub struct Seen {
+    all: u16,
+    any: u16,
+    rank: u16,
+}
+
+impl Seen {
+    pub const NONE: Seen = Seen { all: u16::MAX, any: 0, rank: 0 };
+
+    /// Adds an argument that is a handle of such a node, or of none.
+    #[inline(always)]
+    pub fn add(&mut self, node: Option<&Node>) {
+        let flags = node.map_or(0, |node| node.flags);
+        self.all &= flags;
+        self.any |= flags;
+        self.rank = self.rank.max(flags & RANK);
+    }
+    /// Whether all are numbers whose values are known.
+    #[inline(always)]
+    pub fn are_numbers(&self) -> bool {
+        self.all & LANE != 0 && self.any & PENDING == 0
+    }
+    #[inline(always)]
+    pub fn any_differentiable(&self) -> bool {
+        self.any & DIFFERENTIABLE != 0
+    }
+    #[inline(always)]
+    pub fn all_differentiable(&self) -> bool {
+        self.all & DIFFERENTIABLE != 0
+    }
+    /// The largest number of axes.
+    #[inline(always)]
+    pub fn rank(&self) -> u16 {
+        self.rank
+    }
+}
+
 /// What a node inherits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {

@@ -1,6 +1,8 @@
 //! [`Programs`]: the programs of formulas, interned.
 
-use crate::expr::{Lowering, Signature};
+use std::any::TypeId;
+
+use crate::expr::{Lowering, Statement};
 use crate::kernel::program::{Step, fingerprint};
 
 /// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
@@ -8,8 +10,8 @@ use crate::kernel::program::{Step, fingerprint};
 pub struct Programs {
     all: Vec<Box<[Step]>>,
     recent: [u32; 32],
-    /// Programs of formulas of numbers, `None` for those that have none.
-    statements: Vec<(Signature, Option<u32>)>,
+    /// Programs of formulas of numbers by their types, `None` for those that have none.
+    statements: Vec<(TypeId, Option<u32>)>,
     recent_statements: [u16; 32],
 }
 
@@ -34,19 +36,20 @@ impl Programs {
 
     /// The program of a formula of numbers, if it is known; inner `None` if there is none.
     #[inline(always)]
-    pub fn of_statement(&self, signature: &Signature) -> Option<Option<u32>> {
-        let recent = self.recent_statements[home(signature)];
-        self.statements.get(usize::from(recent)).filter(|known| known.0.same(signature)).map(|known| known.1)
+    pub fn of_statement<E: Statement>(&self) -> Option<Option<u32>> {
+        let recent = self.recent_statements[const { home(E::HASH) }];
+        let known = self.statements.get(usize::from(recent));
+        known.filter(|known| known.0 == TypeId::of::<E>()).map(|known| known.1)
     }
 
     #[cold]
-    pub fn learn_statement(&mut self, signature: &Signature, program: &Lowering) -> Option<u32> {
-        let index = self.statements.iter().position(|known| known.0.same(signature)).unwrap_or_else(|| {
+    pub fn learn_statement(&mut self, of: TypeId, hash: usize, program: &Lowering) -> Option<u32> {
+        let index = self.statements.iter().position(|known| known.0 == of).unwrap_or_else(|| {
             let program = (!program.refused).then(|| self.intern(&program.steps));
-            self.statements.push((*signature, program));
+            self.statements.push((of, program));
             self.statements.len() - 1
         });
-        self.recent_statements[home(signature)] = index as u16;
+        self.recent_statements[home(hash)] = index as u16;
         self.statements[index].1
     }
 
@@ -56,7 +59,6 @@ impl Programs {
 }
 
 /// The place in the cache where a formula of numbers is looked for.
-#[inline(always)]
-fn home(signature: &Signature) -> usize {
-    signature.hash() % 32
+const fn home(hash: usize) -> usize {
+    hash % 32
 }

@@ -5,7 +5,8 @@ use crate::error::{Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::layouts::Entry;
-use crate::graph::tape::{Array, Kind, Marks, Stored, Tape};
+use crate::graph::node::Where;
+use crate::graph::tape::{Array, Kind, Marks, Node, Stored, Tape};
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
@@ -37,13 +38,8 @@ impl<T: Engine> Graph<T> {
         let mut tape = self.tape.try_borrow_mut().ok()?;
         let differentiable = tape.number(x)?;
         let value = map_scalar(Map::Unary(op), self.memory.lane.get(x.id));
-        Some(self.push_number_op(
-            &mut tape,
-            Kind::Unary(op),
-            [x.id as u32, 0],
-            value,
-            self.marks(differentiable),
-        ))
+        let (parents, marks) = ([x.id as u32, 0], self.marks(differentiable));
+        self.push_at_hand(&mut tape, Kind::Unary(op), parents, value, marks)
     }
 
     /// Records `f(a, b)` of two plain numbers, or leaves it to [`Engine::zip`]; as [`Graph::quick_map`].
@@ -58,26 +54,31 @@ impl<T: Engine> Graph<T> {
         let lane = &self.memory.lane;
         let (x, y) = (Number::<T, SCALAR>(lane.get(a.id)), Number(lane.get(b.id)));
         let value = binary_primal(op, x, y).0;
-        Some(self.push_number_op(
-            &mut tape,
-            Kind::Binary(op),
-            [a.id as u32, b.id as u32],
-            value,
-            self.marks_of(reaches),
-        ))
+        let (parents, marks) = ([a.id as u32, b.id as u32], self.marks_of(reaches));
+        self.push_at_hand(&mut tape, Kind::Binary(op), parents, value, marks)
     }
 
+    /// Appends the node of a number where there is room for it at hand: code without a call keeps in registers what it
+    /// works with.
     #[inline(always)]
-    fn push_number_op(
+    fn push_at_hand(
         &self,
         tape: &mut Tape<T>,
         kind: Kind,
-        parents: [u32; 2],
+        [a, b]: [u32; 2],
         value: T,
         marks: Marks,
-    ) -> Var {
-        let stored = Stored::Lane { value, rank: 0 };
-        tape.push(&self.memory, kind, parents, stored, marks, self.at.get())
+    ) -> Option<Var> {
+        let (id, line) = (tape.nodes.len(), tape.lines.recent(self.at.get())?);
+        if id >= u32::MAX as usize || !self.memory.lane.try_put(id, value) {
+            return None;
+        }
+        // Asked again, so that the compiler sees that `push` need not grow.
+        if tape.nodes.len() == tape.nodes.capacity() {
+            return None;
+        }
+        tape.nodes.push(Node::new(kind, a, b, id as u32, line, Where::Lane(0), marks));
+        Some(Var { id, stamp: tape.segments.current() })
     }
 
     /// Records `f(x)`.
@@ -228,4 +229,29 @@ pub(crate) fn zip_scalar<T: Functions>(op: Binary, a: T, b: T) -> T {
 #[inline(never)]
 fn other_zip<T: Functions>(op: Binary, a: Number<T, SCALAR>, b: Number<T, SCALAR>) -> Number<T, SCALAR> {
     binary_primal(op, a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longer than any piece of memory that values and nodes are put in, first on a new graph, then where there is room.
+    #[test]
+    fn long_tapes_of_numbers() {
+        let mut g = Graph::new();
+        let (x, one) = (g.leaf(0.5), g.constant(1.0));
+        let base = g.mark();
+        for _ in 0..2 {
+            let mut y = x;
+            for _ in 0..10_000 {
+                y = g.eval(x + y);
+                y = g.eval(y * one);
+            }
+            assert_eq!((g.item(y), g.node_count()), (5000.5, 20_002));
+            g.zero_grad();
+            g.backward(y).unwrap();
+            assert_eq!(g.grad(x).unwrap().sum(), 10_001.0);
+            g.rewind(base);
+        }
+    }
 }

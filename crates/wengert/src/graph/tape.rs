@@ -155,12 +155,17 @@ impl<T: Functions> Tape<T> {
         if self.segments.holds(v, self.nodes.len()) { Ok(v.id) } else { Err(self.bad_handle(v)) }
     }
 
+    /// The node of `v`, if it is a handle of this tape.
+    #[inline(always)]
+    pub fn glance(&self, v: Var) -> Option<&Node> {
+        self.nodes.get(v.id).filter(|_| self.segments.holds(v, self.nodes.len()))
+    }
+
     /// Whether `v` is differentiable, if it is a handle of this tape and of a number of no axes whose value is known.
     #[inline(always)]
     pub fn number(&self, v: Var) -> Option<bool> {
-        let node = self.nodes.get(v.id)?;
-        (node.is_plain_number() && self.segments.holds(v, self.nodes.len()))
-            .then_some(node.is_differentiable())
+        let node = self.glance(v)?;
+        node.is_plain_number().then_some(node.is_differentiable())
     }
 
     #[cold]

@@ -23,6 +23,9 @@ pub trait Real: NdFloat + Sum + Default + std::fmt::LowerExp + Plain + sealed::S
     fn as_f64(self) -> f64;
     #[doc(hidden)]
     fn is_absent(self) -> bool;
+    /// Itself, or where absent -0, which leaves as it is whatever it is added to. Without a branch.
+    #[doc(hidden)]
+    fn or_nothing(self) -> Self;
 }
 
 impl Real for f64 {
@@ -39,6 +42,12 @@ impl Real for f64 {
     fn is_absent(self) -> bool {
         self.to_bits() == Self::ABSENT.to_bits()
     }
+    #[inline(always)]
+    fn or_nothing(self) -> Self {
+        let bits = self.to_bits();
+        let nothing = (-0.0 as Self).to_bits();
+        Self::from_bits(if bits == Self::ABSENT.to_bits() { nothing } else { bits })
+    }
 }
 
 impl Real for f32 {
@@ -54,5 +63,11 @@ impl Real for f32 {
     #[inline(always)]
     fn is_absent(self) -> bool {
         self.to_bits() == Self::ABSENT.to_bits()
+    }
+    #[inline(always)]
+    fn or_nothing(self) -> Self {
+        let bits = self.to_bits();
+        let nothing = (-0.0 as Self).to_bits();
+        Self::from_bits(if bits == Self::ABSENT.to_bits() { nothing } else { bits })
     }
 }

@@ -47,13 +47,23 @@ impl<T: Copy> Lane<T> {
     /// for the value before.
     #[inline(always)]
     pub fn put(&self, index: usize, value: T) {
-        // SAFETY: nobody else holds a reference to the list of chunks.
-        let chunks = unsafe { &mut *self.chunks.get() };
-        if index >> SHIFT >= chunks.len() {
-            grow(chunks, index >> SHIFT);
+        if !self.try_put(index, value) {
+            // SAFETY: nobody else holds a reference to the list of chunks.
+            grow(unsafe { &mut *self.chunks.get() }, index >> SHIFT);
+            let put = self.try_put(index, value);
+            debug_assert!(put);
         }
+    }
+
+    /// As [`Lane::put`], `false` where there is no room yet.
+    #[inline(always)]
+    #[must_use]
+    pub fn try_put(&self, index: usize, value: T) -> bool {
+        // SAFETY: nobody else holds a reference to the list of chunks.
+        let Some(chunk) = unsafe { &*self.chunks.get() }.get(index >> SHIFT) else { return false };
         // SAFETY: the cell lies within its chunk, and no view reaches it.
-        unsafe { *chunks[index >> SHIFT].as_ptr().add(index & MASK) = value };
+        unsafe { *chunk.as_ptr().add(index & MASK) = value };
+        true
     }
 
     /// Where the value at `index` lies.

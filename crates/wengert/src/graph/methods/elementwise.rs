@@ -23,7 +23,8 @@ fn recorded(v: Result<Var>) -> Var {
 
 impl<T: Engine> Recorder<T> for Graph<T> {
     #[inline]
-    fn unary(&self, op: Unary, x: Var) -> Var {
+    fn unary<const OP: u8>(&self, x: Var) -> Var {
+        let op = const { Unary::ALL[OP as usize] };
         match self.quick_map(op, x) {
             Some(y) => y,
             None => recorded(T::map(self, Map::Unary(op), x)),
@@ -34,7 +35,8 @@ impl<T: Engine> Recorder<T> for Graph<T> {
         recorded(T::map(self, Map::Tuned(op, p), x))
     }
     #[inline]
-    fn binary(&self, op: Binary, a: Var, b: Var) -> Var {
+    fn binary<const OP: u8>(&self, a: Var, b: Var) -> Var {
+        let op = const { Binary::ALL[OP as usize] };
         match self.quick_zip(op, a, b) {
             Some(y) => y,
             None => recorded(T::zip(self, op, a, b)),
@@ -142,7 +144,7 @@ macro_rules! binary_methods {
             #[track_caller]
             pub fn $name(&self, a: impl Operand, b: impl Operand) -> Var {
                 self.enter();
-                self.arg(zip(Binary::$Variant, a, b))
+                self.arg(zip::<{ Binary::$Variant as u8 }, _, _>(a, b))
             }
         )* }
     };
@@ -171,7 +173,7 @@ macro_rules! tuned_methods {
             #[track_caller]
             pub fn $name(&self, x: impl Expr $(, $arg: $ty)*) -> Var {
                 self.enter();
-                self.arg(tune(Tuned::$Variant, [$p0, $p1], x))
+                self.arg(tune::<{ Tuned::$Variant as u8 }, _>([$p0, $p1], x))
             }
         )* }
     };

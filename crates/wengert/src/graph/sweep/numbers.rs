@@ -74,8 +74,7 @@ impl<T: Functions> Sweep<T> {
 
 #[inline(always)]
 fn add_to<T: Functions>(cell: &mut T, value: T) {
-    let sum = *cell + value;
-    *cell = if cell.is_absent() { value } else { sum };
+    *cell = cell.or_nothing() + value;
 }
 
 /// Asks for the nodes, numbers and cotangents that the sweep will come to: code that works on many numbers at a time reads
