@@ -13,8 +13,10 @@ use crate::memory::prefetch;
 
 /// Bytes of a row of `a` in a block: a strip of such rows stays in the first-level cache.
 const DEPTH: usize = 2 << 10;
+/// The same where strips have to be copied first.
+const DEPTH_COPIED: usize = 1 << 10;
 /// Bytes of `b` in a block.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 768 << 10;
 /// Strips of `a` copied at a time, so that a column of `a` is read in pieces longer than a strip is high.
 const STRIPS: usize = 8;
 /// Rows of a strip. With [`panel`] registers side by side the sums of a tile just fit the register file.
@@ -46,7 +48,7 @@ impl<T: Gemm> WithSimd for Packed<'_, T> {
         let Packed { product: p, room } = self;
         debug_assert!(p.c.cs == 1 || p.n == 1);
         let size = size_of::<T>();
-        let depth = even(p.k, DEPTH / size);
+        let depth = even(p.k, if p.a.cs == 1 { DEPTH } else { DEPTH_COPIED } / size);
         let widest = panel::<S>() * T::lanes::<S>();
         let across = even(p.n.div_ceil(widest), (BLOCK / size / (depth * widest)).max(1)) * widest;
         let len = depth * (across + STRIPS * ROWS) + LINE / size;
