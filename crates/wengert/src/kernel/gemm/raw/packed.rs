@@ -152,22 +152,22 @@ unsafe fn strip<S: Simd, T: Gemm, const R: usize>(s: S, p: Product<'_, T>) {
 #[inline(always)]
 unsafe fn pack_panel<S: Simd, T: Gemm>(s: S, p: Product<'_, T>, to: *mut T) {
     let lanes = T::lanes::<S>();
-    let whole = (p.n - 1) / lanes * lanes;
-    let width = whole + lanes;
+    let (whole, width) = (p.n / lanes * lanes, p.n.next_multiple_of(lanes));
     // SAFETY: the caller's promise: `k` rows of `width` at `to`; rows and columns read stay below `k` and `n`.
     unsafe {
         if p.b.cs != 1 {
             return transpose(p.b.t(), [p.n, p.k], to, width);
         }
-        let mask = T::mask(s, p.n - whole);
         for row in 0..p.k {
             let (from, to) = (p.b.ptr.wrapping_offset(row as isize * p.b.rs), to.add(row * width));
             for col in (0..whole).step_by(lanes) {
                 let x = from.add(col).cast::<T::V<S>>().read_unaligned();
                 to.add(col).cast::<T::V<S>>().write_unaligned(x);
             }
-            let x = T::load_masked(s, mask, from.add(whole));
-            to.add(whole).cast::<T::V<S>>().write_unaligned(x);
+            if whole < width {
+                let x = T::load_masked(s, T::mask(s, p.n - whole), from.add(whole));
+                to.add(whole).cast::<T::V<S>>().write_unaligned(x);
+            }
         }
     }
 }
