@@ -12,6 +12,8 @@ const SMALL: usize = 112 * 112 * 112;
 const FLAT: usize = 32;
 /// Products with an outer dimension up to this are bound by memory.
 const THIN: usize = 4;
+/// Rows or columns up to which a result is one dot product after the other.
+const DOTTED: usize = 8;
 /// Multiply-adds from which threads pay.
 const THREADED: usize = 1 << 21;
 /// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
@@ -52,6 +54,12 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     }
     let [m, n, k] = p.size();
     let [[a_row, a_col], [b_row, b_col], [_, c_step]] = p.strides();
+    // Few rows of `a` are copied sooner than columns of `b`: then rows of `b` go past them, and the result is turned.
+    let turned =
+        b_row == 1 && b_col != 1 && a_col == 1 && (DOTTED + 1..=FLAT).contains(&m) && n.min(k) > 2 * FLAT;
+    if turned {
+        return p.t().tidy().apart(|p| run(p, threads));
+    }
     if c_step != 1 {
         return p.apart(|p| run(p, threads));
     }
@@ -59,7 +67,7 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     let direct = b_col == 1 && (work <= SMALL || m <= FLAT) || m.min(n).min(k) <= THIN;
     // Sums of one product each are rows times a number.
     let dots = a_col == 1 && b_row == 1 && k > 1;
-    if dots && (n == 1 || m == 1 || (n.min(m) <= 8 && k >= 32)) {
+    if dots && (n == 1 || m == 1 || (n.min(m) <= DOTTED && k >= 32)) {
         p.dots();
     } else if n == 1 && a_row == 1 {
         let q = p.t().tidy();

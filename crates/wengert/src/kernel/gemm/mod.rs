@@ -9,7 +9,7 @@
 //! - `beta = 0` never reads `c`, so old memory may hold anything;
 //! - the choice of kernel and the order of every sum depend on shapes and strides, never on the number of
 //!   threads: results are bit-for-bit the same for any [`Threads`];
-//! - scratch is one vector a thread and type, kept between calls.
+//! - scratch is a vector or two for each thread and type, kept between calls.
 //!
 //! Absent on purpose: complex numbers, integer types, fused epilogues.
 #![allow(dead_code, unused_imports)] // until the ops use all of it

@@ -23,6 +23,8 @@ pub(super) use solve::Solve;
 
 /// Parts of a result begin at multiples of this.
 const PART: usize = 32;
+/// Elements of a column that are moved at a time.
+const LINE: usize = 16;
 /// Rows or columns of a part, at least.
 const LEAST: usize = 64;
 
@@ -188,9 +190,9 @@ impl<'a, T: Gemm> Product<'a, T> {
         if scratch.len() < k * n {
             scratch.resize(k * n, T::zero());
         }
-        for from in (0..k).step_by(16) {
+        for from in (0..k).step_by(LINE) {
             for j in 0..n {
-                for i in from..k.min(from + 16) {
+                for i in from..k.min(from + LINE) {
                     // SAFETY: `(i, j)` is inside `k` by `n`, so inside the slice of `b`.
                     scratch[i * n + j] = unsafe {
                         *self.b.ptr.wrapping_offset(i as isize * self.b.rs + j as isize * self.b.cs)
@@ -238,19 +240,27 @@ impl<'a, T: Gemm> Product<'a, T> {
         });
     }
 
-    /// By way of a result with contiguous rows, for a `c` that has neither contiguous rows nor columns.
+    /// By way of a result with contiguous rows, for a `c` that has none.
     pub(super) fn apart(self, run: impl FnOnce(Product<'_, T>)) {
-        let mut result = vec![T::zero(); self.m * self.n];
-        let c = At { ptr: result.as_mut_ptr(), rs: self.n as isize, cs: 1 };
-        run(Product { c, beta: T::zero(), ..self });
-        for (i, row) in result.chunks_exact(self.n).enumerate() {
-            for (j, &x) in row.iter().enumerate() {
-                // SAFETY: `(i, j)` is inside `m` by `n`, so inside the slice of `c`.
-                unsafe {
-                    let c = self.c.ptr.wrapping_offset(i as isize * self.c.rs + j as isize * self.c.cs);
-                    *c = if self.beta == T::zero() { x } else { self.beta * *c + x };
+        T::with_scratch(|room| {
+            if room.len() < self.m * self.n {
+                room.resize(self.m * self.n, T::zero());
+            }
+            let c = At { ptr: room.as_mut_ptr(), rs: self.n as isize, cs: 1 };
+            run(Product { c, beta: T::zero(), ..self });
+            for from in (0..self.m).step_by(LINE) {
+                for j in 0..self.n {
+                    for i in from..self.m.min(from + LINE) {
+                        let x = room[i * self.n + j];
+                        // SAFETY: `(i, j)` is inside `m` by `n`, so inside the slice of `c`.
+                        unsafe {
+                            let c =
+                                self.c.ptr.wrapping_offset(i as isize * self.c.rs + j as isize * self.c.cs);
+                            *c = if self.beta == T::zero() { x } else { self.beta * *c + x };
+                        }
+                    }
                 }
             }
-        }
+        });
     }
 }

@@ -106,6 +106,7 @@ fn agrees_with_triple_loops_when_large() {
         [9, 7, 600],
         [41, 1300, 300],
         [131, 90, 601],
+        [20, 130, 90],
     ] {
         let [m, n, k] = size;
         let mut random = Random::new(3);
@@ -179,6 +180,7 @@ fn threads_do_not_change_a_bit() {
             [1000, 17, 500],
             [300, 64, 900],
             [70, 513, 700],
+            [30, 700, 300],
         ] {
             let [m, n, k] = size;
             let mut random = Random::new(11);

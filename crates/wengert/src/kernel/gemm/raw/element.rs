@@ -36,7 +36,7 @@ pub trait Gemm: Real {
     /// # Safety
     /// Lanes of the mask are writable at `p`.
     unsafe fn store_masked<S: Simd>(s: S, mask: Self::Mask<S>, p: *mut Self, x: Self::V<S>);
-    /// Runs `f` with this thread's scratch vector, kept between calls.
+    /// Runs `f` with a scratch vector of this thread, kept between calls.
     fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R;
 }
 
@@ -58,10 +58,11 @@ macro_rules! element {
             #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
             #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
             fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
-                thread_local!(static SCRATCH: RefCell<Vec<$t>> = const { RefCell::new(Vec::new()) });
-                let mut held = SCRATCH.take(); // taken, not borrowed: a nested call gets a vector of its own
+                thread_local!(static SCRATCH: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
+                // Taken, not borrowed: a nested call gets a vector of its own.
+                let mut held = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
                 let result = f(&mut held);
-                SCRATCH.set(held);
+                SCRATCH.with_borrow_mut(|free| free.push(held));
                 result
             }
         }
