@@ -9,14 +9,15 @@
 use smallvec::SmallVec;
 
 use crate::error::{Error, Refusal};
-use crate::expr::{Expr, Lowering};
+use crate::expr::{Expr, Lowering, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape};
+use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params};
 use crate::kernel::walk::Operand;
-use crate::op::Op;
+use crate::op::{Binary, Op, Params, Tuned, Unary};
 use crate::rule::{Dtype, Record};
 use crate::shape::{Layout, Shape, broadcast};
 use crate::term::Term;
@@ -117,6 +118,38 @@ impl<T: Functions> Tape<T> {
     }
 }
 
+/// Records every op by a call, which costs a user's crate little to compile.
+struct OneByOne<'g, T: Engine>(&'g Graph<T>);
+
+impl<T: Engine> OneByOne<'_, T> {
+    #[inline(never)]
+    #[track_caller]
+    fn map(&self, f: Map, x: Var) -> Var {
+        T::map(self.0, f, x).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn zip(&self, f: Binary, a: Var, b: Var) -> Var {
+        T::zip(self.0, f, a, b).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl<T: Engine> Recorder<T> for OneByOne<'_, T> {
+    fn unary<const OP: u8>(&self, x: Var) -> Var {
+        self.map(Map::Unary(const { Unary::ALL[OP as usize] }), x)
+    }
+    fn tuned(&self, op: Tuned, p: Params, x: Var) -> Var {
+        self.map(Map::Tuned(op, p), x)
+    }
+    fn binary<const OP: u8>(&self, a: Var, b: Var) -> Var {
+        self.zip(const { Binary::ALL[OP as usize] }, a, b)
+    }
+    fn number(&self, value: f64) -> Var {
+        self.0.filled(&[], value)
+    }
+}
+
 impl<T: Engine> Graph<T> {
     /// Records an argument: a handle as it is, numbers as one row of partials, arrays as one node, else op by op.
     #[inline(always)]
@@ -142,7 +175,7 @@ impl<T: Engine> Graph<T> {
     #[inline(never)]
     #[track_caller]
     fn record_one_by_one(&self, x: impl crate::expr::Operand) -> Var {
-        crate::expr::record(self, x)
+        crate::expr::record(&OneByOne(self), x)
     }
 
     /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
