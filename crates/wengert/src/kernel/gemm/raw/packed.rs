@@ -48,7 +48,8 @@ impl<T: Gemm> WithSimd for Packed<'_, T> {
         let Packed { product: p, room } = self;
         debug_assert!(p.c.cs == 1 || p.n == 1);
         let size = size_of::<T>();
-        let depth = even(p.k, if p.a.cs == 1 { DEPTH } else { DEPTH_COPIED } / size);
+        let deepest = if p.a.cs == 1 { DEPTH } else { DEPTH_COPIED };
+        let depth = even(p.k, deepest / size);
         let widest = panel::<S>() * T::lanes::<S>();
         let across = even(p.n.div_ceil(widest), (BLOCK / size / (depth * widest)).max(1)) * widest;
         let len = depth * (across + STRIPS * ROWS) + LINE / size;
@@ -95,8 +96,8 @@ unsafe fn block<S: Simd, T: Gemm>(s: S, p: Product<'_, T>, packed: *mut T, room:
             }
             let strips = ((p.m - row) / ROWS).min(STRIPS);
             pack_strips(p.rows(row, strips * ROWS), packed);
-            for strip_of in 0..strips {
-                let a = At { ptr: packed.add(strip_of * ROWS * p.k).cast_const(), rs: 1, cs: ROWS as isize };
+            for done in 0..strips {
+                let a = At { ptr: packed.add(done * ROWS * p.k).cast_const(), rs: 1, cs: ROWS as isize };
                 strip::<S, T, ROWS>(s, Product { a, ..p.rows(row, ROWS) });
                 row += ROWS;
             }
