@@ -102,8 +102,10 @@ pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 struct Adapter<K>(K);
 
+#[cfg(target_arch = "x86_64")]
 impl<K: Kernel> pulp::WithSimd for Adapter<K> {
     type Output = K::Output;
     #[inline(always)]
