@@ -1,7 +1,6 @@
 //! Which kernel a product goes to.
 //!
-//! Thresholds were measured on one core, with AVX-512 and with AVX2 kernels; they depend on shapes and strides
-//! alone.
+//! Thresholds were measured on one core, with AVX-512 kernels; they depend on shapes and strides alone.
 
 use super::raw::{Gemm, Product};
 use super::{Strided, StridedMut, Threads};

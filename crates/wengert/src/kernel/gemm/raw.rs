@@ -190,16 +190,8 @@ impl<'a, T: Gemm> Product<'a, T> {
         if scratch.len() < k * n {
             scratch.resize(k * n, T::zero());
         }
-        for from in (0..k).step_by(LINE) {
-            for j in 0..n {
-                for i in from..k.min(from + LINE) {
-                    // SAFETY: `(i, j)` is inside `k` by `n`, so inside the slice of `b`.
-                    scratch[i * n + j] = unsafe {
-                        *self.b.ptr.wrapping_offset(i as isize * self.b.rs + j as isize * self.b.cs)
-                    };
-                }
-            }
-        }
+        // SAFETY: `(i, j)` is inside `k` by `n`, so inside the slice of `b`; `scratch` has room for `k` rows of `n`.
+        unsafe { packed::transpose(self.b.t(), [n, k], scratch.as_mut_ptr(), n) };
         Product { b: At { ptr: scratch.as_ptr(), rs: n as isize, cs: 1 }, life: PhantomData, ..self }
     }
 

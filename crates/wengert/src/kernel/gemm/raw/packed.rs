@@ -197,8 +197,11 @@ unsafe fn pack_strips<T: Gemm>(p: Product<'_, T>, to: *mut T) {
 }
 
 /// Writes the transpose of `from`, `[m, k]`, to rows of `width` elements, four by four.
+///
+/// # Safety
+/// Elements of `from` are readable, and `to` has room for `k` rows of `width >= m`.
 #[inline(always)]
-unsafe fn transpose<T: Gemm>(from: At<*const T>, [m, k]: [usize; 2], to: *mut T, width: usize) {
+pub(super) unsafe fn transpose<T: Gemm>(from: At<*const T>, [m, k]: [usize; 2], to: *mut T, width: usize) {
     const SIDE: usize = 4;
     let squares = if from.cs == 1 { [m / SIDE * SIDE, k / SIDE * SIDE] } else { [0, 0] };
     let row = |i: usize| from.ptr.wrapping_offset(i as isize * from.rs);
