@@ -46,17 +46,18 @@ macro_rules! element {
         #[rustfmt::skip]
         impl Gemm for $t {
             type V<S: Simd> = S::$v;
-            type Mask<S: Simd> = MemMask<S::$m>;
+            type Mask<S: Simd> = S::$m;
             #[inline(always)] fn lanes<S: Simd>() -> usize { S::$lanes }
             #[inline(always)] fn splat<S: Simd>(s: S, x: Self) -> S::$v { s.$splat(x) }
             #[inline(always)] fn v_mul_add<S: Simd>(s: S, a: S::$v, b: S::$v, c: S::$v) -> S::$v { s.$fma(a, b, c) }
             #[inline(always)] fn v_mul<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$mul(a, b) }
             #[inline(always)] fn v_div<S: Simd>(s: S, a: S::$v, b: S::$v) -> S::$v { s.$div(a, b) }
             #[inline(always)] fn v_sum<S: Simd>(s: S, a: S::$v) -> Self { s.$sum(a) }
-            #[inline(always)] fn mask<S: Simd>(s: S, len: usize) -> Self::Mask<S> { s.$between(0, len as $int) }
-            // SAFETY (both): passed on to the caller in the trait's own words.
-            #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(m, p) } }
-            #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(m, p, x) } }
+            #[inline(always)] fn mask<S: Simd>(s: S, len: usize) -> Self::Mask<S> { s.$between(0, len as $int).mask() }
+            // SAFETY (both): passed on to the caller in the trait's own words. The mask `pulp` makes would call a function for
+            // each load and store; a mask alone is an instruction.
+            #[inline(always)] unsafe fn load_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *const $t) -> S::$v { unsafe { s.$load(MemMask::new(m), p) } }
+            #[inline(always)] unsafe fn store_masked<S: Simd>(s: S, m: Self::Mask<S>, p: *mut $t, x: S::$v) { unsafe { s.$store(MemMask::new(m), p, x) } }
             fn with_scratch<R>(f: impl FnOnce(&mut Vec<Self>) -> R) -> R {
                 thread_local!(static SCRATCH: RefCell<Vec<Vec<$t>>> = const { RefCell::new(Vec::new()) });
                 // Taken, not borrowed: a nested call gets a vector of its own.

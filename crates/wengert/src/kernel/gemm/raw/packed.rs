@@ -133,15 +133,11 @@ unsafe fn strip<S: Simd, T: Gemm, const R: usize>(s: S, p: Product<'_, T>) {
             }
             let p = Product { n, b, c, ..p };
             let mask = T::mask(s, n - (registers - 1) * lanes);
-            match (registers, n == registers * lanes) {
-                (1, true) => tile::<S, T, R, 1, false>(s, &p, 0, mask),
-                (1, false) => tile::<S, T, R, 1, true>(s, &p, 0, mask),
-                (2, true) => tile::<S, T, R, 2, false>(s, &p, 0, mask),
-                (2, false) => tile::<S, T, R, 2, true>(s, &p, 0, mask),
-                (3, true) if panel::<S>() > 2 => tile::<S, T, R, 3, false>(s, &p, 0, mask),
-                (3, false) if panel::<S>() > 2 => tile::<S, T, R, 3, true>(s, &p, 0, mask),
-                (_, true) if panel::<S>() > 2 => tile::<S, T, R, 4, false>(s, &p, 0, mask),
-                (_, false) if panel::<S>() > 2 => tile::<S, T, R, 4, true>(s, &p, 0, mask),
+            match registers {
+                1 => tile::<S, T, R, 1, true>(s, &p, 0, mask),
+                2 => tile::<S, T, R, 2, true>(s, &p, 0, mask),
+                3 if panel::<S>() > 2 => tile::<S, T, R, 3, true>(s, &p, 0, mask),
+                _ if panel::<S>() > 2 => tile::<S, T, R, 4, true>(s, &p, 0, mask),
                 _ => unreachable!("no wider panel"),
             }
         }

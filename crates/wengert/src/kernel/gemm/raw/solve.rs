@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use super::check::{at, distinct, inside, place};
 use super::element::Gemm;
-use super::tile::panel;
+use super::tile::{masks_cost, panel};
 use super::{At, Product};
 use crate::kernel::gemm::{Place, Spot, Strided, StridedMut, Triangle};
 
@@ -125,17 +125,17 @@ impl<T: Gemm> WithSimd for Solve<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let (panel, many) = (panel::<S>() * T::lanes::<S>(), panel::<S>() > 2);
+        let lanes = T::lanes::<S>();
+        let (panel, many) = (panel::<S>() * lanes, panel::<S>() > 2);
         for col in (0..self.cols).step_by(panel) {
             let cols = panel.min(self.cols - col);
             let part = Solve { cols, b: At { ptr: self.b.ptr.wrapping_add(col), ..self.b }, ..self };
             // SAFETY: columns `col .. col + cols` of a checked system with contiguous rows.
             unsafe {
-                match (cols.div_ceil(T::lanes::<S>()), cols.is_multiple_of(T::lanes::<S>())) {
+                match (cols.div_ceil(lanes), masks_cost::<S>() && cols.is_multiple_of(lanes)) {
                     (1, true) => part.panel::<S, 1, false>(s),
                     (1, false) => part.panel::<S, 1, true>(s),
-                    (3, true) if many => part.panel::<S, 3, false>(s),
-                    (3, false) if many => part.panel::<S, 3, true>(s),
+                    (3, _) if many => part.panel::<S, 3, true>(s),
                     (_, true) => part.panel::<S, 2, false>(s),
                     (_, false) => part.panel::<S, 2, true>(s),
                 }

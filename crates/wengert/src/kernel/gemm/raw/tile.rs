@@ -13,6 +13,12 @@ pub(super) fn panel<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 3 } else { 2 }
 }
 
+/// Whether a masked load takes longer than a plain one, so that whole registers have a body of their own: before AVX-512.
+#[inline(always)]
+pub(super) fn masks_cost<S: Simd>() -> bool {
+    S::REGISTER_COUNT < 32
+}
+
 /// Columns of the next panel when `left` are left: the last two share what one of them would have little of.
 #[inline(always)]
 pub(super) fn next_panel<S: Simd, T: Gemm>(left: usize, widest: usize) -> usize {
@@ -53,22 +59,20 @@ unsafe fn columns<S: Simd, T: Gemm>(s: S, p: Product<'_, T>) {
     let many = S::REGISTER_COUNT >= 32;
     // SAFETY: passed on.
     unsafe {
-        match (p.n.div_ceil(lanes), p.n.is_multiple_of(lanes)) {
-            (1, true) => rows::<S, T, 8, 1, false>(s, p),
-            (1, false) => rows::<S, T, 8, 1, true>(s, p),
-            (2, true) if many => rows::<S, T, 8, 2, false>(s, p),
-            (2, false) if many => rows::<S, T, 8, 2, true>(s, p),
-            (_, true) if many => rows::<S, T, 8, 3, false>(s, p),
-            (_, false) if many => rows::<S, T, 8, 3, true>(s, p),
-            (_, true) => rows::<S, T, 6, 2, false>(s, p),
-            (_, false) => rows::<S, T, 6, 2, true>(s, p),
+        match (p.n.div_ceil(lanes), masks_cost::<S>() && p.n.is_multiple_of(lanes)) {
+            (1, true) => rows::<S, T, 8, 1, true>(s, p),
+            (1, false) => rows::<S, T, 8, 1, false>(s, p),
+            (2, _) if many => rows::<S, T, 8, 2, false>(s, p),
+            (_, _) if many => rows::<S, T, 8, 3, false>(s, p),
+            (_, true) => rows::<S, T, 6, 2, true>(s, p),
+            (_, false) => rows::<S, T, 6, 2, false>(s, p),
         }
     }
 }
 
-/// All rows of a panel of `VECS` registers, the last one masked where `MASK`.
+/// All rows of a panel of `VECS` registers, whole or the last one in part.
 #[inline(always)]
-unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MASK: bool>(
+unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const WHOLE: bool>(
     s: S,
     p: Product<'_, T>,
 ) {
@@ -77,19 +81,19 @@ unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MAS
     // SAFETY: rows `row .. row + R` are within `m` at each call.
     unsafe {
         while row + ROWS <= p.m {
-            tile::<S, T, ROWS, VECS, MASK>(s, &p, row, mask);
+            tile::<S, T, ROWS, VECS, WHOLE>(s, &p, row, mask);
             row += ROWS;
         }
         if ROWS > 4 && row + 4 <= p.m {
-            tile::<S, T, 4, VECS, MASK>(s, &p, row, mask);
+            tile::<S, T, 4, VECS, WHOLE>(s, &p, row, mask);
             row += 4;
         }
         if row + 2 <= p.m {
-            tile::<S, T, 2, VECS, MASK>(s, &p, row, mask);
+            tile::<S, T, 2, VECS, WHOLE>(s, &p, row, mask);
             row += 2;
         }
         if row < p.m {
-            tile::<S, T, 1, VECS, MASK>(s, &p, row, mask);
+            tile::<S, T, 1, VECS, WHOLE>(s, &p, row, mask);
         }
     }
 }
@@ -98,9 +102,9 @@ unsafe fn rows<S: Simd, T: Gemm, const ROWS: usize, const VECS: usize, const MAS
 ///
 /// # Safety
 /// The module's invariant: rows `row .. row + R` are within `m`, `VECS` registers, the last one masked, within `n`, and rows of
-/// `b` and `c` are contiguous.
+/// `b` and `c` are contiguous, those of `b` registers long if `WHOLE`.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
+pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, const WHOLE: bool>(
     s: S,
     p: &Product<'_, T>,
     row: usize,
@@ -114,17 +118,17 @@ pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, c
     unsafe {
         for _ in 0..p.k / UNROLLED {
             for _ in 0..UNROLLED {
-                at = tile_step::<S, T, R, VECS, MASK>(s, p, &mut acc, at, mask);
+                at = tile_step::<S, T, R, VECS, WHOLE>(s, p, &mut acc, at, mask);
             }
         }
         for _ in 0..p.k % UNROLLED {
-            at = tile_step::<S, T, R, VECS, MASK>(s, p, &mut acc, at, mask);
+            at = tile_step::<S, T, R, VECS, WHOLE>(s, p, &mut acc, at, mask);
         }
         let (alpha, beta) = (T::splat(s, p.alpha), T::splat(s, p.beta));
         for r in 0..R {
             let c = p.c.ptr.wrapping_offset((row + r) as isize * p.c.rs);
             for v in 0..VECS {
-                let (c, last) = (c.add(v * lanes), MASK && v + 1 == VECS);
+                let (c, last) = (c.add(v * lanes), v + 1 == VECS);
                 let mut x = T::v_mul(s, alpha, acc[r][v]);
                 if p.beta != T::zero() {
                     x = T::v_mul_add(s, beta, load::<S, T>(s, last, mask, c), x);
@@ -141,7 +145,7 @@ pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, c
 
 /// Adds one inner index to the sums, and steps on to the next.
 #[inline(always)]
-unsafe fn tile_step<S: Simd, T: Gemm, const R: usize, const VECS: usize, const MASK: bool>(
+unsafe fn tile_step<S: Simd, T: Gemm, const R: usize, const VECS: usize, const WHOLE: bool>(
     s: S,
     p: &Product<'_, T>,
     acc: &mut [[T::V<S>; VECS]; R],
@@ -152,7 +156,7 @@ unsafe fn tile_step<S: Simd, T: Gemm, const R: usize, const VECS: usize, const M
     unsafe {
         let mut y = [T::splat(s, T::zero()); VECS];
         for v in 0..VECS {
-            y[v] = load::<S, T>(s, MASK && v + 1 == VECS, mask, b.add(v * T::lanes::<S>()));
+            y[v] = load::<S, T>(s, !WHOLE && v + 1 == VECS, mask, b.add(v * T::lanes::<S>()));
         }
         for r in 0..R {
             let x = T::splat(s, *a.offset(r as isize * p.a.rs));
