@@ -95,7 +95,7 @@ pub trait Exponential: Format {
     #[inline(always)]
     fn exp2_of<const FMA: bool>(x: Pair<Self>) -> Self {
         let limit = Self::EXP_RANGE.1 * Self::of(1.5);
-        let whole = x.hi.at_least(Self::of(-1.0) * limit - Self::of(16.0)).at_most(limit);
+        let whole = x.hi.at_least(Self::of(-1.0) * limit - Self::of(20.0)).at_most(limit);
         let low = if x.hi == whole { x.lo } else { Self::of(0.0) };
         let (n, ln_2) = (whole + Self::ROUND, Self::of(std::f64::consts::LN_2));
         let r = Pair::fast_sum((whole - (n - Self::ROUND)) * ln_2, low * ln_2);

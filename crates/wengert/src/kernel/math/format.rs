@@ -49,7 +49,8 @@ pub trait Format:
     fn is_nan(self) -> bool;
     /// The upper half of the significand: products of such halves are exact.
     fn upper(self) -> Self;
-    /// 2^n in two factors, neither of which over- or underflows, for `self` = n + [`ROUND`](Self::ROUND).
+    /// 2^n in two factors, neither of which over- or underflows, for `self` = n + [`ROUND`](Self::ROUND). The first is 0
+    /// where 2^n is at most an eighth of the least subnormal number: an underflow takes a hundred times as long as a product.
     fn factors(self) -> (Self, Self);
     /// 2^n for `self` = n + [`ROUND`](Self::ROUND); n must be the exponent of a normal number.
     fn power_of_two(self) -> Self;
@@ -109,7 +110,10 @@ macro_rules! format {
             fn factors(self) -> (Self, Self) {
                 let biased = self.to_bits();
                 let half = biased >> 1;
-                ($t::from_bits(half << $fraction), $t::from_bits(biased.wrapping_sub(half) << $fraction))
+                let first = $t::from_bits(half << $fraction);
+                let lost = self <= Self::ROUND - ($bias + $fraction + 2) as $t;
+                let first = if lost { 0.0 } else { first };
+                (first, $t::from_bits(biased.wrapping_sub(half) << $fraction))
             }
             #[inline(always)]
             fn power_of_two(self) -> Self {

@@ -29,12 +29,14 @@ pub trait Logarithm: Format {
     fn log1p_unit<const FMA: bool>(x: Self, plus: Self) -> Self {
         let half = Self::of(0.5);
         let bottom = Pair::fast_sum(Self::of(2.0), x);
-        let s = x / bottom.hi;
+        // Below, it is x to the last digit, and squares would underflow.
+        let tiny = x < Self::TINY;
+        let s = if tiny { Self::of(0.0) } else { x / bottom.hi };
         let z = s * s;
         let rest = (-z).fma::<FMA>(Self::log1p_tail::<FMA>(z), x);
         // What the quotient lacks, by 1 / (2 + x) = (1 - s) / 2.
         let miss = (-s).fma::<FMA>(bottom.lo, minus_product::<Self, FMA>(x, s, bottom.hi));
-        let low = miss * (-half).fma::<FMA>(s, half);
+        let low = if tiny { Self::of(0.0) } else { miss * (-half).fma::<FMA>(s, half) };
         let sum = Pair::fast_sum(plus.at_least(x), plus.at_most(x));
         sum.hi + minus_product::<Self, FMA>((-low).fma::<FMA>(rest, sum.lo), s, rest)
     }
