@@ -49,22 +49,16 @@ impl<T: Engine> Graph<T> {
             }
             y_bars.push(y_bar);
         }
-        let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
         let done = match &operation {
             Operation::Op(op) if !repeats(&parents) => {
-                self.sweep_kernel(ops::kernels(op), &parents, &results, &needs, &y_bars, &shapes)
+                self.sweep_kernel(ops::kernels(op), &parents, &results, &needs, &y_bars)
             }
             _ => false,
         };
-        let outcome = match &operation {
-            _ if done => Ok(()),
-            Operation::Checkpoint(part) => {
-                let y_bar = y_bars[0].as_ref().expect("one result, reached");
-                self.sweep_checkpoint(&**part, id, &parents, |g, again, first| {
-                    g.sweep_part(again, first, y_bar, &shapes[0])
-                })
-            }
-            _ => self.sweep_recorded(&operation, id, &parents, &results, &needs, &y_bars, &shapes),
+        let outcome = if done {
+            Ok(())
+        } else {
+            self.sweep_by_rule(&operation, id, &parents, &results, &needs, &y_bars)
         };
         y_bars.into_iter().flatten().for_each(|loan| self.sweep.pool.give_back(loan));
         outcome
@@ -78,7 +72,6 @@ impl<T: Engine> Graph<T> {
         results: &[usize],
         needs: &[bool],
         y_bars: &[Option<Loan>],
-        shapes: &[Shape],
     ) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
         let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
@@ -92,11 +85,15 @@ impl<T: Engine> Graph<T> {
             });
         }
         let done = {
-            let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
-            let y: SmallVec<[Input<'_, T>; 8]> = results.iter().map(|&r| tape.input(memory, r)).collect();
-            let y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> =
-                y_bars.iter().zip(shapes).map(|(loan, shape)| loan.as_ref().map(|l| l.view(shape))).collect();
+            // Filled where they are: what `collect` returns is moved, some 800 bytes each.
+            let (mut x, mut y) = (SmallVec::<[Input<'_, T>; 8]>::new(), SmallVec::<[Input<'_, T>; 8]>::new());
+            let mut y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> = SmallVec::new();
             let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
+            parents.iter().for_each(|&p| x.push(tape.input(memory, p)));
+            for (&r, loan) in results.iter().zip(y_bars) {
+                y.push(tape.input(memory, r));
+                y_bar.push(loan.as_ref().map(|loan| loan.view(tape.shape(r))));
+            }
             for (slot, &parent) in loans.iter_mut().zip(parents) {
                 x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
                     array: loan.view_mut(tape.shape(parent)),
@@ -120,6 +117,30 @@ impl<T: Engine> Graph<T> {
             }
         }
         done
+    }
+
+    /// What has no kernel: a part of the program recorded again, or a rule.
+    #[inline(never)]
+    fn sweep_by_rule(
+        &mut self,
+        operation: &Operation<T>,
+        id: usize,
+        parents: &[usize],
+        results: &[usize],
+        needs: &[bool],
+        y_bars: &[Option<Loan>],
+    ) -> Result<()> {
+        let tape = self.tape.get_mut();
+        let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
+        match operation {
+            Operation::Checkpoint(part) => {
+                let y_bar = y_bars[0].as_ref().expect("one result, reached");
+                self.sweep_checkpoint(&**part, id, parents, |g, again, first| {
+                    g.sweep_part(again, first, y_bar, &shapes[0])
+                })
+            }
+            _ => self.sweep_recorded(operation, id, parents, results, needs, y_bars, &shapes),
+        }
     }
 
     /// The vjp of an op, recorded behind the tape without gradients, read off and forgotten.

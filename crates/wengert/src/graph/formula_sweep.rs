@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use crate::graph::formula::Leaves;
 use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
@@ -110,7 +111,8 @@ impl<T: Functions> Sweep<T> {
         let node = tape.nodes[id];
         let formula = tape.formulas[node.a as usize];
         let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
-        let leaves = tape.formula_leaves(memory, &formula);
+        let mut leaves = Leaves::new();
+        tape.formula_leaves(memory, &formula, &mut leaves);
         let y = match formula.total {
             Some(_) => &[][..],
             None => memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len),

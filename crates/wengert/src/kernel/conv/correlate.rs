@@ -23,6 +23,9 @@ pub struct Workspace<T> {
     pub(super) room: Room<T>,
     /// Cotangents of the weight, one for each part of the batch.
     pub(super) sums: Vec<T>,
+    /// Unfolded images, and results of several of them.
+    pub(super) columns: Vec<T>,
+    pub(super) wide: Vec<T>,
 }
 
 /// What all threads read.

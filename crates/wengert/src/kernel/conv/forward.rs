@@ -1,10 +1,10 @@
 //! The convolution itself.
 
-use super::Geometry;
 use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
+use super::{Geometry, plain, unfold};
 
 /// Convolution: `y = x * w`, plus `bias[channel]` if given.
 ///
@@ -26,6 +26,10 @@ pub fn forward<T: Lanes>(
     assert!(bias.is_none_or(|bias| bias.len() == geometry.out_channels));
     if y.is_empty() {
         return;
+    }
+    if unfold::pays(geometry) {
+        plain::start(y, geometry.plane(), bias, accumulate);
+        return unfold::forward(geometry, x, w, work, y);
     }
     let groups = geometry.groups;
     let (rows, terms) = (geometry.out_channels / groups, geometry.terms());

@@ -6,7 +6,7 @@ use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
-use super::{Geometry, plain};
+use super::{Geometry, plain, unfold};
 
 /// Cotangent of the input: `x_bar[u] = sum over taps of w[tap] y_bar[(u + padding - dilation * tap) / stride]`.
 ///
@@ -32,6 +32,10 @@ pub fn input_cotangent<T: Lanes>(
     }
     if !plain::all_finite(w) {
         return plain::input_cotangent(geometry, y_bar, w, bias, accumulate, x_bar);
+    }
+    if unfold::pays(geometry) {
+        plain::start(x_bar, geometry.input[0] * geometry.input[1], bias, accumulate);
+        return unfold::input_cotangent(geometry, y_bar, w, work, x_bar);
     }
     let axes = [0, 1].map(|axis| Axis::new(geometry, axis));
     let layout = Layout {

@@ -2,16 +2,16 @@
 
 use pulp::Simd;
 
-use crate::kernel::real::Real;
+use crate::kernel::gemm::Gemm;
 
 /// An element type with its register under every instruction set.
-pub trait Lanes: Real {
+pub trait Lanes: Gemm {
     /// A register of this type.
     type Register<S: Simd>: Copy;
     /// Elements in a register.
     fn count<S: Simd>(simd: S) -> usize;
     /// All lanes equal to `x`.
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
+    fn broadcast<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
     /// The first register of `x`, which is at least that long.
     fn load<S: Simd>(simd: S, x: &[Self]) -> Self::Register<S>;
     /// `x` as registers; its length is a multiple of theirs.
@@ -38,7 +38,7 @@ macro_rules! lanes {
                 S::$count
             }
             #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: $t) -> S::$register {
+            fn broadcast<S: Simd>(simd: S, x: $t) -> S::$register {
                 simd.$splat(x)
             }
             #[inline(always)]

@@ -21,6 +21,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod unfold;
 mod weight;
 
 pub use correlate::Workspace;

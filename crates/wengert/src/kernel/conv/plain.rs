@@ -49,6 +49,18 @@ fn for_each_product(geometry: &Geometry, mut visit: impl FnMut(usize, usize, usi
     }
 }
 
+/// What results are added to: zero, unless `accumulate`, and the bias of each plane's channel.
+pub fn start<T: Real>(out: &mut [T], plane: usize, bias: Option<&[T]>, accumulate: bool) {
+    if !accumulate {
+        out.fill(T::zero());
+    }
+    if let Some(bias) = bias {
+        for (out, &bias) in out.chunks_exact_mut(plane).zip(bias.iter().cycle()) {
+            out.iter_mut().for_each(|out| *out += bias);
+        }
+    }
+}
+
 /// See [`input_cotangent`](super::input_cotangent).
 pub fn input_cotangent<T: Real>(
     geometry: &Geometry,
@@ -58,15 +70,7 @@ pub fn input_cotangent<T: Real>(
     accumulate: bool,
     x_bar: &mut [T],
 ) {
-    if !accumulate {
-        x_bar.fill(T::zero());
-    }
-    let plane = geometry.input[0] * geometry.input[1];
-    if let Some(bias) = bias {
-        for (x_bar, &bias) in x_bar.chunks_exact_mut(plane).zip(bias.iter().cycle()) {
-            x_bar.iter_mut().for_each(|x_bar| *x_bar += bias);
-        }
-    }
+    start(x_bar, geometry.input[0] * geometry.input[1], bias, accumulate);
     for_each_product(geometry, |i, j, k| x_bar[i] += w[j] * y_bar[k]);
 }
 

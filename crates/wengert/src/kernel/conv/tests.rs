@@ -8,6 +8,8 @@ use crate::kernel::real::Real;
 thread_local! {
     /// The instruction set that this test's thread runs on, if not the best.
     pub static FORCED: Cell<Option<pulp::Arch>> = const { Cell::new(None) };
+    /// Whether this test's thread computes everything by products.
+    pub static UNFOLDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Reproducible numbers in -1..1.
@@ -170,6 +172,16 @@ fn agrees_with_direct_loops_f32() {
     }
 }
 
+#[test]
+fn agrees_by_products() {
+    UNFOLDED.set(true);
+    for (i, g) in geometries().iter().enumerate() {
+        check::<f64>(g, i as u64 * 10 + 1, 1e-13);
+        check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+    }
+    UNFOLDED.set(false);
+}
+
 #[cfg(feature = "rayon")]
 #[test]
 fn agrees_where_threads_share() {
@@ -179,6 +191,8 @@ fn agrees_where_threads_share() {
         geometry(2, [15, 30, 5], [24, 24], [3, 3]),
         geometry(1, [8, 50, 2], [24, 25], [3, 4]),
         geometry(3, [96, 80, 1], [6, 6], [3, 3]),
+        geometry(3, [120, 130, 1], [7, 6], [3, 3]),
+        geometry(5, [64, 96, 2], [9, 8], [1, 1]),
     ];
     for threads in [1, 3] {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {

@@ -113,9 +113,9 @@ impl<T: Lanes> Correlate<'_, T> {
     fn compute<S: Simd, const HEIGHT: usize>(&mut self, simd: S) {
         let lanes = T::count(simd);
         let row = self.starts.len() * lanes;
-        let mut initial = [T::splat(simd, T::zero()); HEIGHT];
+        let mut initial = [T::broadcast(simd, T::zero()); HEIGHT];
         if let Some(bias) = self.bias {
-            initial = std::array::from_fn(|r| T::splat(simd, bias[r]));
+            initial = std::array::from_fn(|r| T::broadcast(simd, bias[r]));
         }
         for (i, starts) in self.starts.chunks_exact(WIDTH).enumerate() {
             let run: [&[T]; WIDTH] = std::array::from_fn(|c| &self.image[starts[c]..]);
@@ -124,7 +124,7 @@ impl<T: Lanes> Correlate<'_, T> {
             for (&offset, weights) in self.offsets.iter().zip(weights) {
                 let x: [_; WIDTH] = std::array::from_fn(|c| T::load(simd, &run[c][offset..]));
                 for r in 0..HEIGHT {
-                    let weight = T::splat(simd, weights[r]);
+                    let weight = T::broadcast(simd, weights[r]);
                     for c in 0..WIDTH {
                         sum[r][c] = T::fused(simd, weight, x[c], sum[r][c]);
                     }
@@ -195,7 +195,7 @@ impl<T: Lanes> Contract<'_, T> {
         for (i, offsets) in self.offsets.chunks(WIDTH).enumerate() {
             let run: [&[T]; WIDTH] =
                 std::array::from_fn(|c| &self.image[offsets[c.min(offsets.len() - 1)]..]);
-            let mut sum = [[T::splat(simd, T::zero()); WIDTH]; HEIGHT];
+            let mut sum = [[T::broadcast(simd, T::zero()); WIDTH]; HEIGHT];
             for (j, &start) in self.starts[..count].iter().enumerate() {
                 let x: [_; WIDTH] = std::array::from_fn(|c| T::load(simd, &run[c][start..]));
                 for r in 0..HEIGHT {

@@ -6,7 +6,7 @@ use super::forward::plan;
 use super::lanes::Lanes;
 use super::layout::Layout;
 use super::tile::{Contract, Shape, arch, height};
-use super::{Geometry, plain};
+use super::{Geometry, plain, unfold};
 use crate::kernel::rows::{sum_slice, vectorised};
 use crate::kernel::threads;
 use crate::kernel::walk::add;
@@ -50,8 +50,11 @@ pub fn weight_cotangent<T: Lanes>(
     if y_bar.is_empty() || w_bar.is_empty() {
         return;
     }
+    if unfold::pays(geometry) && plain::all_finite(y_bar) {
+        return unfold::weight_cotangent(geometry, x, y_bar, work, w_bar);
+    }
     let (lanes, tallest) = Shape::of::<T>();
-    let Workspace { plan: prepared, room, sums } = work;
+    let Workspace { plan: prepared, room, sums, .. } = work;
     let (layout, pass) = plan::<T>(geometry, prepared);
     let offsets = &prepared.offsets[..];
     let reach = pass.cover.start(pass.cover.registers - 1) + lanes + offsets.iter().max().unwrap_or(&0);

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::{MOST, Strands};
 use crate::broadcast::{TILE, Target};
+use crate::graph::formula::Leaves;
 use crate::graph::sweep::Sweep;
 use crate::graph::sweep::numbers::{each_partial, each_weight};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
@@ -177,7 +178,8 @@ impl<T: Functions> Strands<T> {
                 Into::Same { out, held: false }
             }));
         }
-        let leaves = tape.formula_leaves(memory, &formula);
+        let mut leaves = Leaves::new();
+        tape.formula_leaves(memory, &formula, &mut leaves);
         tape.run(&formula, &leaves).reverse(&mut sweep.scratch, Seed::Each(T::one()), &mut into, false);
         drop(into);
         for (&parent, loan) in parents.iter().zip(loans) {
