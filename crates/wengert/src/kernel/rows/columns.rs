@@ -6,7 +6,7 @@ use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads;
 
 /// Columns that are worked on at a time.
-const WIDTH: usize = 32;
+pub(super) const WIDTH: usize = 32;
 
 /// Softmax of each column, in place.
 pub fn softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
@@ -28,11 +28,11 @@ fn forward<T: Functions>(n: usize, inner: usize, y: &mut [T], log: bool) {
     }
 }
 
-struct Forward<'a, T> {
-    n: usize,
-    inner: usize,
-    y: &'a mut [T],
-    log: bool,
+pub(super) struct Forward<'a, T> {
+    pub(super) n: usize,
+    pub(super) inner: usize,
+    pub(super) y: &'a mut [T],
+    pub(super) log: bool,
 }
 
 impl<T: Functions> Kernel for Forward<'_, T> {
@@ -59,7 +59,9 @@ impl<T: Functions> Kernel for Forward<'_, T> {
                         *y = if log { apart } else { exp };
                     });
                 }
-                sums = sums.map(|s| if log { num_traits::Float::ln(s) } else { T::one() / s });
+                for sum in &mut sums {
+                    *sum = if log { Functions::log::<MODE>(*sum) } else { T::one() / *sum };
+                }
                 for row in block.chunks_exact_mut(inner) {
                     let places = row[first..][..width].iter_mut().zip(&sums);
                     places.for_each(|(y, &sum)| *y = if log { *y - sum } else { *y * sum });
@@ -111,14 +113,14 @@ fn backward<T: Functions>(
     }
 }
 
-struct Backward<'a, T> {
-    y: &'a [T],
-    y_bar: &'a [T],
-    n: usize,
-    inner: usize,
-    accumulate: bool,
-    x_bar: &'a mut [T],
-    log: bool,
+pub(super) struct Backward<'a, T> {
+    pub(super) y: &'a [T],
+    pub(super) y_bar: &'a [T],
+    pub(super) n: usize,
+    pub(super) inner: usize,
+    pub(super) accumulate: bool,
+    pub(super) x_bar: &'a mut [T],
+    pub(super) log: bool,
 }
 
 impl<T: Functions> Kernel for Backward<'_, T> {

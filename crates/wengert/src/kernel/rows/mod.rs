@@ -8,6 +8,7 @@
 
 pub mod channels;
 pub mod columns;
+mod few;
 pub mod norm;
 pub mod softmax;
 pub mod strided;

@@ -2,7 +2,7 @@
 //!
 //! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
 
-use super::{check, piece, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
+use super::{check, few, piece, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
 use crate::kernel::real::Real;
 use crate::kernel::threads;
 
@@ -69,6 +69,9 @@ fn norm_kernel<T: Real>(
     y: &mut [T],
     moments: Moments<'_, T>,
 ) {
+    if few::are_few(n) {
+        return few::norm(x, n, eps, weight, bias, y, moments);
+    }
     let reciprocal = T::one() / T::of(n as f64);
     for (i, row_scale) in moments.scale.iter_mut().enumerate() {
         let (x, y) = (&x[i * n..][..n], &mut y[i * n..][..n]);
@@ -167,6 +170,9 @@ fn norm_cotangent_kernel<T: Real>(
     y_bar: &[T],
     mut out: Cotangents<'_, T>,
 ) {
+    if few::are_few(n) {
+        return few::norm_cotangent(x, n, mean, scale, weight, y_bar, out);
+    }
     for (i, &scale) in scale.iter().enumerate() {
         let (x, y_bar) = (&x[i * n..][..n], &y_bar[i * n..][..n]);
         let row = Row { x, y_bar, mean: mean.get(i).copied(), scale };

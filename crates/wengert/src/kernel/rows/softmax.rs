@@ -1,6 +1,6 @@
 //! Softmax and its relatives, each with its cotangent product. Every one is free of overflow.
 
-use super::{check, maximum, piece, sum_of, sum_of_two, sum_slice, vectorised};
+use super::{check, few, maximum, piece, sum_of, sum_of_two, sum_slice, vectorised};
 use crate::kernel::functions::Functions;
 use crate::kernel::real::Real;
 use crate::kernel::threads;
@@ -22,6 +22,9 @@ fn softmax_rows<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
 
 #[inline(always)]
 fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
+    if few::are_few(n) {
+        return few::softmax::<T, MODE>(x, n, y, false);
+    }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
         y.iter_mut().zip(x).for_each(|(y, &x)| *y = Functions::exp::<MODE>(x - largest));
@@ -31,7 +34,7 @@ fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) 
 }
 
 /// Cotangent of softmax from its result: `x_bar = y (y_bar - sum y_bar y)`; with `accumulate` added to `x_bar`.
-pub fn softmax_cotangent<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
+pub fn softmax_cotangent<T: Functions>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
     check(n, y, y_bar);
     check(n, y, x_bar);
     if let Some(piece) = piece(y.len(), n) {
@@ -43,12 +46,21 @@ pub fn softmax_cotangent<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bo
     softmax_cotangent_rows(y, y_bar, n, accumulate, x_bar);
 }
 
-fn softmax_cotangent_rows<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
-    vectorised!(softmax_cotangent_kernel::<T>; T: Real; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
+fn softmax_cotangent_rows<T: Functions>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
+    vectorised!(softmax_cotangent_kernel::<T, MODE>; T: Functions; y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
 }
 
 #[inline(always)]
-fn softmax_cotangent_kernel<T: Real>(y: &[T], y_bar: &[T], n: usize, accumulate: bool, x_bar: &mut [T]) {
+fn softmax_cotangent_kernel<T: Functions, const MODE: u8>(
+    y: &[T],
+    y_bar: &[T],
+    n: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
+    if few::are_few(n) {
+        return few::softmax_cotangent::<T, MODE>([y, y_bar], n, accumulate, x_bar, false);
+    }
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let mean = sum_of_two(y, y_bar, |y, y_bar| y * y_bar);
@@ -73,6 +85,9 @@ fn log_softmax_rows<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
 
 #[inline(always)]
 fn log_softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
+    if few::are_few(n) {
+        return few::softmax::<T, MODE>(x, n, y, true);
+    }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
         let log = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln();
@@ -117,6 +132,9 @@ fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
     accumulate: bool,
     x_bar: &mut [T],
 ) {
+    if few::are_few(n) {
+        return few::softmax_cotangent::<T, MODE>([y, y_bar], n, accumulate, x_bar, true);
+    }
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let sum = sum_slice(y_bar);

@@ -235,3 +235,92 @@ fn any_axis() {
         }
     }
 }
+
+/// Rows by the dozen, around the length from which they are worked on one by one: all of it by formulas in f64, added to
+/// what is there or not.
+fn check_short_rows<T: crate::kernel::functions::Functions>(tolerance: f64) {
+    let cast = |x: &[f64]| -> Vec<T> { x.iter().map(|&x| T::of(x)).collect() };
+    for n in 1..=40 {
+        for rows in [1, 5, 31, 32, 33, 71] {
+            let (x, y_bar) = (random::<T>(11, rows * n), random::<T>(12, rows * n));
+            let g: Vec<f64> = y_bar.iter().map(|g| g.as_f64()).collect();
+            let p = reference_softmax(&x, n);
+            let log: Vec<f64> = p.iter().map(|p| p.ln()).collect();
+            let bars = |f: &dyn Fn(&[f64], &[f64], usize) -> f64| -> Vec<f64> {
+                let row = |(p, g): (&[f64], &[f64])| (0..n).map(|i| f(p, g, i)).collect::<Vec<_>>();
+                p.chunks(n).zip(g.chunks(n)).flat_map(row).collect()
+            };
+            let p_bar = bars(&|p, g, i| p[i] * (g[i] - p.iter().zip(g).map(|(p, g)| p * g).sum::<f64>()));
+            let log_bar = bars(&|p, g, i| g[i] - p[i] * g.iter().sum::<f64>());
+            let (mut y, old) = (vec![T::zero(); rows * n], random::<T>(13, rows * n));
+            softmax(&x, n, &mut y);
+            close("softmax", &y, &p, tolerance);
+            log_softmax(&x, n, &mut y);
+            close("log_softmax", &y, &log, tolerance);
+            for accumulate in [false, true] {
+                let plus_old = |bar: &[f64]| -> Vec<f64> {
+                    let old = old.iter().map(|old| if accumulate { old.as_f64() } else { 0.0 });
+                    bar.iter().zip(old).map(|(bar, old)| bar + old).collect()
+                };
+                let mut x_bar = old.clone();
+                softmax_cotangent(&cast(&p), &y_bar, n, accumulate, &mut x_bar);
+                close("softmax cotangent", &x_bar, &plus_old(&p_bar), tolerance * 4.0);
+                x_bar.copy_from_slice(&old);
+                log_softmax_cotangent(&cast(&log), &y_bar, n, accumulate, &mut x_bar);
+                close("log_softmax cotangent", &x_bar, &plus_old(&log_bar), tolerance * 4.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn short_rows_agree_with_formulas() {
+    check_short_rows::<f64>(1e-14);
+    check_short_rows::<f32>(3e-6);
+    for n in [2, 3, 7, 24, 25, 40] {
+        for rows in [31, 33] {
+            for (centred, with) in [(true, [true, true]), (true, [false, false]), (false, [true, false])] {
+                check_norm::<f64>(rows, n, centred, with, 1e-13);
+                check_norm::<f32>(rows, n, centred, with, 2e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_is_what_it_is_whatever_is_beside_it() {
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    for n in 2..=40 {
+        let rows = 37;
+        let mut x = random::<f32>(14, rows * n);
+        x[..n].fill(-inf);
+        x[5 * n] = inf;
+        x[33 * n + 1] = nan;
+        x[36 * n] = -inf;
+        let y_bar = random::<f32>(15, rows * n);
+        for (value, cotangent) in [
+            (
+                softmax as fn(&[f32], usize, &mut [f32]),
+                softmax_cotangent as fn(&[f32], &[f32], _, _, &mut [f32]),
+            ),
+            (log_softmax, log_softmax_cotangent),
+        ] {
+            let (mut y, mut x_bar) = (vec![0.0; rows * n], vec![0.0; rows * n]);
+            value(&x, n, &mut y);
+            cotangent(&y, &y_bar, n, false, &mut x_bar);
+            for (row, y_row) in y.chunks(n).enumerate() {
+                let here = row * n..(row + 1) * n;
+                let lost = [0, 5, 33].contains(&row);
+                assert!(y_row.iter().all(|y| y.is_nan() == lost), "row {row} of {n}");
+                let (mut alone, mut alone_bar) = (vec![0.0; n], vec![0.0; n]);
+                value(&x[here.clone()], n, &mut alone);
+                cotangent(y_row, &y_bar[here.clone()], n, false, &mut alone_bar);
+                let bits = |x: &[f32]| -> Vec<Option<u32>> {
+                    x.iter().map(|x| (!x.is_nan()).then_some(x.to_bits())).collect()
+                };
+                assert_eq!(bits(&alone), bits(y_row), "row {row} of {n}");
+                assert_eq!(bits(&alone_bar), bits(&x_bar[here]), "cotangent of row {row} of {n}");
+            }
+        }
+    }
+}
