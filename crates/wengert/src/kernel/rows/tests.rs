@@ -236,6 +236,9 @@ fn any_axis() {
     }
 }
 
+/// Element `i` of a row's cotangent, by the row of results and that of their cotangents.
+type Element<'a> = &'a dyn Fn(&[f64], &[f64], usize) -> f64;
+
 /// Rows by the dozen, around the length from which they are worked on one by one: all of it by formulas in f64, added to
 /// what is there or not.
 fn check_short_rows<T: crate::kernel::functions::Functions>(tolerance: f64) {
@@ -246,7 +249,7 @@ fn check_short_rows<T: crate::kernel::functions::Functions>(tolerance: f64) {
             let g: Vec<f64> = y_bar.iter().map(|g| g.as_f64()).collect();
             let p = reference_softmax(&x, n);
             let log: Vec<f64> = p.iter().map(|p| p.ln()).collect();
-            let bars = |f: &dyn Fn(&[f64], &[f64], usize) -> f64| -> Vec<f64> {
+            let bars = |f: Element<'_>| -> Vec<f64> {
                 let row = |(p, g): (&[f64], &[f64])| (0..n).map(|i| f(p, g, i)).collect::<Vec<_>>();
                 p.chunks(n).zip(g.chunks(n)).flat_map(row).collect()
             };
