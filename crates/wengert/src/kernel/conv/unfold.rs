@@ -36,17 +36,16 @@ pub fn pays(geometry: &Geometry) -> bool {
 pub fn forward<T: Lanes>(geometry: &Geometry, x: &[T], w: &[T], work: &mut Workspace<T>, y: &mut [T]) {
     let Workspace { columns, wide, .. } = work;
     for part in parts(geometry) {
-        let (to, terms) = (part.to(), part.terms());
-        let columns = part.unfold(x, columns);
-        let factors = (T::one(), part.weights(w), Strided::rows(columns, part.positions()));
+        let (to, terms, positions) = (part.to(), part.terms(), part.positions());
+        let columns = Strided::rows(part.unfold(x, columns), positions);
         let product =
-            |c| gemm([to, part.positions(), terms], factors.0, factors.1, factors.2, T::one(), c, all());
+            |c| gemm([to, positions, terms], T::one(), part.weights(w), columns, T::one(), c, all());
         match part.results() {
-            Some(at) => product(StridedMut::rows(&mut y[at], part.positions())),
+            Some(at) => product(StridedMut::rows(&mut y[at], positions)),
             None => {
                 wide.clear();
-                wide.resize(to * part.positions(), T::zero());
-                product(StridedMut::rows(wide, part.positions()));
+                wide.resize(to * positions, T::zero());
+                product(StridedMut::rows(wide, positions));
                 part.planes(wide, |at, plane| add(&mut y[at], plane));
             }
         }
