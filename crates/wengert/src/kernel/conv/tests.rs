@@ -191,8 +191,8 @@ fn agrees_where_threads_share() {
         geometry(2, [15, 30, 5], [24, 24], [3, 3]),
         geometry(1, [8, 50, 2], [24, 25], [3, 4]),
         geometry(3, [96, 80, 1], [6, 6], [3, 3]),
-        geometry(3, [120, 130, 1], [7, 6], [3, 3]),
-        geometry(5, [64, 96, 2], [9, 8], [1, 1]),
+        geometry(3, [240, 130, 1], [7, 6], [3, 3]),
+        geometry(5, [128, 130, 2], [9, 8], [1, 1]),
     ];
     for threads in [1, 3] {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| {
