@@ -39,13 +39,12 @@ pub fn forward<T: Lanes>(geometry: &Geometry, x: &[T], w: &[T], work: &mut Works
         let (to, terms, positions) = (part.to(), part.terms(), part.positions());
         let columns = Strided::rows(part.unfold(x, columns), positions);
         let product =
-            |c| gemm([to, positions, terms], T::one(), part.weights(w), columns, T::one(), c, all());
+            |beta, c| gemm([to, positions, terms], T::one(), part.weights(w), columns, beta, c, all());
         match part.results() {
-            Some(at) => product(StridedMut::rows(&mut y[at], positions)),
+            Some(at) => product(T::one(), StridedMut::rows(&mut y[at], positions)),
             None => {
-                wide.clear();
-                wide.resize(to * positions, T::zero());
-                product(StridedMut::rows(wide, positions));
+                wide.resize(wide.len().max(to * positions), T::zero());
+                product(T::zero(), StridedMut::rows(wide, positions));
                 part.planes(wide, |at, plane| add(&mut y[at], plane));
             }
         }
