@@ -4,6 +4,7 @@
 //! digits of a small loss next to large logits.
 
 use crate::kernel::functions::Functions;
+use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::threads;
 
@@ -28,7 +29,6 @@ impl Dims {
 
 /// Columns worked on at a time where the classes are not innermost.
 const COLUMNS: usize = 64;
-const LANES: usize = 16;
 
 /// Of each row the largest element `m`, and `s` with `logsumexp = m + s`.
 pub fn log_sums<T: Functions>(x: &[T], dims: Dims, largest: &mut [T], log_sum: &mut [T]) {
@@ -87,23 +87,11 @@ impl<T: Functions> Kernel for LogSums<'_, T> {
 
 #[inline(always)]
 fn row_sum<T: Functions, const MODE: u8>(x: &[T]) -> (T, T) {
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let mut best = [T::neg_infinity(); LANES];
-    for chunk in chunks {
-        (0..LANES).for_each(|i| best[i] = if chunk[i] > best[i] { chunk[i] } else { best[i] });
-    }
-    let m = best.iter().chain(rest).fold(T::neg_infinity(), |m, x| if *x > m { *x } else { m });
+    let m = lanes::fold([x], T::neg_infinity(), |[x]| x, |best, x| if x > best { x } else { best });
     // Infinities speak for themselves: their difference would be NaN.
     let m = if m.is_finite() { m } else { T::zero() };
-    let mut sums = [T::zero(); LANES];
-    for chunk in chunks {
-        (0..LANES).for_each(|i| sums[i] += Functions::exp::<MODE>(chunk[i] - m));
-    }
-    rest.iter().zip(&mut sums).for_each(|(x, sum)| *sum += Functions::exp::<MODE>(*x - m));
-    for width in [8, 4, 2, 1] {
-        (0..width).for_each(|i| sums[i] += sums[i + width]);
-    }
-    (m, Functions::log::<MODE>(sums[0]))
+    let sum = lanes::fold([x], T::zero(), |[x]| Functions::exp::<MODE>(x - m), |a, b| a + b);
+    (m, Functions::log::<MODE>(sum))
 }
 
 /// `out[r][c] = a[r] softmax(x)[r][c] - b[r] w[c]`, or added to it; `ab(r)` gives the two numbers of a row, or `None`

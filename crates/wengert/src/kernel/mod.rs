@@ -7,6 +7,7 @@ mod crew;
 pub mod elementwise;
 pub mod functions;
 pub mod gemm;
+pub mod lanes;
 pub mod level;
 pub mod linalg;
 pub mod loss;

@@ -1,12 +1,11 @@
 //! The loops that reductions are made of, each compiled once for each level.
 
 use crate::kernel::functions::Functions;
+use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
 
 /// Lanes that are reduced side by side.
 pub const WIDTH: usize = 32;
-/// Partial results within a lane.
-const PARTS: usize = 16;
 
 /// What is made of the elements `x` of a lane; each lane has its own `by`.
 #[derive(Clone, Copy)]
@@ -130,23 +129,7 @@ impl<T: Functions> Along<'_, T> {
     fn each(self, start: T, term: impl Fn(T, T) -> T, join: impl Fn(T, T) -> T) {
         for (k, out) in self.out.iter_mut().enumerate() {
             let by = self.by[k.min(self.by.len() - 1)];
-            let (chunks, rest) = self.rows.row(k).as_chunks::<PARTS>();
-            let mut result = start;
-            if !chunks.is_empty() {
-                let mut parts = [start; PARTS];
-                for chunk in chunks {
-                    for i in 0..PARTS {
-                        parts[i] = join(parts[i], term(chunk[i], by));
-                    }
-                }
-                for width in [8, 4, 2, 1] {
-                    for i in 0..width {
-                        parts[i] = join(parts[i], parts[i + width]);
-                    }
-                }
-                result = parts[0];
-            }
-            *out = join(*out, rest.iter().fold(result, |result, x| join(result, term(*x, by))));
+            *out = join(*out, lanes::fold([self.rows.row(k)], start, |[x]| term(x, by), &join));
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::norm::{Cotangents, Moments};
-use super::{sum_of, sum_of_two, sum_slice, vectorised};
+use super::{sum_of, sum_slice, vectorised};
 use crate::kernel::real::Real;
 use crate::kernel::reduce::bundle::Total;
 use crate::kernel::threads;
@@ -275,11 +275,11 @@ fn sum_runs<T: Real>(
         if let Some(y_bar) = y_bar {
             let (y_bar, mean) = (&y_bar[c * length..][..length], mean[c]);
             *first = sum_slice(y_bar);
-            *second = sum_of_two(x, y_bar, |x, y_bar| y_bar * (x - mean));
+            *second = sum_of([x, y_bar], |[x, y_bar]| y_bar * (x - mean));
         } else {
             let mean = sum_slice(x) * reciprocal;
             *first = mean;
-            *second = sum_of(x, |x| (x - mean) * (x - mean));
+            *second = sum_of([x], |[x]| (x - mean) * (x - mean));
         }
     }
 }

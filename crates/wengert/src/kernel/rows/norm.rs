@@ -2,7 +2,8 @@
 //!
 //! Both are `y = (x - mean) * scale * weight + bias`; RMS norm has mean 0 throughout.
 
-use super::{check, few, piece, sum_of, sum_of_three, sum_of_two, sum_slice, vectorised};
+use super::{check, few, piece, sum_of, sum_slice, vectorised};
+use crate::kernel::lanes::put;
 use crate::kernel::real::Real;
 use crate::kernel::threads;
 
@@ -80,15 +81,15 @@ fn norm_kernel<T: Real>(
             mean = sum_slice(x) * reciprocal;
             *row_mean = mean;
         }
-        let variance = sum_of(x, |x| (x - mean) * (x - mean)) * reciprocal;
+        let variance = sum_of([x], |[x]| (x - mean) * (x - mean)) * reciprocal;
         let scale = T::one() / (variance + eps).sqrt();
         *row_scale = scale;
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
-        if let Some(weight) = weight {
-            y.iter_mut().zip(weight).for_each(|(y, &weight)| *y *= weight);
-        }
-        if let Some(bias) = bias {
-            y.iter_mut().zip(bias).for_each(|(y, &bias)| *y += bias);
+        let z = |x: T| (x - mean) * scale;
+        match (weight, bias) {
+            (Some(weight), Some(bias)) => put(y, [x, weight, bias], false, |[x, w, b]| z(x) * w + b),
+            (Some(weight), None) => put(y, [x, weight], false, |[x, w]| z(x) * w),
+            (None, Some(bias)) => put(y, [x, bias], false, |[x, b]| z(x) + b),
+            (None, None) => put(y, [x], false, |[x]| z(x)),
         }
     }
 }
@@ -180,7 +181,7 @@ fn norm_cotangent_kernel<T: Real>(
             row.add_weight_bar(weight_bar);
         }
         if let Some(bias_bar) = out.bias.as_deref_mut() {
-            bias_bar.iter_mut().zip(y_bar).for_each(|(bias_bar, &y_bar)| *bias_bar += y_bar);
+            put(bias_bar, [y_bar], true, |[y_bar]| y_bar);
         }
         if let Some(x_bar) = out.x.as_deref_mut() {
             row.put_x_bar(weight, out.accumulate, &mut x_bar[i * n..][..n]);
@@ -200,37 +201,32 @@ impl<T: Real> Row<'_, T> {
     #[inline(always)]
     fn add_weight_bar(&self, weight_bar: &mut [T]) {
         let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
-        for (weight_bar, (&x, &y_bar)) in weight_bar.iter_mut().zip(self.x.iter().zip(self.y_bar)) {
-            *weight_bar += y_bar * ((x - mean) * scale);
-        }
+        put(weight_bar, [self.x, self.y_bar], true, |[x, y_bar]| y_bar * ((x - mean) * scale));
     }
 
     #[inline(always)]
     fn put_x_bar(&self, weight: Option<&[T]>, accumulate: bool, x_bar: &mut [T]) {
-        // Without weights any slice of the length does: the closure does not look at it.
         match weight {
-            Some(weight) => self.x_bar(weight, |y_bar, weight| y_bar * weight, accumulate, x_bar),
-            None => self.x_bar(self.y_bar, |y_bar, _| y_bar, accumulate, x_bar),
+            Some(weight) => {
+                self.x_bar([self.x, self.y_bar, weight], |[_, y_bar, w]| y_bar * w, accumulate, x_bar)
+            }
+            None => self.x_bar([self.x, self.y_bar], |[_, y_bar]| y_bar, accumulate, x_bar),
         }
     }
 
     #[inline(always)]
-    fn x_bar(&self, weight: &[T], z_bar: impl Fn(T, T) -> T + Copy, accumulate: bool, x_bar: &mut [T]) {
+    fn x_bar<const N: usize>(
+        &self,
+        from: [&[T]; N],
+        z_bar: impl Fn([T; N]) -> T + Copy,
+        accumulate: bool,
+        x_bar: &mut [T],
+    ) {
         let reciprocal = T::one() / T::of(self.x.len() as f64);
         let (mean, scale) = (self.mean.unwrap_or(T::zero()), self.scale);
-        let z = |x: T| (x - mean) * scale;
-        let along = sum_of_three(self.x, self.y_bar, weight, |x, y_bar, weight| z(x) * z_bar(y_bar, weight));
-        let along = along * reciprocal;
-        let across = match self.mean {
-            Some(_) => sum_of_two(self.y_bar, weight, z_bar) * reciprocal,
-            None => T::zero(),
-        };
-        let value = |x, y_bar, weight| scale * (z_bar(y_bar, weight) - across - z(x) * along);
-        let places = x_bar.iter_mut().zip(self.x.iter().zip(self.y_bar.iter().zip(weight)));
-        if accumulate {
-            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar += value(x, y_bar, weight));
-        } else {
-            places.for_each(|(x_bar, (&x, (&y_bar, &weight)))| *x_bar = value(x, y_bar, weight));
-        }
+        let z = |from: [T; N]| (from[0] - mean) * scale;
+        let along = sum_of(from, |from| z(from) * z_bar(from)) * reciprocal;
+        let across = if self.mean.is_some() { sum_of(from, z_bar) * reciprocal } else { T::zero() };
+        put(x_bar, from, accumulate, |from| scale * (z_bar(from) - across - z(from) * along));
     }
 }

@@ -1,8 +1,8 @@
 //! Softmax and its relatives, each with its cotangent product. Every one is free of overflow.
 
-use super::{check, few, maximum, piece, sum_of, sum_of_two, sum_slice, vectorised};
+use super::{check, few, maximum, piece, sum_of, sum_slice, vectorised};
 use crate::kernel::functions::Functions;
-use crate::kernel::real::Real;
+use crate::kernel::lanes::{change, put};
 use crate::kernel::threads;
 
 /// Softmax of each row: `y = e^x / sum e^x`.
@@ -27,9 +27,9 @@ fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) 
     }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = Functions::exp::<MODE>(x - largest));
+        put(y, [x], false, |[x]| Functions::exp::<MODE>(x - largest));
         let scale = T::one() / sum_slice(y);
-        y.iter_mut().for_each(|y| *y *= scale);
+        change(y, [], |y, []| y * scale);
     }
 }
 
@@ -63,8 +63,8 @@ fn softmax_cotangent_kernel<T: Functions, const MODE: u8>(
     }
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
-        let mean = sum_of_two(y, y_bar, |y, y_bar| y * y_bar);
-        put(x_bar, y, y_bar, accumulate, |y, y_bar| y * (y_bar - mean));
+        let mean = sum_of([y, y_bar], |[y, y_bar]| y * y_bar);
+        put(x_bar, [y, y_bar], accumulate, |[y, y_bar]| y * (y_bar - mean));
     }
 }
 
@@ -90,8 +90,8 @@ fn log_softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [
     }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        let log = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln();
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - largest) - log);
+        let log = Functions::log::<MODE>(sum_of([x], |[x]| Functions::exp::<MODE>(x - largest)));
+        put(y, [x], false, |[x]| (x - largest) - log);
     }
 }
 
@@ -138,71 +138,6 @@ fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let sum = sum_slice(y_bar);
-        put(x_bar, y, y_bar, accumulate, |y, y_bar| y_bar - Functions::exp::<MODE>(y) * sum);
-    }
-}
-
-/// Logarithm of the sum of `e^x` over each row.
-///
-/// `[rows, n] -> [rows]`. -infinity for a row of nothing but -infinity and for an empty one.
-pub fn logsumexp<T: Functions>(x: &[T], n: usize, y: &mut [T]) {
-    assert_eq!(x.len(), n * y.len());
-    vectorised!(logsumexp_kernel::<T, MODE>; T: Functions; x: &'a [T], n: usize, y: &'a mut [T]);
-}
-
-#[inline(always)]
-fn logsumexp_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) {
-    for (i, y) in y.iter_mut().enumerate() {
-        let x = &x[i * n..][..n];
-        let largest = maximum(x);
-        // Infinities speak for themselves: x - largest would be NaN.
-        let largest = if largest.is_finite() { largest } else { T::zero() };
-        *y = sum_of(x, |x| Functions::exp::<MODE>(x - largest)).ln() + largest;
-    }
-}
-
-/// Cotangent of logsumexp from its result: `x_bar = y_bar e^(x - y)`; with `accumulate` added to `x_bar`.
-pub fn logsumexp_cotangent<T: Functions>(
-    x: &[T],
-    y: &[T],
-    y_bar: &[T],
-    n: usize,
-    accumulate: bool,
-    x_bar: &mut [T],
-) {
-    assert_eq!((x.len(), y_bar.len()), (n * y.len(), y.len()));
-    check(n, x, x_bar);
-    vectorised!(logsumexp_cotangent_kernel::<T, MODE>; T: Functions; x: &'a [T], y: &'a [T], y_bar: &'a [T], n: usize, accumulate: bool, x_bar: &'a mut [T]);
-}
-
-#[inline(always)]
-fn logsumexp_cotangent_kernel<T: Functions, const MODE: u8>(
-    x: &[T],
-    y: &[T],
-    y_bar: &[T],
-    n: usize,
-    accumulate: bool,
-    x_bar: &mut [T],
-) {
-    let rows = x.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
-    for ((x, x_bar), (&y, &y_bar)) in rows.zip(y.iter().zip(y_bar)) {
-        put(x_bar, x, x, accumulate, |x, _| y_bar * Functions::exp::<MODE>(x - y));
-    }
-}
-
-/// `out = value(a, b)`, or added to it.
-#[inline(always)]
-pub(super) fn put<T: Real>(
-    out: &mut [T],
-    a: &[T],
-    b: &[T],
-    accumulate: bool,
-    value: impl Fn(T, T) -> T + Copy,
-) {
-    let places = out.iter_mut().zip(a.iter().zip(b));
-    if accumulate {
-        places.for_each(|(out, (&a, &b))| *out += value(a, b));
-    } else {
-        places.for_each(|(out, (&a, &b))| *out = value(a, b));
+        put(x_bar, [y, y_bar], accumulate, |[y, y_bar]| y_bar - Functions::exp::<MODE>(y) * sum);
     }
 }
