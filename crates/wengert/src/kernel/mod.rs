@@ -24,4 +24,5 @@ pub mod scratch;
 pub mod select;
 pub mod special;
 pub mod threads;
+pub mod tile;
 pub mod walk;

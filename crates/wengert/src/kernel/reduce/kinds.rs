@@ -2,7 +2,9 @@
 
 use super::passes::{Pass, WIDTH};
 use super::{Bundle, Reduction};
+use crate::kernel::elementwise::{Map, map_forward};
 use crate::kernel::functions::Functions;
+use crate::op::Unary;
 
 /// `sum x / divisor`
 #[derive(Clone, Copy)]
@@ -94,7 +96,10 @@ impl<T: Functions> Reduction<T> for LogSumExp {
         // Infinities speak for themselves: x - most would be NaN.
         most.iter_mut().for_each(|most| *most = if most.is_finite() { *most } else { T::zero() });
         lanes.sum(Pass::Exponentials, &most, out);
-        out.iter_mut().zip(most).for_each(|(sum, most)| *sum = num_traits::Float::ln(*sum) + most);
+        let mut sums = [T::one(); WIDTH];
+        sums[..out.len()].copy_from_slice(out);
+        map_forward(Map::Unary(Unary::Log), &sums[..out.len()], out);
+        out.iter_mut().zip(most).for_each(|(log, most)| *log += most);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What is reduced together is a *lane*. Where an array is `[outer, n, inner]` without gaps and the middle is reduced, lanes
 //! are read where they lie: one by one if `inner` is 1, else side by side, in the order of memory. All other arrays are
-//! copied to such a block first. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
+//! copied to such a block first; short ones that lie one by one are turned, a few at a time. A reduction is written once, as a few passes over a [`Bundle`] of lanes. Nothing here
 //! allocates, but for arrays of more than four axes.
 
 pub(super) mod bundle;
@@ -18,8 +18,10 @@ mod tests;
 use ndarray::ArrayViewD;
 
 use crate::kernel::functions::Functions;
+use crate::kernel::level::{self, Kernel};
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
+use crate::kernel::tile::Tile;
 use crate::kernel::walk::Operand;
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
@@ -32,6 +34,8 @@ pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spr
 
 /// So many pieces suffice to share work among threads.
 const MANY: usize = 8;
+/// Elements of lanes that are turned into columns first: fewer than stand side by side.
+const FEW: usize = 16;
 /// Elements of lanes that are reduced together: passes find them in the first-level cache.
 const NEAR: usize = 2048;
 
@@ -101,6 +105,14 @@ fn in_pieces<T: Functions>(block: Block<'_, T>, out: &mut [T], how: &dyn Reducti
 /// Reduces a block, bundle by bundle.
 fn blocks<T: Functions>(block: Block<'_, T>, out: &mut [T], how: &dyn Reduction<T>) {
     let Block { x, n, inner, columns: (start, end) } = block;
+    if inner == 1 && (1..=FEW).contains(&n) {
+        let mut tile = Tile::new(n);
+        for (x, out) in x.chunks(n * WIDTH).zip(out.chunks_mut(WIDTH)) {
+            level::run(Turn { rows: x, tile: &mut tile });
+            how.of(&Bundle { x: tile.flat(), n, inner: WIDTH, first: 0, width: out.len() }, out);
+        }
+        return;
+    }
     if inner == 1 {
         let some = if n <= BLOCK { (NEAR / n.max(1)).clamp(1, WIDTH) } else { 1 };
         for (k, out) in out.chunks_mut(some).enumerate() {
@@ -114,6 +126,21 @@ fn blocks<T: Functions>(block: Block<'_, T>, out: &mut [T], how: &dyn Reduction<
         for (c, out) in out.chunks_mut(WIDTH).enumerate() {
             how.of(&Bundle { x, n, inner, first: start + c * WIDTH, width: out.len() }, out);
         }
+    }
+}
+
+/// Fills a tile.
+struct Turn<'a, T> {
+    rows: &'a [T],
+    tile: &'a mut Tile<T>,
+}
+
+impl<T: Functions> Kernel for Turn<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        self.tile.load(self.rows);
     }
 }
 

@@ -3,9 +3,7 @@
 use crate::kernel::functions::Functions;
 use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
-
-/// Lanes that are reduced side by side.
-pub const WIDTH: usize = 32;
+pub use crate::kernel::tile::WIDTH;
 
 /// What is made of the elements `x` of a lane; each lane has its own `by`.
 #[derive(Clone, Copy)]

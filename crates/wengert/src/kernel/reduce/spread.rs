@@ -1,8 +1,10 @@
 //! The way back: what each element of a lane contributes, from the lane's result.
 
 use crate::kernel::functions::Functions;
+use crate::kernel::lanes::{LANES, put};
 use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads::{self, PIECE};
+use crate::kernel::tile::{Tile, WIDTH, filled};
 
 /// The sizes `(n, inner)` of row-major `[outer, n, inner]` when `over` (ascending) is reduced, if it is the middle.
 fn middle(shape: &[usize], over: &[usize]) -> Option<(usize, usize)> {
@@ -80,6 +82,8 @@ fn repeat_rows<T: Functions>(
 
 /// What an element contributes, from itself, its lane's result and that one's cotangent; must be `#[inline(always)]`.
 pub trait Contribution<T>: Copy + Sync {
+    /// Elements of a lane up to which lanes are turned into columns: one by one they would not fill a vector.
+    const FEW: usize = 4;
     fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T;
 }
 
@@ -88,6 +92,7 @@ pub trait Contribution<T>: Copy + Sync {
 pub struct ExpShare;
 
 impl<T: Functions> Contribution<T> for ExpShare {
+    const FEW: usize = LANES - 1;
     #[inline(always)]
     fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T {
         y_bar * Functions::exp::<MODE>(x - y)
@@ -177,20 +182,25 @@ pub fn spread_others<T: Functions>(
 }
 
 /// Writes (or adds) the contributions to the row-major `x_bar` of `shape`; `false` if the axes `over` do not lie together.
-pub fn spread<T: Functions>(
+pub fn spread<T: Functions, C: Contribution<T>>(
     shape: &[usize],
     over: &[usize],
     [x, y, y_bar]: [&[T]; 3],
     x_bar: &mut [T],
     accumulate: bool,
-    value: impl Contribution<T>,
+    value: C,
 ) -> bool {
     let Some((n, inner)) = middle(shape, over) else { return false };
     if n * inner > 0 {
         in_pieces(n, inner, x_bar, &|start, rows, x_bar| {
             let (x, from) = (&x[start..][..x_bar.len()], start / (n * inner) * inner);
             let (y, y_bar) = (&y[from..], &y_bar[from..]);
-            level::run(Spread { n: rows, inner, x, y, y_bar, x_bar, accumulate, value });
+            let piece = Spread { n: rows, inner, x, y, y_bar, x_bar, accumulate, value };
+            match inner {
+                1 if n <= C::FEW => level::run(Turned(piece)),
+                1 if n >= LANES => level::run(Long(piece)),
+                _ => level::run(piece),
+            }
         });
     }
     true
@@ -231,6 +241,46 @@ impl<T: Functions, C: Contribution<T>> Kernel for Spread<'_, T, C> {
                 let v = value.at::<MODE>(x, y, y_bar);
                 *x_bar = if accumulate { *x_bar + v } else { v };
             }
+        }
+    }
+}
+
+/// Short lanes one behind the other: as columns.
+struct Turned<'a, T, C>(Spread<'a, T, C>);
+
+impl<T: Functions, C: Contribution<T>> Kernel for Turned<'_, T, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Spread { n, x, y, y_bar, x_bar, accumulate, value, .. } = self.0;
+        let mut tile = Tile::new(n);
+        let blocks = x.chunks(WIDTH * n).zip(x_bar.chunks_mut(WIDTH * n));
+        for ((x, x_bar), (y, y_bar)) in blocks.zip(y.chunks(WIDTH).zip(y_bar.chunks(WIDTH))) {
+            tile.load(x);
+            let (y, y_bar) = (filled(y), filled(y_bar));
+            for x in tile.lanes_mut() {
+                for r in 0..WIDTH {
+                    x[r] = value.at::<MODE>(x[r], y[r], y_bar[r]);
+                }
+            }
+            tile.store(accumulate, x_bar);
+        }
+    }
+}
+
+/// Lanes one behind the other, each in whole vectors.
+struct Long<'a, T, C>(Spread<'a, T, C>);
+
+impl<T: Functions, C: Contribution<T>> Kernel for Long<'_, T, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let Spread { n, x, y, y_bar, x_bar, accumulate, value, .. } = self.0;
+        let lanes = x.chunks_exact(n).zip(x_bar.chunks_exact_mut(n));
+        for ((x, x_bar), (&y, &y_bar)) in lanes.zip(y.iter().zip(y_bar)) {
+            put(x_bar, [x], accumulate, |[x]| value.at::<MODE>(x, y, y_bar));
         }
     }
 }

@@ -4,9 +4,7 @@
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads;
-
-/// Columns that are worked on at a time.
-pub(super) const WIDTH: usize = 32;
+use crate::kernel::tile::WIDTH;
 
 /// Softmax of each column, in place.
 pub fn softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {

@@ -1,83 +1,18 @@
-//! Rows of few elements: a sum along each would be nothing but joining lanes. As many rows as there are lanes are turned
-//! into columns instead, in a tile on the stack, and worked on side by side.
-//!
-//! Always whole tiles, whatever number of rows there is: what becomes of a row does not depend on its neighbours.
+//! Rows of few elements: a sum along each would be nothing but joining lanes. They are turned into columns instead, in a
+//! [`Tile`], and worked on side by side.
 
-use super::columns::{Backward, Forward, WIDTH};
+use super::columns::{Backward, Forward};
 use super::norm::{Cotangents, Moments};
 use super::sum_slice;
 use crate::kernel::functions::Functions;
 use crate::kernel::level::Kernel;
 use crate::kernel::real::Real;
-
-/// Elements of a row up to which this pays.
-const FEW: usize = 24;
+use crate::kernel::tile::{MOST, Tile, WIDTH};
 
 /// Whether rows of `n` elements are for this module.
 #[inline(always)]
 pub fn are_few(n: usize) -> bool {
-    (1..=FEW).contains(&n)
-}
-
-type Lanes<T> = [T; WIDTH];
-
-/// Rows as columns: `tile[j][r]` is element `j` of row `r`.
-struct Tile<T> {
-    all: [Lanes<T>; FEW],
-    n: usize,
-}
-
-impl<T: Real> Tile<T> {
-    #[inline(always)]
-    fn new(n: usize) -> Self {
-        Tile { all: [[T::zero(); WIDTH]; FEW], n }
-    }
-
-    /// Up to [`WIDTH`] rows; zeros in the place of those that are missing.
-    #[inline(always)]
-    fn load(&mut self, rows: &[T]) {
-        let n = self.n;
-        for (j, lanes) in self.lanes_mut().iter_mut().enumerate() {
-            if rows.len() < WIDTH * n {
-                *lanes = [T::zero(); WIDTH];
-            }
-            lanes.iter_mut().zip(rows.chunks_exact(n)).for_each(|(lane, row)| *lane = row[j]);
-        }
-    }
-
-    /// The reverse; with `accumulate` added to `rows`.
-    #[inline(always)]
-    fn store(&self, accumulate: bool, rows: &mut [T]) {
-        for (j, lanes) in self.lanes().iter().enumerate() {
-            let places = rows.chunks_exact_mut(self.n).zip(lanes);
-            if accumulate {
-                places.for_each(|(row, &lane)| row[j] += lane);
-            } else {
-                places.for_each(|(row, &lane)| row[j] = lane);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn lanes(&self) -> &[Lanes<T>] {
-        &self.all[..self.n]
-    }
-
-    #[inline(always)]
-    fn lanes_mut(&mut self) -> &mut [Lanes<T>] {
-        &mut self.all[..self.n]
-    }
-
-    /// `[n, WIDTH]`.
-    #[inline(always)]
-    fn flat(&self) -> &[T] {
-        self.lanes().as_flattened()
-    }
-
-    #[inline(always)]
-    fn flat_mut(&mut self) -> &mut [T] {
-        self.lanes_mut().as_flattened_mut()
-    }
+    (1..=MOST).contains(&n)
 }
 
 /// Softmax of rows, or its logarithm.
