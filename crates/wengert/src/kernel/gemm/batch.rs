@@ -1,7 +1,9 @@
 //! Batches of products, operands broadcast by a batch stride of 0.
 
+use std::ops::Range;
+
 use super::raw::Gemm;
-use super::{Strided, StridedMut, Threads, gemm};
+use super::{Strided, StridedMut, Threads, gemm, tiny};
 
 /// A stack of matrices to read: matrix `i` starts `i stride` after the first. A stride of 0 broadcasts.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +12,14 @@ pub struct Batched<'a, T> {
     pub first: Strided<'a, T>,
     /// Step from one matrix to the next.
     pub stride: usize,
+}
+
+impl<'a, T> Batched<'a, T> {
+    /// Matrix `i`.
+    pub(super) fn at(&self, i: usize) -> Strided<'a, T> {
+        let Batched { first: Strided { data, offset, row_stride, col_stride }, stride } = *self;
+        Strided { data, offset: offset + i * stride, row_stride, col_stride }
+    }
 }
 
 /// A stack of matrices to write. With a stride of 0 all products land in one matrix, added up in order.
@@ -54,11 +64,20 @@ pub fn gemm_batched<T: Gemm>(
     }
     let StridedMut { data, offset, row_stride, col_stride } = c.first;
     let c_stride = c.stride;
+    let tiny = c_stride > 0 && alpha != T::zero() && tiny::serves(count, size);
     let one = |i: usize, c: &mut [T], offset: usize, threads: Threads| {
-        let a = Strided { offset: a.first.offset + i * a.stride, ..a.first };
-        let b = Strided { offset: b.first.offset + i * b.stride, ..b.first };
         let beta = if i > 0 && c_stride == 0 { T::one() } else { beta };
-        gemm(size, alpha, a, b, beta, StridedMut { data: c, offset, row_stride, col_stride }, threads);
+        let c = StridedMut { data: c, offset, row_stride, col_stride };
+        gemm(size, alpha, a.at(i), b.at(i), beta, c, threads);
+    };
+    // Products `some`, the first of which is written at `offset`.
+    let several = |some: Range<usize>, c: &mut [T], offset: usize, threads: Threads| {
+        if tiny {
+            let [a, b] = [a, b].map(|x| Batched { first: x.at(some.start), ..x });
+            let c = StridedMut { data: c, offset, row_stride, col_stride };
+            return tiny::multiply(some.len(), size, alpha, a, b, beta, c, c_stride);
+        }
+        some.clone().for_each(|i| one(i, c, offset + (i - some.start) * c_stride, threads));
     };
     #[cfg(feature = "rayon")]
     {
@@ -69,13 +88,11 @@ pub fn gemm_batched<T: Gemm>(
             let parts = data[offset..].chunks_mut(each * c_stride).take(threads.0).enumerate();
             return crate::kernel::threads::each(parts, |(part, c)| {
                 let from = part * each;
-                (from..count.min(from + each)).for_each(|i| one(i, c, (i - from) * c_stride, Threads::ONE));
+                several(from..count.min(from + each), c, 0, Threads::ONE);
             });
         }
     }
-    for i in 0..count {
-        one(i, data, offset + i * c_stride, threads);
-    }
+    several(0..count, data, offset, threads);
 }
 
 /// Elements from the first to the last of a matrix, where no stride is negative.

@@ -20,6 +20,7 @@ mod raw;
 mod solve;
 #[cfg(test)]
 mod tests;
+mod tiny;
 mod within;
 
 pub use batch::{Batched, BatchedMut, gemm_batched};

@@ -240,6 +240,41 @@ fn batches_broadcast_sum_and_thread() {
 }
 
 #[test]
+fn stacks_of_tiny_products_in_every_layout() {
+    fn check<T: Gemm>(tol: f64) {
+        let (count, mut random) = (37, Random::new(11));
+        for (m, n, k) in (1..=5).flat_map(|m| (1..=5).flat_map(move |n| (1..=5).map(move |k| (m, n, k)))) {
+            let mut numbers = |len: usize| random.vector(len).into_iter().map(T::of).collect::<Vec<T>>();
+            let (a, b) = (numbers(count * m * k), numbers(count * k * n));
+            let of = |x, rows: usize, cols: usize, turned: bool, stride| {
+                let first = if turned { Strided::rows(x, rows).t() } else { Strided::rows(x, cols) };
+                Batched { first, stride }
+            };
+            for (bits, beta) in (0..16).flat_map(|bits| [(bits, T::zero()), (bits, T::of(0.5))]) {
+                let step = |shift: u32, len: usize| if bits >> shift & 1 == 0 { len } else { 0 };
+                let (a, b) = (
+                    of(&a, m, k, bits & 1 == 1, step(2, m * k)),
+                    of(&b, k, n, bits & 2 == 2, step(3, k * n)),
+                );
+                let old = vec![if beta == T::zero() { T::nan() } else { T::one() }; count * m * n];
+                let mut c = old.clone();
+                let out = BatchedMut { first: StridedMut::rows(&mut c, n), stride: m * n };
+                gemm_batched(count, [m, n, k], T::of(2.0), a, b, beta, out, Threads::ONE);
+                for (i, c) in c.chunks(m * n).enumerate() {
+                    let want = naive([m, n, k], T::of(2.0), a.at(i), b.at(i), beta, &old[i * m * n..]);
+                    assert!(
+                        c.iter().zip(&want).all(|(x, y)| (x.as_f64() - y).abs() < tol),
+                        "{m} {n} {k} {bits}"
+                    );
+                }
+            }
+        }
+    }
+    check::<f32>(2e-5);
+    check::<f64>(1e-13);
+}
+
+#[test]
 fn blocks_of_one_matrix() {
     let mut random = Random::new(9);
     let w = 20;
