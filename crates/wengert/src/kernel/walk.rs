@@ -48,6 +48,16 @@ impl Walk {
         Walk { axes: SmallVec::from_elem((len, 1), 1) }
     }
 
+    /// Where element `index` in row-major order lies, counted from the first.
+    fn offset(&self, mut index: usize) -> isize {
+        let mut offset = 0;
+        for &(n, step) in self.axes.iter().rev() {
+            offset += (index % n) as isize * step;
+            index /= n;
+        }
+        offset
+    }
+
     /// Whether the elements lie one behind the other.
     pub fn is_contiguous(&self) -> bool {
         self.axes.len() == 1 && (self.axes[0].1 == 1 || self.axes[0].0 == 1)
@@ -56,6 +66,13 @@ impl Walk {
     /// Whether it is one element over and over.
     pub fn is_uniform(&self) -> bool {
         self.axes.iter().all(|(_, step)| *step == 0)
+    }
+
+    /// The two innermost axes, where neighbours in memory lie along the outer one of them.
+    pub fn turned(&self) -> Option<Turned> {
+        let [.., (rows, down), (inner, along)] = self.axes[..] else { return None };
+        let nearer = down != 0 && down.abs() < along.abs();
+        nearer.then_some(Turned { rows, inner, down, along })
     }
 
     /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
@@ -94,6 +111,15 @@ impl Walk {
     }
 }
 
+/// Matrices `[rows, inner]` with their steps from row to row and from column to column.
+#[derive(Clone, Copy)]
+pub struct Turned {
+    rows: usize,
+    inner: usize,
+    down: isize,
+    along: isize,
+}
+
 impl<'a, A: Plain> Operand<'a, A> {
     /// A view of a value.
     pub fn viewed(x: &ArrayViewD<'a, A>) -> Self {
@@ -122,6 +148,10 @@ impl<A: Copy> Operand<'_, A> {
         if self.walk.is_contiguous() {
             return &self.data[self.first + start..][..buffer.len()];
         }
+        if let Some(turned) = self.walk.turned().filter(|turned| buffer.len() > turned.inner) {
+            self.load_turned(turned, start, buffer);
+            return buffer;
+        }
         self.walk.runs(start, buffer.len(), |offset, step, range| {
             let from = self.first.wrapping_add_signed(offset);
             let to = &mut buffer[range];
@@ -136,6 +166,64 @@ impl<A: Copy> Operand<'_, A> {
             }
         });
         buffer
+    }
+}
+
+impl<A: Copy> Operand<'_, A> {
+    /// As [`Operand::load`], tile by tile, so that of each line of memory more than one element is read at a time.
+    fn load_turned(&self, turned: Turned, start: usize, buffer: &mut [A]) {
+        let each = turned.rows * turned.inner;
+        let outer = Walk { axes: self.walk.axes[..self.walk.axes.len() - 2].into() };
+        let mut done = 0;
+        while done < buffer.len() {
+            let (matrix, from) = ((start + done) / each, (start + done) % each);
+            let part = &mut buffer[done..];
+            let n = part.len().min(each - from);
+            let first = self.first.wrapping_add_signed(outer.offset(matrix));
+            turn(self.data, first, turned, from, &mut part[..n]);
+            done += n;
+        }
+    }
+}
+
+/// Rows and columns of a tile.
+const SIDE: usize = 8;
+
+/// Copies the elements `from..` in row-major order of the matrix that starts at `first`.
+fn turn<A: Copy>(data: &[A], first: usize, turned: Turned, from: usize, out: &mut [A]) {
+    let Turned { inner, down, along, .. } = turned;
+    let end = from + out.len();
+    let ((top, left), (bottom, right)) = ((from / inner, from % inner), (end / inner, end % inner));
+    // The first row may begin, and the last one end, in the middle: columns between two of these have the same rows.
+    let cuts = [0, left.min(right), left.max(right), inner];
+    for columns in cuts.windows(2) {
+        let (begin, end) = (columns[0], columns[1]);
+        let rows = top + usize::from(begin < left)..bottom + usize::from(begin < right);
+        for column in (begin..end).step_by(SIDE) {
+            for row in rows.clone().step_by(SIDE) {
+                let at = first.wrapping_add_signed(row as isize * down + column as isize * along);
+                let (n, m) = (SIDE.min(rows.end - row), SIDE.min(end - column));
+                let out = &mut out[row * inner + column - from..];
+                if (n, m, down) == (SIDE, SIDE, 1) {
+                    let lines: [&[A; SIDE]; SIDE] = std::array::from_fn(|c| {
+                        data[at.wrapping_add_signed(c as isize * along)..]
+                            .first_chunk()
+                            .expect("a whole tile")
+                    });
+                    for r in 0..SIDE {
+                        let row = out[r * inner..].first_chunk_mut().expect("a whole tile");
+                        *row = std::array::from_fn::<A, SIDE, _>(|c| lines[c][r]);
+                    }
+                    continue;
+                }
+                for c in 0..m {
+                    for r in 0..n {
+                        out[r * inner + c] =
+                            data[at.wrapping_add_signed(r as isize * down + c as isize * along)];
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -279,6 +367,27 @@ mod tests {
         assert_eq!(row.load(2, &mut buffer), [5.0, 3.0, 4.0, 5.0]);
         let flipped = Operand { data: &data, first: 5, walk: Walk::new(&[6], &[-1]) };
         assert_eq!(flipped.load(1, &mut buffer), [4.0, 3.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn turned_matrices_are_loaded_from_anywhere_to_anywhere() {
+        for ([b, n, m], down) in [([1, 9, 33], 1), ([3, 16, 8], 1), ([2, 5, 40], 2), ([2, 20, 19], -1isize)] {
+            let along = n as isize * down.abs();
+            let steps = [m as isize * along, down, along];
+            let data: Vec<f32> = (0..b * n * m * 2).map(|k| k as f32).collect();
+            let first = if down < 0 { n - 1 } else { 0 };
+            let x = Operand { data: &data, first, walk: Walk::new(&[b, n, m], &steps) };
+            assert!(x.walk.turned().is_some());
+            let want: Vec<f32> = (0..b * n * m)
+                .map(|k| {
+                    let index = [k / (n * m), k / m % n, k % m].map(|i| i as isize);
+                    data[first.wrapping_add_signed((0..3).map(|a| index[a] * steps[a]).sum())]
+                })
+                .collect();
+            for (start, end) in (0..want.len()).step_by(7).flat_map(|i| [(i, want.len()), (i / 3, i)]) {
+                assert_eq!(x.load(start, &mut vec![0.0; end - start]), &want[start..end], "{start} {end}");
+            }
+        }
     }
 
     #[test]

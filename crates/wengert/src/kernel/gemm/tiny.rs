@@ -7,7 +7,7 @@ use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
 
 /// Rows and columns up to which this beats one product after the other.
-const MOST: usize = 4;
+const MOST: usize = 6;
 /// Products from which it does.
 const STACK: usize = 8;
 /// Matrices side by side.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::cut::{Cut, Job, Out, Tally};
 use super::plan::{Act, Bar, Partial, Place, Plan, To, Want};
 use super::plans::Goal;
-use super::tiles::{Scratch, Tile, Tiles};
+use super::tiles::{PANEL, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
@@ -18,7 +18,7 @@ use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
 use crate::memory::prefetch_soon;
 use crate::op::Binary;
 
-/// Strips of a block: a power of two, so that totals of blocks are joined as strips would be.
+/// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
 /// Bytes of all arrays together, and acts, from which it pays to ask for the next strip: a shorter wait, or one that the
 /// machine foresees, costs less than the asking.
@@ -101,7 +101,9 @@ impl<T: Functions> Run<'_, T> {
         let repeated = into.iter().map(Into::repeated);
         let (most, all) = (repeated.clone().max().unwrap_or(0), repeated.sum());
         // So many elements that what repeated leaves cost is small beside them.
-        let step = (STRIPS * Tile::<T>::LEN).max((4 * most).next_power_of_two());
+        let turned = self.leaves.iter().any(|leaf| leaf.walk.turned().is_some());
+        let strips = if turned { PANEL } else { STRIPS };
+        let step = (strips * Tile::<T>::LEN).max((4 * most).next_power_of_two());
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
             let outs = into.iter_mut().map(Into::whole).collect();
@@ -137,7 +139,8 @@ impl<T: Functions> Run<'_, T> {
     /// Carries out the plan for the elements of one block; returns their total.
     fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, mut job: Job<'_, T>) -> T {
         tiles.reserve(plan.tiles, self.leaves.len());
-        let Tiles { steps: tiles, leaves: loaded, leaf_bars, seed: constant } = tiles;
+        let Tiles { steps: tiles, leaves: loaded, leaf_bars, seed: constant, panels } = tiles;
+        let (seed_panel, panels) = panels.split_last_mut().expect("reserved");
         let constant = &mut constant.as_mut().expect("reserved").0;
         if let Some(Seed::Each(value)) = job.seed {
             constant.fill(value);
@@ -146,16 +149,16 @@ impl<T: Functions> Run<'_, T> {
         let ahead = plan.acts.len() >= BUSY && self.bytes(&job) >= FAR;
         let mut tally = Tally::default();
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
-            let strip =
-                Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(job.range.end - from) };
+            let left = job.range.end - from;
+            let strip = Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(left), left };
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
-            let leaves = self.load(plan, &strip, loaded);
+            let leaves = self.load(plan, &strip, loaded, panels);
             let y_bar = match job.seed {
                 Some(Seed::Under { .. }) => {
                     &over.as_ref().expect("one leaf lies over the result")[here.clone()]
                 }
                 Some(Seed::Array { y_bar, .. }) if strip.local == 0 || !y_bar.walk.is_uniform() => {
-                    y_bar.load(from, &mut constant[..n])
+                    strip.load(y_bar, &mut constant[..n], seed_panel)
                 }
                 _ => &constant[..n],
             };
@@ -267,16 +270,17 @@ impl<T: Functions> Run<'_, T> {
         plan: &Plan,
         strip: &Strip,
         tiles: &'s mut [Box<Tile<T>>],
+        panels: &'s mut [Vec<T>],
     ) -> SmallVec<[&'s [T]; FEW]> {
-        let leaves = self.leaves.iter().zip(tiles).enumerate();
+        let leaves = self.leaves.iter().zip(tiles.iter_mut().zip(panels)).enumerate();
         leaves
-            .map(|(l, (leaf, tile))| {
+            .map(|(l, (leaf, (tile, panel)))| {
                 if plan.leaves >> l & 1 == 0 {
                     return &[][..];
                 }
                 match strip.local > 0 && leaf.walk.is_uniform() {
                     true => &tile.0[..strip.n],
-                    false => leaf.load(strip.from, &mut tile.0[..strip.n]),
+                    false => strip.load(leaf, &mut tile.0[..strip.n], panel),
                 }
             })
             .collect()
@@ -333,6 +337,29 @@ struct Strip {
     /// `from`, counted from the start of the block.
     local: usize,
     n: usize,
+    /// Elements of the block from here on.
+    left: usize,
+}
+
+impl Strip {
+    /// The elements of an array; `panel` is kept from one strip of a block to the next.
+    fn load<'s, T: Functions>(
+        &self,
+        x: &'s Operand<'_, T>,
+        tile: &'s mut [T],
+        panel: &'s mut Vec<T>,
+    ) -> &'s [T] {
+        if x.walk.turned().is_none() {
+            return x.load(self.from, tile);
+        }
+        let len = PANEL * Tile::<T>::LEN;
+        let at = self.local % len;
+        if at == 0 {
+            panel.resize(len, T::zero());
+            x.load(self.from, &mut panel[..len.min(self.left)]);
+        }
+        &panel[at..][..self.n]
+    }
 }
 
 /// The value in a slot, or `any` numbers where no partial reads it and it was not computed.

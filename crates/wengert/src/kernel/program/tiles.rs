@@ -6,6 +6,10 @@ use crate::kernel::functions::Functions;
 /// Bytes of a tile in use: a dozen tiles fit the first-level cache.
 const BYTES: usize = 4096;
 
+/// Strips for which an array is read at once that is not read along its lines of memory: so many rows of it that each line
+/// is used while it is near.
+pub const PANEL: usize = 64;
+
 /// Some elements of a value or a cotangent, aligned for the widest vectors.
 #[repr(align(64))]
 pub struct Tile<T>(pub [T; BYTES / size_of::<f32>()]);
@@ -31,6 +35,8 @@ pub struct Tiles<T> {
     pub(super) leaves: Vec<Box<Tile<T>>>,
     pub(super) leaf_bars: Vec<Option<Box<Tile<T>>>>,
     pub(super) seed: Option<Box<Tile<T>>>,
+    /// Elements of turned leaves, and last of the seed, for [`PANEL`] strips.
+    pub(super) panels: Vec<Vec<T>>,
 }
 
 fn blank<T: Functions>() -> Box<Tile<T>> {
@@ -47,5 +53,8 @@ impl<T: Functions> Tiles<T> {
             self.leaf_bars.resize_with(leaves, || Some(blank()));
         }
         self.seed.get_or_insert_with(blank);
+        if self.panels.len() <= leaves {
+            self.panels.resize_with(leaves + 1, Vec::new);
+        }
     }
 }
