@@ -17,8 +17,13 @@ const MANY: usize = 4 * LANES;
 #[inline(always)]
 fn joined<T: Copy>(lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
     let lanes = std::hint::black_box(lanes);
-    let eight: [T; 8] = std::array::from_fn(|i| join(lanes[i], lanes[i + 8]));
-    let four: [T; 4] = std::array::from_fn(|i| join(eight[i], eight[i + 4]));
+    let (mut eight, mut four) = ([lanes[0]; 8], [lanes[0]; 4]);
+    for i in 0..8 {
+        eight[i] = join(lanes[i], lanes[i + 8]);
+    }
+    for i in 0..4 {
+        four[i] = join(eight[i], eight[i + 4]);
+    }
     join(join(four[0], four[2]), join(four[1], four[3]))
 }
 
@@ -31,24 +36,32 @@ pub fn fold<T: Real, const N: usize>(
     join: impl Fn(T, T) -> T,
 ) -> T {
     let len = from[0].len();
-    let from = from.map(|x| &x[..len]);
+    let from = heads(from, len);
     if len < LANES {
-        return (0..len).fold(start, |result, i| join(result, term(from.map(|x| x[i]))));
+        let mut result = start;
+        for i in 0..len {
+            let mut x = [start; N];
+            for n in 0..N {
+                x[n] = from[n][i];
+            }
+            result = join(result, term(x));
+        }
+        return result;
     }
     // Known to be below `LANES`, it would make the first lane and the last another case than those between.
     let (whole, rest) = (len / LANES, std::hint::black_box(len % LANES));
-    let vectors = from.map(|x| &x.as_chunks::<LANES>().0[..whole]);
+    let vectors = chunks::<T, N, LANES>(from, whole);
     let mut lanes = [start; LANES];
     for k in 0..whole {
-        let vectors = vectors.map(|x| x[k]);
+        let x = nth(&vectors, k);
         for i in 0..LANES {
-            lanes[i] = join(lanes[i], term(std::array::from_fn(|n| vectors[n][i])));
+            lanes[i] = join(lanes[i], term(lane(&x, i)));
         }
     }
     if rest > 0 {
-        let last = from.map(last_of);
+        let last = starting(&from, len - LANES);
         for i in 0..LANES {
-            let new = term(last.map(|x| x[i]));
+            let new = term(lane(&last, i));
             lanes[i] = join(lanes[i], if i + rest < LANES { start } else { new });
         }
     }
@@ -77,20 +90,21 @@ pub fn change<T: Real, const N: usize>(out: &mut [T], from: [&[T]; N], value: im
     if len == 0 {
         return;
     }
-    let from = from.map(|x| &x[..len]);
+    let from = heads(from, len);
     // As it was before the vector in front of it is overwritten.
-    let last = *last_of(out);
+    let last = *chunk(out, len - LANES);
     let many = len - len % MANY;
+    let vectors = chunks::<T, N, MANY>(from, len / MANY);
     for (k, out) in out.as_chunks_mut::<MANY>().0.iter_mut().enumerate() {
         // Else the compiler would go along this loop, by gathers, not along the vector.
         let k = std::hint::black_box(k);
-        *out = vector(out, from.map(|x| &x.as_chunks().0[k]), &value);
+        *out = vector(out, &nth(&vectors, k), &value);
     }
     for at in (many..len).step_by(LANES) {
         let at = std::hint::black_box(at);
         let first = at.min(len - LANES);
         let now = if first == at { chunk(out, at) } else { &last };
-        let new = vector(now, from.map(|x| chunk(x, first)), &value);
+        let new = vector(now, &starting(&from, first), &value);
         *out[first..].first_chunk_mut().expect("a whole vector") = new;
     }
 }
@@ -98,26 +112,73 @@ pub fn change<T: Real, const N: usize>(out: &mut [T], from: [&[T]; N], value: im
 #[inline(always)]
 fn vector<T: Real, const N: usize, const W: usize>(
     out: &[T; W],
-    from: [&[T; W]; N],
+    from: &[[T; W]; N],
     value: &impl Fn(T, [T; N]) -> T,
 ) -> [T; W] {
-    // Copies: what is written cannot be what is still to be read.
-    let (now, from) = (*out, from.map(|x| *x));
+    // A copy, as `from` is: what is written cannot be what is still to be read.
+    let now = *out;
     let mut new = [T::zero(); W];
     for i in 0..W {
-        new[i] = value(now[i], std::array::from_fn(|n| from[n][i]));
+        new[i] = value(now[i], lane(from, i));
     }
     new
+}
+
+// Loops in functions of the element's type alone: `map` over an array is six functions for each closure it is given, and
+// what is folded and changed has hundreds of them.
+
+/// The first `len` elements of each slice.
+#[inline(always)]
+fn heads<T, const N: usize>(mut from: [&[T]; N], len: usize) -> [&[T]; N] {
+    for x in &mut from {
+        *x = &x[..len];
+    }
+    from
+}
+
+/// The first `count` whole vectors of each slice.
+#[inline(always)]
+fn chunks<T, const N: usize, const W: usize>(from: [&[T]; N], count: usize) -> [&[[T; W]]; N] {
+    let mut vectors: [&[[T; W]]; N] = [&[]; N];
+    for n in 0..N {
+        vectors[n] = &from[n].as_chunks().0[..count];
+    }
+    vectors
+}
+
+/// The `k`-th of each.
+#[inline(always)]
+fn nth<T: Real, const N: usize, const W: usize>(vectors: &[&[[T; W]]; N], k: usize) -> [[T; W]; N] {
+    let mut to = [[T::zero(); W]; N];
+    for n in 0..N {
+        to[n] = vectors[n][k];
+    }
+    to
+}
+
+/// The vector of each slice that begins at `first`.
+#[inline(always)]
+fn starting<T: Real, const N: usize>(from: &[&[T]; N], first: usize) -> [[T; LANES]; N] {
+    let mut to = [[T::zero(); LANES]; N];
+    for n in 0..N {
+        to[n] = *chunk(from[n], first);
+    }
+    to
+}
+
+/// The `i`-th of each.
+#[inline(always)]
+fn lane<T: Real, const N: usize, const W: usize>(x: &[[T; W]; N], i: usize) -> [T; N] {
+    let mut lane = [T::zero(); N];
+    for n in 0..N {
+        lane[n] = x[n][i];
+    }
+    lane
 }
 
 #[inline(always)]
 fn chunk<T>(x: &[T], first: usize) -> &[T; LANES] {
     x[first..].first_chunk().expect("a whole vector")
-}
-
-#[inline(always)]
-fn last_of<T>(x: &[T]) -> &[T; LANES] {
-    x.last_chunk().expect("as long as a vector")
 }
 
 #[cfg(test)]
