@@ -17,8 +17,6 @@ use crate::kernel::threads;
 pub const RUN: usize = 16;
 /// Images of a part, where runs are short.
 const IMAGES: usize = 128;
-/// Columns that are summed at a time.
-const WIDTH: usize = 32;
 /// Coefficients of the map for an entry.
 const COEFFICIENTS: usize = 5;
 
@@ -255,7 +253,12 @@ fn sum_kernel<T: Real>(of: Channels, x: &[T], y_bar: Option<&[T]>, mean: &[T], s
         if of.by_runs() {
             sum_runs(x, of.shape[2], y_bar, mean, first, second);
         } else {
-            sum_columns(x, entries, y_bar, mean, first, second);
+            // As many columns at a time as two lines of memory hold.
+            if size_of::<T>() == 4 {
+                sum_columns::<T, 32>(x, entries, y_bar, mean, first, second);
+            } else {
+                sum_columns::<T, 16>(x, entries, y_bar, mean, first, second);
+            }
         }
     }
 }
@@ -285,7 +288,7 @@ fn sum_runs<T: Real>(
 }
 
 #[inline(always)]
-fn sum_columns<T: Real>(
+fn sum_columns<T: Real, const WIDTH: usize>(
     x: &[T],
     width: usize,
     y_bar: Option<&[T]>,
@@ -299,20 +302,20 @@ fn sum_columns<T: Real>(
         let at = k * WIDTH;
         if let Some(y_bar) = y_bar {
             let mean = &mean[at..][..first.len()];
-            sum_rows_of(y_bar, y_bar, width, at, first, |y_bar, _, _| y_bar);
-            sum_rows_of(x, y_bar, width, at, second, |x, y_bar, i| y_bar * (x - mean[i]));
+            sum_rows_of::<T, WIDTH>(y_bar, y_bar, width, at, first, |y_bar, _, _| y_bar);
+            sum_rows_of::<T, WIDTH>(x, y_bar, width, at, second, |x, y_bar, i| y_bar * (x - mean[i]));
         } else {
-            sum_rows_of(x, x, width, at, first, |x, _, _| x);
+            sum_rows_of::<T, WIDTH>(x, x, width, at, first, |x, _, _| x);
             first.iter_mut().for_each(|first| *first *= reciprocal);
             let mean = &*first;
-            sum_rows_of(x, x, width, at, second, |x, _, i| (x - mean[i]) * (x - mean[i]));
+            sum_rows_of::<T, WIDTH>(x, x, width, at, second, |x, _, i| (x - mean[i]) * (x - mean[i]));
         }
     }
 }
 
 /// The sums of `term(x, y, column)` over the rows of two matrices, for as many columns from `at` on as `sums` has.
 #[inline(always)]
-fn sum_rows_of<T: Real>(
+fn sum_rows_of<T: Real, const WIDTH: usize>(
     x: &[T],
     y: &[T],
     width: usize,

@@ -13,9 +13,10 @@ mod tests;
 
 use crate::kernel::lanes;
 use crate::kernel::real::Real;
+use crate::kernel::reduce::bundle::Total;
 use crate::kernel::threads;
 
-/// Elements summed side by side before sums are combined pairwise.
+/// Elements summed side by side before such sums are added up.
 const BLOCK: usize = 1024;
 
 /// Calls a kernel compiled for the instruction set of the running machine:
@@ -51,30 +52,30 @@ fn maximum<T: Real>(x: &[T]) -> T {
     lanes::fold([x], T::neg_infinity(), |[x]| x, |best, x| if x > best { x } else { best })
 }
 
-/// The sum of `term` over slices of one length, pairwise: the error grows with the logarithm of it.
+/// The sum of `term` over slices of one length: of blocks, and of what the sum of those lost in rounding.
 #[inline(always)]
 fn sum_of<T: Real, const N: usize>(from: [&[T]; N], term: impl Fn([T; N]) -> T + Copy) -> T {
     let len = from[0].len();
-    if len <= BLOCK {
-        return lanes::fold(from, T::zero(), term, |a, b| a + b);
-    }
-    // Like a binary counter: position i holds the sum of 2^i blocks of those not yet combined.
-    let mut pending = [T::zero(); 48];
-    let mut depth = 0;
-    for i in 0..len.div_ceil(BLOCK) {
-        let block = from.map(|x| &x[i * BLOCK..len.min((i + 1) * BLOCK)]);
-        let mut total = lanes::fold(block, T::zero(), term, |a, b| a + b);
-        for _ in 0..(i + 1).trailing_zeros() {
-            depth -= 1;
-            total += pending[depth];
+    let (mut total, mut first) = (Total::zero(), 0);
+    // One place that folds, for rows of a block as for longer ones: it is the whole kernel again wherever it stands.
+    loop {
+        let mut block = from;
+        for x in &mut block {
+            *x = &x[first..len.min(first + BLOCK)];
         }
-        pending[depth] = total;
-        depth += 1;
+        let sum = lanes::fold(block, T::zero(), term, |a, b| a + b);
+        if len <= BLOCK {
+            return sum;
+        }
+        total.add(sum);
+        first += BLOCK;
+        if first >= len {
+            return total.value();
+        }
     }
-    pending[..depth].iter().rev().fold(T::zero(), |sum, &x| sum + x)
 }
 
-/// Sum of a slice, pairwise.
+/// Sum of a slice, as that of [`sum_of`].
 #[inline(always)]
 pub fn sum_slice<T: Real>(x: &[T]) -> T {
     sum_of([x], |[x]| x)
