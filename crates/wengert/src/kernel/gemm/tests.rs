@@ -244,7 +244,8 @@ fn stacks_of_tiny_products_in_every_layout() {
     fn check<T: Gemm>(tol: f64) {
         let (count, mut random) = (37, Random::new(11));
         let sizes = [1, 2, 3, 6, 7];
-        for (m, n, k) in sizes.iter().flat_map(|&m| sizes.iter().flat_map(move |&n| sizes.map(|k| (m, n, k)))) {
+        for (m, n, k) in sizes.iter().flat_map(|&m| sizes.iter().flat_map(move |&n| sizes.map(|k| (m, n, k))))
+        {
             let mut numbers = |len: usize| random.vector(len).into_iter().map(T::of).collect::<Vec<T>>();
             let (a, b) = (numbers(count * m * k), numbers(count * k * n));
             let of = |x, rows: usize, cols: usize, turned: bool, stride| {
