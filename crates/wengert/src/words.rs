@@ -97,7 +97,7 @@ pub(crate) fn tanh_slope<N: Words>(x: N, y: N) -> N {
     if N::RECORDED {
         return x.tanh_prime();
     }
-    // sech^2 = 4 t / (1 + t)^2 and 1 + tanh = 2 / (1 + t), for t = e^-2|x|
+    // sech^2 = 4 t / (1 + t)^2 and 1 + tanh = 2 / (1 + t), for t = e^-2|x|, which tanh takes too
     let root = x.lit(1.0) + y.abs();
     root * (-(x + x).abs()).exp() * root
 }
@@ -108,8 +108,8 @@ pub(crate) fn sigmoid_slope<N: Words>(x: N, y: N) -> N {
     if N::RECORDED {
         return x.sigmoid_prime();
     }
-    // sigmoid(-x) = e^-x sigmoid(x)
-    y * select(y.lt(x.lit(0.75)), x.lit(1.0) - y, (-x).exp() * y)
+    // sigmoid(-x) = e^-x sigmoid(x), and of the two it is the lesser that would cancel; e^-|x| sigmoid takes too
+    y * select(x.lt(x.lit(0.0)), x.lit(1.0) - y, (-x.abs()).exp() * y)
 }
 
 /// The derivative of `gelu` at `x` with value `y`.

@@ -49,6 +49,12 @@ pub trait Exponential: Format {
         (n, (r * r).fma::<FMA>(half, r))
     }
 
+    /// [`near_expm1`](Self::near_expm1) of any number. What takes `e^x` from here shares it with what takes `exp(x)` beside.
+    #[inline(always)]
+    fn exp_parts<const FMA: bool>(self) -> (Self, Self) {
+        Self::near_expm1::<FMA>(self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1))
+    }
+
     /// `e^r - 1 - r.hi`.
     #[inline(always)]
     fn exp_rest<const FMA: bool>(r: Pair<Self>) -> Self {
@@ -73,7 +79,7 @@ pub trait Exponential: Format {
 
     #[inline(always)]
     fn exp<const FMA: bool>(self) -> Self {
-        let (n, p) = Self::near_expm1::<FMA>(self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1));
+        let (n, p) = self.exp_parts::<FMA>();
         let (first, second) = n.factors();
         (Self::of(1.0) + p) * first * second
     }

@@ -8,9 +8,9 @@ pub trait Hyperbolic: Exponential + Logarithm {
     #[inline(always)]
     fn tanh<const FMA: bool>(self) -> Self {
         let (one, two) = (Self::of(1.0), Self::of(2.0));
-        // Past 40 it is 1. With u = 2^n: 1 - e^-2|x| = 1 - u - u (e^r - 1), and 1 + e^-2|x| is 2 less that.
-        let (n, p) = Self::near_expm1::<FMA>((-(self.abs() + self.abs())).at_least(Self::of(-80.0)));
-        let unit = n.power_of_two();
+        // With u = 2^n: 1 - e^-2|x| = 1 - u - u (e^r - 1), and 1 + e^-2|x| is 2 less that.
+        let (n, p) = (-(self + self).abs()).exp_parts::<FMA>();
+        let unit = n.at_least(Self::ROUND - Self::POWER_BOUND).power_of_two();
         let hi = (-unit).fma::<FMA>(p, one - unit);
         let low = (-unit).fma::<FMA>(p, one - unit - hi);
         let ratio = hi / (two - hi);
