@@ -3,8 +3,13 @@
 use crate::kernel::functions::Functions;
 use crate::kernel::lanes::{LANES, put};
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
 use crate::kernel::tile::{Tile, WIDTH, filled};
+use crate::kernel::walk;
+
+/// Elements of equal rows that are written together.
+const ROWS: usize = 512;
 
 /// The sizes `(n, inner)` of row-major `[outer, n, inner]` when `over` (ascending) is reduced, if it is the middle.
 fn middle(shape: &[usize], over: &[usize]) -> Option<(usize, usize)> {
@@ -70,14 +75,21 @@ fn repeat_rows<T: Functions>(
         }
         return;
     }
-    for (block, y_bar) in x_bar.chunks_exact_mut(n * inner).zip(y_bar.chunks_exact(inner)) {
-        for row in block.chunks_exact_mut(inner) {
-            match accumulate {
-                true => row.iter_mut().zip(y_bar).for_each(|(x, y)| *x += *y / divisor),
-                false => row.iter_mut().zip(y_bar).for_each(|(x, y)| *x = *y / divisor),
+    scratch::with(|Scratch { dense: [rows, ..], .. }| {
+        // Several short rows go in one piece: a copy costs as much as hundreds of elements.
+        let rows = room(rows, inner * (ROWS / inner).clamp(1, n));
+        for (block, y_bar) in x_bar.chunks_exact_mut(n * inner).zip(y_bar.chunks_exact(inner)) {
+            for row in rows.chunks_exact_mut(inner) {
+                row.iter_mut().zip(y_bar).for_each(|(share, y_bar)| *share = *y_bar / divisor);
+            }
+            for block in block.chunks_mut(rows.len()) {
+                match accumulate {
+                    true => walk::add(block, &rows[..block.len()]),
+                    false => block.copy_from_slice(&rows[..block.len()]),
+                }
             }
         }
-    }
+    });
 }
 
 /// What an element contributes, from itself, its lane's result and that one's cotangent; must be `#[inline(always)]`.
