@@ -5,6 +5,7 @@ use ndarray::ArrayViewD;
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::rows::{columns, softmax};
+use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{LogSoftmax, Softmax};
 use crate::rule::*;
 use crate::shape::axis;
@@ -28,23 +29,23 @@ fn sum(x: Term<'_>, along: isize) -> Term<'_> {
     x.sum(&[axis(along, x.ndim()).expect("the axis has passed `infer`")], true)
 }
 
-/// Rows as they lie; columns, and arrays with gaps, in place in a copy.
+/// Rows or columns as they lie; of arrays with gaps, and transposed ones, in a copy.
 fn forward<T: Functions>(
     x: &[Input<'_, T>],
     y: &mut [Output<'_, T>],
     along: isize,
     rows: fn(&[T], usize, &mut [T]),
-    columns: fn(usize, usize, &mut [T]),
+    columns: fn(&[T], usize, usize, &mut [T]),
 ) -> Result<(), Refusal> {
     let x = x[0].real();
     let (n, inner) = around(x.shape(), along);
-    match x.as_slice().filter(|_| inner == 1) {
-        Some(x) => rows(x, n, y[0].slice()),
-        None => {
-            y[0].real().assign(&x);
-            columns(n, inner, y[0].slice());
+    scratch::with(|Scratch { dense: [copy, ..], .. }| {
+        let x = dense(x, copy);
+        match inner {
+            1 => rows(x, n, y[0].slice()),
+            _ => columns(x, n, inner, y[0].slice()),
         }
-    }
+    });
     Ok(())
 }
 

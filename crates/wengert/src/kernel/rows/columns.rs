@@ -1,36 +1,41 @@
 //! Softmax and its logarithm along the middle of row-major `[outer, n, inner]`: columns side by side, in the order of
-//! memory, with one partial result a column on the stack.
+//! memory, with one partial result a column.
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads;
-use crate::kernel::tile::WIDTH;
 
-/// Softmax of each column, in place.
-pub fn softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
-    forward(n, inner, y, false);
+/// Columns that are worked on together: their partial results stay in the first-level cache, and rows are read in runs that
+/// are long enough to be fetched ahead.
+const TOGETHER: usize = 512;
+
+/// Softmax of each column.
+pub fn softmax<T: Functions>(x: &[T], n: usize, inner: usize, y: &mut [T]) {
+    forward(x, n, inner, y, false);
 }
 
-/// Logarithm of softmax of each column, in place.
-pub fn log_softmax<T: Functions>(n: usize, inner: usize, y: &mut [T]) {
-    forward(n, inner, y, true);
+/// Logarithm of softmax of each column.
+pub fn log_softmax<T: Functions>(x: &[T], n: usize, inner: usize, y: &mut [T]) {
+    forward(x, n, inner, y, true);
 }
 
-fn forward<T: Functions>(n: usize, inner: usize, y: &mut [T], log: bool) {
+fn forward<T: Functions>(x: &[T], n: usize, inner: usize, y: &mut [T], log: bool) {
     let len = (n * inner).max(1);
     match threads::units(y.len() / len, len) {
         Some(count) => {
-            threads::each(y.chunks_mut(count * len), |y| level::run(Forward { n, inner, y, log }));
+            let pieces = x.chunks(count * len).zip(y.chunks_mut(count * len));
+            threads::each(pieces, |(x, y)| level::run(Forward { x, n, inner, y, log }));
         }
-        None => level::run(Forward { n, inner, y, log }),
+        None => level::run(Forward { x, n, inner, y, log }),
     }
 }
 
-pub(super) struct Forward<'a, T> {
-    pub(super) n: usize,
-    pub(super) inner: usize,
-    pub(super) y: &'a mut [T],
-    pub(super) log: bool,
+struct Forward<'a, T> {
+    x: &'a [T],
+    n: usize,
+    inner: usize,
+    y: &'a mut [T],
+    log: bool,
 }
 
 impl<T: Functions> Kernel for Forward<'_, T> {
@@ -38,34 +43,54 @@ impl<T: Functions> Kernel for Forward<'_, T> {
 
     #[inline(always)]
     fn call<const MODE: u8>(self) {
-        let Forward { n, inner, y, log } = self;
-        for block in y.chunks_exact_mut((n * inner).max(1)) {
-            for first in (0..inner).step_by(WIDTH) {
-                let width = WIDTH.min(inner - first);
-                let mut most = [T::neg_infinity(); WIDTH];
-                for row in block.chunks_exact(inner) {
-                    let places = most.iter_mut().zip(&row[first..][..width]);
-                    places.for_each(|(most, &x)| *most = if x > *most { x } else { *most });
-                }
-                let mut sums = [T::zero(); WIDTH];
-                for row in block.chunks_exact_mut(inner) {
-                    let places = sums.iter_mut().zip(&most).zip(&mut row[first..][..width]);
-                    places.for_each(|((sum, &most), y)| {
-                        let apart = *y - most;
-                        let exp = Functions::exp::<MODE>(apart);
-                        *sum += exp;
-                        *y = if log { apart } else { exp };
-                    });
-                }
-                for sum in &mut sums {
-                    *sum = if log { Functions::log::<MODE>(*sum) } else { T::one() / *sum };
-                }
-                for row in block.chunks_exact_mut(inner) {
-                    let places = row[first..][..width].iter_mut().zip(&sums);
-                    places.for_each(|(y, &sum)| *y = if log { *y - sum } else { *y * sum });
-                }
+        let Forward { x, n, inner, y, log } = self;
+        let len = (n * inner).max(1);
+        let mut rooms = [[T::zero(); TOGETHER]; 2];
+        for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
+            for first in (0..inner).step_by(TOGETHER) {
+                let width = TOGETHER.min(inner - first);
+                let rooms = rooms.each_mut().map(|room| &mut room[..width]);
+                forward_columns::<T, MODE>(x, inner, first, y, rooms, log);
             }
         }
+    }
+}
+
+/// Softmax of some columns of a matrix with `inner` of them, or its logarithm. There is room for two numbers of each, and as
+/// many columns as that is long.
+///
+/// How many they are must not be known when this is compiled: loops over exponentials come out as straight-line code then,
+/// which takes twice as long.
+#[inline(always)]
+pub(super) fn forward_columns<T: Functions, const MODE: u8>(
+    x: &[T],
+    inner: usize,
+    first: usize,
+    y: &mut [T],
+    [most, sums]: [&mut [T]; 2],
+    log: bool,
+) {
+    let width = most.len();
+    most.fill(T::neg_infinity());
+    for x in x.chunks_exact(inner) {
+        let places = most.iter_mut().zip(&x[first..][..width]);
+        places.for_each(|(most, &x)| *most = if x > *most { x } else { *most });
+    }
+    sums.fill(T::zero());
+    for (x, y) in x.chunks_exact(inner).zip(y.chunks_exact_mut(inner)) {
+        let places =
+            sums.iter_mut().zip(&*most).zip(x[first..][..width].iter().zip(&mut y[first..][..width]));
+        places.for_each(|((sum, &most), (&x, y))| {
+            *y = Functions::exp::<MODE>(x - most);
+            *sum += *y;
+        });
+    }
+    for sum in &mut *sums {
+        *sum = if log { Functions::log::<MODE>(*sum) } else { T::one() / *sum };
+    }
+    for (x, y) in x.chunks_exact(inner).zip(y.chunks_exact_mut(inner)) {
+        let places = y[first..][..width].iter_mut().zip(&x[first..][..width]).zip(most.iter().zip(&*sums));
+        places.for_each(|((y, &x), (&most, &sum))| *y = if log { (x - most) - sum } else { *y * sum });
     }
 }
 
@@ -111,14 +136,14 @@ fn backward<T: Functions>(
     }
 }
 
-pub(super) struct Backward<'a, T> {
-    pub(super) y: &'a [T],
-    pub(super) y_bar: &'a [T],
-    pub(super) n: usize,
-    pub(super) inner: usize,
-    pub(super) accumulate: bool,
-    pub(super) x_bar: &'a mut [T],
-    pub(super) log: bool,
+struct Backward<'a, T> {
+    y: &'a [T],
+    y_bar: &'a [T],
+    n: usize,
+    inner: usize,
+    accumulate: bool,
+    x_bar: &'a mut [T],
+    log: bool,
 }
 
 impl<T: Functions> Kernel for Backward<'_, T> {
@@ -128,27 +153,43 @@ impl<T: Functions> Kernel for Backward<'_, T> {
     fn call<const MODE: u8>(self) {
         let Backward { y, y_bar, n, inner, accumulate, x_bar, log } = self;
         let len = (n * inner).max(1);
+        let mut room = [T::zero(); TOGETHER];
         for (k, x_bar) in x_bar.chunks_exact_mut(len).enumerate() {
-            let (y, y_bar) = (&y[k * len..][..len], &y_bar[k * len..][..len]);
-            for first in (0..inner).step_by(WIDTH) {
-                let width = WIDTH.min(inner - first);
-                let mut sums = [T::zero(); WIDTH];
-                for (y, y_bar) in y.chunks_exact(inner).zip(y_bar.chunks_exact(inner)) {
-                    let places = sums.iter_mut().zip(y[first..][..width].iter().zip(&y_bar[first..]));
-                    places.for_each(|(sum, (&y, &y_bar))| *sum += if log { y_bar } else { y * y_bar });
-                }
-                for (row, x_bar) in x_bar.chunks_exact_mut(inner).enumerate() {
-                    let at = row * inner + first;
-                    let places = x_bar[first..][..width].iter_mut().zip(y[at..].iter().zip(&y_bar[at..]));
-                    places.zip(&sums).for_each(|((x_bar, (&y, &y_bar)), &sum)| {
-                        let own = match log {
-                            true => y_bar - Functions::exp::<MODE>(y) * sum,
-                            false => y * (y_bar - sum),
-                        };
-                        *x_bar = if accumulate { *x_bar + own } else { own };
-                    });
-                }
+            let values = [&y[k * len..][..len], &y_bar[k * len..][..len]];
+            for first in (0..inner).step_by(TOGETHER) {
+                let room = &mut room[..TOGETHER.min(inner - first)];
+                backward_columns::<T, MODE>(values, inner, first, accumulate, x_bar, room, log);
             }
         }
+    }
+}
+
+/// The reverse of [`forward_columns`], with room for one number of each column.
+#[inline(always)]
+pub(super) fn backward_columns<T: Functions, const MODE: u8>(
+    [y, y_bar]: [&[T]; 2],
+    inner: usize,
+    first: usize,
+    accumulate: bool,
+    x_bar: &mut [T],
+    sums: &mut [T],
+    log: bool,
+) {
+    let width = sums.len();
+    sums.fill(T::zero());
+    for (y, y_bar) in y.chunks_exact(inner).zip(y_bar.chunks_exact(inner)) {
+        let places = sums.iter_mut().zip(y[first..][..width].iter().zip(&y_bar[first..][..width]));
+        places.for_each(|(sum, (&y, &y_bar))| *sum += if log { y_bar } else { y * y_bar });
+    }
+    let rows = y.chunks_exact(inner).zip(y_bar.chunks_exact(inner));
+    for ((y, y_bar), x_bar) in rows.zip(x_bar.chunks_exact_mut(inner)) {
+        let read = y[first..][..width].iter().zip(&y_bar[first..][..width]).zip(&*sums);
+        x_bar[first..][..width].iter_mut().zip(read).for_each(|(x_bar, ((&y, &y_bar), &sum))| {
+            let own = match log {
+                true => y_bar - Functions::exp::<MODE>(y) * sum,
+                false => y * (y_bar - sum),
+            };
+            *x_bar = if accumulate { *x_bar + own } else { own };
+        });
     }
 }

@@ -1,11 +1,10 @@
 //! Rows of few elements: a sum along each would be nothing but joining lanes. They are turned into columns instead, in a
 //! [`Tile`], and worked on side by side.
 
-use super::columns::{Backward, Forward};
+use super::columns::{backward_columns, forward_columns};
 use super::norm::{Cotangents, Moments};
 use super::sum_slice;
 use crate::kernel::functions::Functions;
-use crate::kernel::level::Kernel;
 use crate::kernel::real::Real;
 use crate::kernel::tile::{MOST, Tile, WIDTH};
 
@@ -18,11 +17,12 @@ pub fn are_few(n: usize) -> bool {
 /// Softmax of rows, or its logarithm.
 #[inline(always)]
 pub fn softmax<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T], log: bool) {
-    let mut tile = Tile::new(n);
+    let (mut xs, mut ys, mut rooms) = (Tile::new(n), Tile::new(n), [[T::zero(); WIDTH]; 2]);
     for (x, y) in x.chunks(n * WIDTH).zip(y.chunks_mut(n * WIDTH)) {
-        tile.load(x);
-        Forward { n, inner: WIDTH, y: tile.flat_mut(), log }.call::<MODE>();
-        tile.store(false, y);
+        xs.load(x);
+        let rooms = rooms.each_mut().map(|room| &mut room[..x.len() / n]);
+        forward_columns::<T, MODE>(xs.flat(), WIDTH, 0, ys.flat_mut(), rooms, log);
+        ys.store(false, y);
     }
 }
 
@@ -36,12 +36,13 @@ pub fn softmax_cotangent<T: Functions, const MODE: u8>(
     log: bool,
 ) {
     let (mut ys, mut y_bars, mut x_bars) = (Tile::new(n), Tile::new(n), Tile::new(n));
+    let mut room = [T::zero(); WIDTH];
     let read = y.chunks(n * WIDTH).zip(y_bar.chunks(n * WIDTH));
     for ((y, y_bar), x_bar) in read.zip(x_bar.chunks_mut(n * WIDTH)) {
         ys.load(y);
         y_bars.load(y_bar);
-        let (y, y_bar, into) = (ys.flat(), y_bars.flat(), x_bars.flat_mut());
-        Backward { y, y_bar, n, inner: WIDTH, accumulate: false, x_bar: into, log }.call::<MODE>();
+        let (values, room) = ([ys.flat(), y_bars.flat()], &mut room[..y.len() / n]);
+        backward_columns::<T, MODE>(values, WIDTH, 0, false, x_bars.flat_mut(), room, log);
         x_bars.store(accumulate, x_bar);
     }
 }
