@@ -4,9 +4,11 @@
 //! digits of a small loss next to large logits.
 
 use crate::kernel::functions::Functions;
-use crate::kernel::lanes;
+use crate::kernel::lanes::{self, change, put};
 use crate::kernel::level::{Kernel, run};
+use crate::kernel::rows::are_few;
 use crate::kernel::threads;
+use crate::kernel::tile::{Lanes, Tile, WIDTH, filled};
 
 /// Lengths of an array with a class axis in the middle. A *row* is all classes of one position.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +28,6 @@ impl Dims {
         (r / self.inner * self.classes + c) * self.inner + r % self.inner
     }
 }
-
-/// Columns worked on at a time where the classes are not innermost.
-const COLUMNS: usize = 64;
 
 /// Of each row the largest element `m`, and `s` with `logsumexp = m + s`.
 pub fn log_sums<T: Functions>(x: &[T], dims: Dims, largest: &mut [T], log_sum: &mut [T]) {
@@ -60,22 +59,30 @@ impl<T: Functions> Kernel for LogSums<'_, T> {
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         let Dims { classes, inner, .. } = self.dims;
-        let out = self.largest.iter_mut().zip(self.log_sum.iter_mut());
-        if inner == 1 {
+        let few = inner == 1 && are_few(classes);
+        if inner == 1 && !few {
+            let out = self.largest.iter_mut().zip(self.log_sum.iter_mut());
             for (x, (m, s)) in self.x.chunks_exact(classes).zip(out) {
                 (*m, *s) = row_sum::<T, MODE>(x);
             }
             return;
         }
-        let blocks = self.largest.chunks_mut(inner.max(1)).zip(self.log_sum.chunks_mut(inner.max(1)));
-        for (x, (m, s)) in self.x.chunks_exact((classes * inner).max(1)).zip(blocks) {
+        // Short rows are turned into columns.
+        let mut tile = Tile::new(if few { classes } else { 0 });
+        let width = if few { WIDTH } else { inner.max(1) };
+        let sums = self.largest.chunks_mut(width).zip(self.log_sum.chunks_mut(width));
+        for (x, (m, s)) in self.x.chunks(classes * width).zip(sums) {
+            if few {
+                tile.load(x);
+            }
+            let x = if few { tile.flat() } else { x };
             m.fill(T::neg_infinity());
-            for x in x.chunks_exact(inner) {
+            for x in x.chunks_exact(width) {
                 m.iter_mut().zip(x).for_each(|(m, x)| *m = if *x > *m { *x } else { *m });
             }
             m.iter_mut().for_each(|m| *m = if m.is_finite() { *m } else { T::zero() });
             s.fill(T::zero());
-            for x in x.chunks_exact(inner) {
+            for x in x.chunks_exact(width) {
                 s.iter_mut().zip(x.iter().zip(m.iter())).for_each(|(s, (x, m))| {
                     *s += Functions::exp::<MODE>(*x - *m);
                 });
@@ -139,7 +146,7 @@ impl<T: Functions, F: Fn(usize) -> Option<(T, T)>> Kernel for Slopes<'_, T, F> {
         if self.x.is_empty() {
             return;
         }
-        if inner == 1 {
+        if inner == 1 && !are_few(classes) {
             let rows = self.x.chunks_exact(classes).zip(self.out.chunks_exact_mut(classes));
             for (r, (x, out)) in (self.first..).zip(rows) {
                 let ab = (self.ab)(r);
@@ -147,29 +154,73 @@ impl<T: Functions, F: Fn(usize) -> Option<(T, T)>> Kernel for Slopes<'_, T, F> {
             }
             return;
         }
+        if inner == 1 {
+            let mut tile = Tile::new(classes);
+            let blocks = self.x.chunks(classes * WIDTH).zip(self.out.chunks_mut(classes * WIDTH));
+            for (k, (x, out)) in blocks.enumerate() {
+                tile.load(x);
+                let columns = Columns::new(self.sums, self.ab, self.first + k * WIDTH, x.len() / classes);
+                for (c, lanes) in tile.lanes_mut().iter_mut().enumerate() {
+                    let (x, w) = (*lanes, self.w.map_or(T::one(), |w| w[c]));
+                    columns.slopes::<MODE>(&x, w, false, lanes);
+                }
+                tile.store(self.accumulate, out);
+            }
+            return;
+        }
         for o in 0..outer {
-            for first in (0..inner).step_by(COLUMNS) {
-                let n = COLUMNS.min(inner - first);
-                let r = self.first + o * inner + first;
-                let (m, s) = (&self.sums[0][r..][..n], &self.sums[1][r..][..n]);
-                let mut rows = [None; COLUMNS];
-                (0..n).for_each(|j| rows[j] = (self.ab)(r + j));
+            for first in (0..inner).step_by(WIDTH) {
+                let n = WIDTH.min(inner - first);
+                let columns = Columns::new(self.sums, self.ab, self.first + o * inner + first, n);
                 for c in 0..classes {
                     let at = (o * classes + c) * inner + first;
                     let w = self.w.map_or(T::one(), |w| w[c]);
-                    let (x, out) = (&self.x[at..][..n], &mut self.out[at..][..n]);
-                    for j in 0..n {
-                        let value = rows[j].map_or(T::zero(), |(a, b)| {
-                            a * Functions::exp::<MODE>((x[j] - m[j]) - s[j]) - b * w
-                        });
-                        out[j] = if self.accumulate { out[j] + value } else { value };
-                    }
+                    columns.slopes::<MODE>(&self.x[at..], w, self.accumulate, &mut self.out[at..]);
                 }
             }
         }
     }
 }
 
+/// What is known of rows that stand side by side.
+struct Columns<T> {
+    sums: [Lanes<T>; 2],
+    ab: [Lanes<T>; 2],
+    /// Whether a row has a cotangent.
+    counts: [bool; WIDTH],
+    len: usize,
+}
+
+impl<T: Functions> Columns<T> {
+    /// `n` rows from row `first` on.
+    #[inline(always)]
+    fn new(sums: [&[T]; 2], ab: &impl Fn(usize) -> Option<(T, T)>, first: usize, n: usize) -> Self {
+        let sums = [filled(&sums[0][first..][..n]), filled(&sums[1][first..][..n])];
+        let mut columns = Columns { sums, ab: [[T::zero(); WIDTH]; 2], counts: [false; WIDTH], len: n };
+        for j in 0..n {
+            if let Some((a, b)) = ab(first + j) {
+                (columns.ab[0][j], columns.ab[1][j], columns.counts[j]) = (a, b, true);
+            }
+        }
+        columns
+    }
+
+    /// The results for one class, of weight `w`, or those added.
+    #[inline(always)]
+    fn slopes<const MODE: u8>(&self, x: &[T], w: T, accumulate: bool, out: &mut [T]) {
+        let n = self.len;
+        let ([m, s], [a, b]) = (&self.sums, &self.ab);
+        let (x, out, m, s) = (&x[..n], &mut out[..n], &m[..n], &s[..n]);
+        let (a, b, counts) = (&a[..n], &b[..n], &self.counts[..n]);
+        for j in 0..n {
+            let value = a[j] * Functions::exp::<MODE>((x[j] - m[j]) - s[j]) - b[j] * w;
+            let value = if counts[j] { value } else { T::zero() };
+            out[j] = if accumulate { out[j] + value } else { value };
+        }
+    }
+}
+
+/// The same for a row of more than a few classes.
 #[inline(always)]
 fn slope_row<T: Functions, const MODE: u8>(
     x: &[T],
@@ -179,16 +230,16 @@ fn slope_row<T: Functions, const MODE: u8>(
     out: &mut [T],
     accumulate: bool,
 ) {
-    let put = |out: &mut T, value: T| *out = if accumulate { *out + value } else { value };
-    match (ab, w) {
-        (None, _) if accumulate => {}
-        (None, _) => out.fill(T::zero()),
-        (Some((a, b)), None) => {
-            out.iter_mut().zip(x).for_each(|(out, x)| put(out, a * Functions::exp::<MODE>((*x - m) - s) - b));
+    let Some((a, b)) = ab else {
+        if !accumulate {
+            out.fill(T::zero());
         }
-        (Some((a, b)), Some(w)) => {
-            let places = out.iter_mut().zip(x.iter().zip(w));
-            places.for_each(|(out, (x, w))| put(out, a * Functions::exp::<MODE>((*x - m) - s) - b * *w));
-        }
+        return;
+    };
+    put(out, [x], accumulate, |[x]| a * Functions::exp::<MODE>((x - m) - s));
+    match w {
+        _ if b == T::zero() => {}
+        Some(w) => change(out, [w], |out, [w]| out - b * w),
+        None => change(out, [], |out, []| out - b),
     }
 }

@@ -15,6 +15,7 @@ use crate::kernel::lanes;
 use crate::kernel::real::Real;
 use crate::kernel::reduce::bundle::Total;
 use crate::kernel::threads;
+pub use few::are_few;
 
 /// Elements summed side by side before such sums are added up.
 const BLOCK: usize = 1024;
