@@ -3,9 +3,11 @@
 use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
-use crate::kernel::level::{Kernel, run};
+use crate::kernel::level::{Kernel, SCALAR, run};
 use crate::kernel::real::Real;
-use crate::kernel::threads;
+use crate::kernel::scratch::{self, Scratch, room};
+use crate::kernel::threads::{self, PIECE};
+use crate::kernel::turn::{Turned, copy_turned, turn};
 use crate::memory::{Plain, span_of};
 use crate::shape::outermost_first;
 
@@ -14,6 +16,9 @@ use crate::shape::outermost_first;
 pub struct Walk {
     axes: SmallVec<[(usize, isize); 4]>,
 }
+
+/// Elements of a row up to which a run is too short to be worked on by itself.
+const SHORT: usize = 128;
 
 /// An array to be read in row-major order: memory, the index of the first element in it, and the way through.
 pub struct Operand<'a, A> {
@@ -75,6 +80,19 @@ impl Walk {
         nearer.then_some(Turned { rows, inner, down, along })
     }
 
+    /// How often a short row is repeated, and its length, if the innermost axes do that.
+    pub fn repeated(&self) -> Option<(usize, usize)> {
+        let [.., (rows, 0), (inner, 1..)] = self.axes[..] else { return None };
+        (inner <= SHORT).then_some((rows, inner))
+    }
+
+    /// The axis along which neighbours in memory lie, if that is not the innermost one.
+    fn nearest(&self) -> Option<usize> {
+        let moving = self.axes.iter().enumerate().filter(|(_, (_, step))| *step != 0);
+        let nearest = moving.min_by_key(|(_, (_, step))| step.abs())?.0;
+        (nearest + 1 < self.axes.len() && self.axes[self.axes.len() - 1].1 != 0).then_some(nearest)
+    }
+
     /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
     #[inline]
     pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, std::ops::Range<usize>)) {
@@ -111,15 +129,6 @@ impl Walk {
     }
 }
 
-/// Matrices `[rows, inner]` with their steps from row to row and from column to column.
-#[derive(Clone, Copy)]
-pub struct Turned {
-    rows: usize,
-    inner: usize,
-    down: isize,
-    along: isize,
-}
-
 impl<'a, A: Plain> Operand<'a, A> {
     /// A view of a value.
     pub fn viewed(x: &ArrayViewD<'a, A>) -> Self {
@@ -143,20 +152,34 @@ impl<'a, A: Copy> Operand<'a, A> {
 }
 
 impl<A: Copy> Operand<'_, A> {
-    /// The elements `start..start + buffer.len()`: borrowed where they lie one behind the other, else copied.
+    /// The elements `start..start + buffer.len()`: borrowed where these lie one behind the other, else copied.
     pub fn load<'b>(&'b self, start: usize, buffer: &'b mut [A]) -> &'b [A] {
         if self.walk.is_contiguous() {
             return &self.data[self.first + start..][..buffer.len()];
+        }
+        if let Some(&(inner, 1)) = self.walk.axes.last()
+            && start % inner + buffer.len() <= inner
+        {
+            let from = self.first.wrapping_add_signed(self.walk.offset(start));
+            return &self.data[from..][..buffer.len()];
         }
         if let Some(turned) = self.walk.turned().filter(|turned| buffer.len() > turned.inner) {
             self.load_turned(turned, start, buffer);
             return buffer;
         }
+        match self.walk.repeated().filter(|(_, inner)| buffer.len() > *inner) {
+            Some(repeated) => self.load_repeated(repeated, start, buffer),
+            None => self.load_runs(start, buffer),
+        }
+        buffer
+    }
+
+    fn load_runs(&self, start: usize, buffer: &mut [A]) {
         self.walk.runs(start, buffer.len(), |offset, step, range| {
             let from = self.first.wrapping_add_signed(offset);
             let to = &mut buffer[range];
             match step {
-                0 => to.fill(self.data[from]),
+                0 => fill(to, self.data[from]),
                 1 => copy(&self.data[from..][..to.len()], to),
                 _ => {
                     for (k, slot) in to.iter_mut().enumerate() {
@@ -165,11 +188,26 @@ impl<A: Copy> Operand<'_, A> {
                 }
             }
         });
-        buffer
     }
-}
 
-impl<A: Copy> Operand<'_, A> {
+    /// As [`Operand::load`]: a row once, then twice as much at a time of what stands there already.
+    fn load_repeated(&self, (rows, inner): (usize, usize), start: usize, buffer: &mut [A]) {
+        let mut done = 0;
+        while done < buffer.len() {
+            let from = (start + done) % (rows * inner);
+            let len = (buffer.len() - done).min(rows * inner - from);
+            let part = &mut buffer[done..][..len];
+            let mut known = inner.min(len);
+            self.load_runs(start + done, &mut part[..known]);
+            while known < len {
+                let more = known.min(len - known);
+                part.copy_within(..more, known);
+                known += more;
+            }
+            done += len;
+        }
+    }
+
     /// As [`Operand::load`], tile by tile, so that of each line of memory more than one element is read at a time.
     fn load_turned(&self, turned: Turned, start: usize, buffer: &mut [A]) {
         let each = turned.rows * turned.inner;
@@ -186,63 +224,46 @@ impl<A: Copy> Operand<'_, A> {
     }
 }
 
-/// Rows and columns of a tile.
-const SIDE: usize = 8;
-
-/// Copies the elements `from..` in row-major order of the matrix that starts at `first`.
-fn turn<A: Copy>(data: &[A], first: usize, turned: Turned, from: usize, out: &mut [A]) {
-    let Turned { inner, down, along, .. } = turned;
-    let end = from + out.len();
-    let ((top, left), (bottom, right)) = ((from / inner, from % inner), (end / inner, end % inner));
-    // The first row may begin, and the last one end, in the middle: columns between two of these have the same rows.
-    let cuts = [0, left.min(right), left.max(right), inner];
-    for columns in cuts.windows(2) {
-        let (begin, end) = (columns[0], columns[1]);
-        let rows = top + usize::from(begin < left)..bottom + usize::from(begin < right);
-        for column in (begin..end).step_by(SIDE) {
-            for row in rows.clone().step_by(SIDE) {
-                let at = first.wrapping_add_signed(row as isize * down + column as isize * along);
-                let (n, m) = (SIDE.min(rows.end - row), SIDE.min(end - column));
-                let out = &mut out[row * inner + column - from..];
-                if (n, m, down) == (SIDE, SIDE, 1) {
-                    let lines: [&[A; SIDE]; SIDE] = std::array::from_fn(|c| {
-                        data[at.wrapping_add_signed(c as isize * along)..]
-                            .first_chunk()
-                            .expect("a whole tile")
-                    });
-                    for r in 0..SIDE {
-                        let row = out[r * inner..].first_chunk_mut().expect("a whole tile");
-                        *row = std::array::from_fn::<A, SIDE, _>(|c| lines[c][r]);
-                    }
-                    continue;
-                }
-                for c in 0..m {
-                    for r in 0..n {
-                        out[r * inner + c] =
-                            data[at.wrapping_add_signed(r as isize * down + c as isize * along)];
-                    }
-                }
-            }
-        }
-    }
-}
-
 impl<A: Copy + Send + Sync> Operand<'_, A> {
     /// All elements, copied to `to`.
     pub fn copy_to(&self, to: &mut [A]) {
-        let copy = |start: usize, to: &mut [A]| {
-            if self.walk.is_contiguous() {
-                return to.copy_from_slice(&self.data[self.first + start..][..to.len()]);
-            }
-            self.load(start, to);
+        if self.walk.is_contiguous() {
+            return threads::pieces(to, |start, to| {
+                to.copy_from_slice(&self.data[self.first + start..][..to.len()]);
+            });
+        }
+        let Some(nearest) = self.walk.nearest() else {
+            return threads::pieces(to, |start, to| _ = self.load(start, to));
         };
-        threads::pieces(to, copy);
+        self.in_blocks(to, |first, axes, to| copy_turned(self.data, first, axes, nearest, to));
+    }
+
+    /// Cuts `to` along the outermost axis: `f` gets the place of a piece's first element and the piece's axes.
+    fn in_blocks(&self, to: &mut [A], f: impl Fn(usize, &[(usize, isize)], &mut [A]) + Sync) {
+        let (n, step) = self.walk.axes[0];
+        let each = to.len() / n;
+        let pays = threads::pays(to.len());
+        let count = if pays { (PIECE / each).max(1) } else { n };
+        threads::each_if(pays, to.chunks_mut(count * each).enumerate(), |(k, to)| {
+            let mut axes = self.walk.axes.clone();
+            axes[0].0 = to.len() / each;
+            f(self.first.wrapping_add_signed((k * count) as isize * step), &axes, to);
+        });
     }
 }
 
 impl<T: Real> Operand<'_, T> {
     /// All elements, added to `to`.
     pub fn add_to(&self, to: &mut [T]) {
+        if let Some(nearest) = self.walk.nearest() {
+            return self.in_blocks(to, |first, axes, to| {
+                scratch::with(|Scratch { dense: [copy, ..], .. }| {
+                    let copy = room(copy, to.len());
+                    copy_turned(self.data, first, axes, nearest, copy);
+                    add(to, copy);
+                });
+            });
+        }
         let pour = |start: usize, to: &mut [T]| {
             let mut tile = [T::zero(); TILE];
             for (k, to) in to.chunks_mut(TILE).enumerate() {
@@ -271,12 +292,30 @@ fn copy<A: Copy>(from: &[A], to: &mut [A]) {
     }
 }
 
+/// Runs from this length on are worth a kernel of their own.
+const LONG: usize = 32;
+
+fn fill<A: Copy>(to: &mut [A], value: A) {
+    if to.len() < LONG { to.fill(value) } else { run(Fill(to, value)) }
+}
+
+struct Fill<'a, A>(&'a mut [A], A);
+
+impl<A: Copy> Kernel for Fill<'_, A> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        self.0.iter_mut().for_each(|to| *to = self.1);
+    }
+}
+
 /// Elements that are gathered before they are added.
 const TILE: usize = 512;
 
 /// `to += from`, element by element.
 pub fn add<T: Real>(to: &mut [T], from: &[T]) {
-    run(Add(to, from));
+    let add = Add(to, from);
+    if add.0.len() < LONG { add.call::<SCALAR>() } else { run(add) }
 }
 
 struct Add<'a, T>(&'a mut [T], &'a [T]);
@@ -286,62 +325,6 @@ impl<T: Real> Kernel for Add<'_, T> {
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         self.0.iter_mut().zip(self.1).for_each(|(to, from)| *to += *from);
-    }
-}
-
-/// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
-pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
-    walk.runs(start, values.len(), |offset, step, range| {
-        let from = offset as usize;
-        let values = &values[range];
-        match step {
-            0 => data[from] += pairwise_sum(values),
-            1 => data[from..][..values.len()].iter_mut().zip(values).for_each(|(d, v)| *d += *v),
-            _ => values.iter().enumerate().for_each(|(k, v)| data[from + k * step as usize] += *v),
-        }
-    });
-}
-
-/// The sum by halves: its rounding error grows with the logarithm of the length.
-pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
-    const BLOCK: usize = 512;
-    if values.len() > BLOCK {
-        let middle = (values.len() / 2).next_multiple_of(BLOCK);
-        return pairwise_sum(&values[..middle]) + pairwise_sum(&values[middle..]);
-    }
-    if values.len() < LANES {
-        return values.iter().fold(T::zero(), |sum, v| sum + *v);
-    }
-    run(LaneSums(values))
-}
-
-/// Partial sums of a block; they are joined by halves.
-const LANES: usize = 32;
-
-struct LaneSums<'a, T>(&'a [T]);
-
-impl<T: Real> Kernel for LaneSums<'_, T> {
-    type Output = T;
-    #[inline(always)]
-    fn call<const MODE: u8>(self) -> T {
-        let mut lanes = [T::zero(); LANES];
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane += *v;
-            }
-        }
-        for (lane, v) in lanes.iter_mut().zip(rest) {
-            *lane += *v;
-        }
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for k in 0..width {
-                lanes[k] += lanes[k + width];
-            }
-        }
-        lanes[0]
     }
 }
 
@@ -370,6 +353,44 @@ mod tests {
     }
 
     #[test]
+    fn rows_over_and_over_are_loaded_from_anywhere_to_anywhere() {
+        let data: Vec<f64> = (0..70).map(f64::from).collect();
+        for (shape, steps) in [([1, 9, 7], [0, 0, 1]), ([3, 5, 4], [9, 0, 2]), ([2, 40, 3], [30, 0, 1])] {
+            let x = Operand { data: &data, first: 2, walk: Walk::new(&shape, &steps) };
+            assert!(x.walk.repeated().is_some());
+            let [n, m] = [shape[1], shape[2]];
+            let place = |k: usize| 2 + k / (n * m) * steps[0] as usize + k % m * steps[2] as usize;
+            let want: Vec<f64> = (0..shape.iter().product()).map(|k| data[place(k)]).collect();
+            for (start, end) in (0..want.len()).flat_map(|i| [(i, want.len()), (i / 3, i)]) {
+                assert_eq!(x.load(start, &mut vec![0.0; end - start]), &want[start..end], "{start} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_copies_follow_every_order_of_axes() {
+        let lengths = [9, 17, 10];
+        let steps = [170isize, 10, 1];
+        let data: Vec<f64> = (0..1530).map(f64::from).collect();
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let [shape, strides] = [order.map(|k| lengths[k] as isize), order.map(|k| steps[k])];
+            let walk = Walk::new(&shape.map(|n| n as usize), &strides);
+            let x = Operand { data: &data, first: 0, walk };
+            let want = x.load(0, &mut vec![0.0; data.len()]).to_vec();
+            let mut have = vec![0.0; data.len()];
+            x.copy_to(&mut have);
+            assert_eq!(have, want, "{order:?}");
+            x.add_to(&mut have);
+            assert!(have.iter().zip(&want).all(|(have, want)| *have == 2.0 * want), "{order:?}");
+            let narrow: Vec<f32> = data.iter().map(|x| *x as f32).collect();
+            let x = Operand { data: &narrow, first: 0, walk: x.walk };
+            let mut have = vec![0.0; data.len()];
+            x.copy_to(&mut have);
+            assert!(have.iter().zip(&want).all(|(have, want)| f64::from(*have) == *want), "{order:?}");
+        }
+    }
+
+    #[test]
     fn turned_matrices_are_loaded_from_anywhere_to_anywhere() {
         for ([b, n, m], down) in [([1, 9, 33], 1), ([3, 16, 8], 1), ([2, 5, 40], 2), ([2, 20, 19], -1isize)] {
             let along = n as isize * down.abs();
@@ -388,15 +409,5 @@ mod tests {
                 assert_eq!(x.load(start, &mut vec![0.0; end - start]), &want[start..end], "{start} {end}");
             }
         }
-    }
-
-    #[test]
-    fn scatter_is_the_adjoint_of_load() {
-        let mut data = [0.0; 3];
-        scatter_add(&mut data, &Walk::new(&[2, 3], &[0, 1]), 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(data, [5.0, 7.0, 9.0]);
-        let mut data = [0.0; 2];
-        scatter_add(&mut data, &Walk::new(&[2, 3], &[1, 0]), 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(data, [6.0, 15.0]);
     }
 }

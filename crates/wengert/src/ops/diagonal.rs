@@ -4,7 +4,8 @@ use ndarray::Axis;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Walk, scatter_add};
+use crate::kernel::scatter::scatter_add;
+use crate::kernel::walk::Walk;
 use crate::op::{Diagonal, DiagonalInto};
 use crate::rule::*;
 use crate::shape::{Layout, Shape};

@@ -1,11 +1,11 @@
 //! What the ops that only move elements share: they take elements of every type, and the adjoint of a view is one thing.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn, Zip};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Ix2, IxDyn, Zip};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::Operand;
+use crate::kernel::walk::{Operand, add};
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
@@ -39,6 +39,9 @@ pub fn viewed(layout: Layout, offset: isize) -> Option<(Layout, isize)> {
 /// Elements from which a copy in the order of memory pays for finding that order.
 const ORDERED: usize = 64;
 
+/// Elements of rows that are too short to be gone through by themselves.
+const SHORT: usize = 8;
+
 /// Overwrites `to` by `from`, or adds to it.
 pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_, T>, accumulate: bool) {
     if to.len() >= ORDERED && gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
@@ -50,23 +53,75 @@ pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_,
         }
     }
     match accumulate {
-        true => {
-            lengthwise(&mut to, &mut from);
-            Zip::from(to).and(from).for_each(|to, from| *to += *from);
-        }
+        true => by_rows(to, from, &add, |to, from| *to += *from),
         false => assign(to, from),
     }
 }
 
 /// Overwrites `to` by `from`, of whatever strides.
-pub fn assign<A: Copy>(mut to: ArrayViewMutD<'_, A>, mut from: ArrayViewD<'_, A>) {
+pub fn assign<A: Copy>(to: ArrayViewMutD<'_, A>, from: ArrayViewD<'_, A>) {
+    by_rows(to, from, &|to, from| to.copy_from_slice(from), |to, from| *to = *from);
+}
+
+/// Goes through both in the order of `to`'s memory, by rows that lie so in both, as long as they can be; where there are
+/// none, element by element.
+fn by_rows<A>(
+    mut to: ArrayViewMutD<'_, A>,
+    mut from: ArrayViewD<'_, A>,
+    row: &dyn Fn(&mut [A], &[A]),
+    each: impl FnMut(&mut A, &A),
+) {
+    if to.len() >= ORDERED {
+        (to, from) = merged(to, from);
+    }
+    let long = to.shape().last().is_some_and(|&n| n >= SHORT);
+    if long && [to.strides(), from.strides()].iter().all(|steps| steps.last() == Some(&1)) {
+        return rows(to, from, row);
+    }
     lengthwise(&mut to, &mut from);
-    Zip::from(to).and(from).for_each(|to, from| *to = *from);
+    Zip::from(to).and(from).for_each(each);
+}
+
+/// The same pairs in the order of `to`'s memory, with as few axes as they need.
+fn merged<'a, 'b, A>(
+    to: ArrayViewMutD<'a, A>,
+    from: ArrayViewD<'b, A>,
+) -> (ArrayViewMutD<'a, A>, ArrayViewD<'b, A>) {
+    let steps: SmallVec<[isize; 6]> = to.strides().iter().map(|step| step.abs()).collect();
+    let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).filter(|&k| to.shape()[k] > 1).collect();
+    outermost_first(&mut order, &steps);
+    order.extend((0..to.ndim()).filter(|&k| to.shape()[k] == 1));
+    let (mut to, mut from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
+    for k in (0..to.ndim()).rev() {
+        let goes_on = |steps: &[isize]| steps[k] == to.shape()[k + 1] as isize * steps[k + 1];
+        if k + 1 < to.ndim() && goes_on(to.strides()) && goes_on(from.strides()) {
+            to.merge_axes(Axis(k), Axis(k + 1));
+            from.merge_axes(Axis(k), Axis(k + 1));
+        }
+        if to.shape()[k] == 1 {
+            (to, from) = (to.index_axis_move(Axis(k), 0), from.index_axis_move(Axis(k), 0));
+        }
+    }
+    (to, from)
+}
+
+/// Calls `f` with the rows of both, which lie without gaps.
+fn rows<A>(mut to: ArrayViewMutD<'_, A>, mut from: ArrayViewD<'_, A>, f: &dyn Fn(&mut [A], &[A])) {
+    if to.ndim() > 2 {
+        return to.outer_iter_mut().zip(from.outer_iter()).for_each(|(to, from)| rows(to, from, f));
+    }
+    if to.ndim() == 1 {
+        (to, from) = (to.insert_axis(Axis(0)), from.insert_axis(Axis(0)));
+    }
+    let (to, from) = (to.into_dimensionality::<Ix2>(), from.into_dimensionality::<Ix2>());
+    let (mut to, from) = (to.expect("rows"), from.expect("rows"));
+    for (mut to, from) in to.rows_mut().into_iter().zip(from.rows()) {
+        f(to.as_slice_mut().expect("no gaps"), from.as_slice().expect("no gaps"));
+    }
 }
 
 /// Puts the longest axis last where the last one is short: a loop over few elements costs more than the elements.
 fn lengthwise<A>(to: &mut ArrayViewMutD<'_, A>, from: &mut ArrayViewD<'_, A>) {
-    const SHORT: usize = 8;
     let longest = (0..to.ndim()).max_by_key(|&k| to.shape()[k]);
     if let (Some(longest), Some(&last)) = (longest, to.shape().last())
         && last < SHORT

@@ -13,8 +13,9 @@ use super::tiles::{PANEL, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
+use crate::kernel::scatter::{pairwise_sum, scatter_add};
 use crate::kernel::threads;
-use crate::kernel::walk::{Operand, Walk, pairwise_sum, scatter_add};
+use crate::kernel::walk::{Operand, Walk};
 use crate::memory::prefetch_soon;
 use crate::op::Binary;
 

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Walk, scatter_add};
+use crate::kernel::scatter::scatter_add;
+use crate::kernel::walk::Walk;
 use crate::op::{RepeatInterleave, Tile};
 use crate::ops::moving::{every_dtype, moved, single};
 use crate::rule::*;

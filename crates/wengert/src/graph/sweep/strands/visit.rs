@@ -11,7 +11,7 @@ use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Into, Seed};
-use crate::kernel::walk::{pairwise_sum, scatter_add};
+use crate::kernel::scatter::{pairwise_sum, scatter_add};
 use crate::memory::Loan;
 use crate::memory::Pool;
 use crate::op::Binary;
