@@ -68,6 +68,13 @@ fn blocks(index: &ArrayViewD<'_, i64>, along: usize) -> Option<usize> {
     threads::units(n, index.len() / n.max(1))
 }
 
+/// The lengths of the lanes of table and indices, if those are rows. One behind the other they are worked on without the
+/// way through the arrays, which costs as much as some elements of each.
+fn rows<T>(table: &ArrayViewD<'_, T>, index: &ArrayViewD<'_, i64>, along: usize) -> Option<[usize; 2]> {
+    let are_rows = along + 1 == index.ndim() && !index.is_empty();
+    are_rows.then(|| [table.len_of(Axis(along)), index.len_of(Axis(along))])
+}
+
 fn pick_lanes<T: Functions>(
     table: ArrayViewD<'_, T>,
     index: ArrayViewD<'_, i64>,
@@ -75,6 +82,16 @@ fn pick_lanes<T: Functions>(
     mut picks: ArrayViewMutD<'_, T>,
     accumulate: bool,
 ) {
+    if let (Some([n, m]), Some(picks), Some(index), Some(table)) =
+        (rows(&table, &index, along), picks.as_slice_mut(), index.as_slice(), table.as_slice())
+    {
+        let rows = index.chunks_exact(m).zip(table.chunks_exact(n));
+        return picks.chunks_exact_mut(m).zip(rows).for_each(|(picks, (index, table))| {
+            picks.iter_mut().zip(index).for_each(|(pick, &i)| {
+                *pick = if accumulate { *pick + table[i as usize] } else { table[i as usize] };
+            });
+        });
+    }
     let lanes = Zip::from(picks.lanes_mut(Axis(along)));
     lanes.and(index.lanes(Axis(along))).and(table.lanes(Axis(along))).for_each(|picks, index, table| {
         let each = Zip::from(picks).and(index);
@@ -109,6 +126,14 @@ fn put_lanes<T: Functions>(
     along: usize,
     mut table: ArrayViewMutD<'_, T>,
 ) {
+    if let (Some([n, m]), Some(table), Some(index), Some(picks)) =
+        (rows(&table.view(), &index, along), table.as_slice_mut(), index.as_slice(), picks.as_slice())
+    {
+        let rows = index.chunks_exact(m).zip(picks.chunks_exact(m));
+        return table.chunks_exact_mut(n).zip(rows).for_each(|(table, (index, picks))| {
+            index.iter().zip(picks).for_each(|(&i, pick)| table[i as usize] += *pick);
+        });
+    }
     let lanes = Zip::from(table.lanes_mut(Axis(along)));
     lanes.and(index.lanes(Axis(along))).and(picks.lanes(Axis(along))).for_each(|mut table, index, picks| {
         Zip::from(picks).and(index).for_each(|pick, &i| table[i as usize] += *pick);

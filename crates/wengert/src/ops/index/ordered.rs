@@ -73,6 +73,8 @@ impl<T: Functions> Positions<T> for Sort {
 
 /// Values that are kept in order while a lane is read; more are selected first and sorted then.
 const FEW: usize = 32;
+/// Elements of a lane that are looked at together.
+const BLOCK: usize = 16;
 
 impl Order for TopK {
     fn axis(&self) -> isize {
@@ -87,17 +89,43 @@ impl Order for TopK {
     }
 }
 
+impl TopK {
+    /// Whether none of `some` comes before the element of `lane` that `last` is the key of.
+    fn none<T: Functions>(&self, some: &[T], lane: &[T], last: &u128) -> bool {
+        let last = lane[position(last) as usize];
+        match self.largest {
+            true => some.iter().fold(true, |none, &x| none & (x <= last)),
+            false => some.iter().fold(true, |none, &x| none & (x >= last)),
+        }
+    }
+}
+
 impl<T: Functions> Positions<T> for TopK {
     fn positions(&self, lane: &[T], order: &mut Vec<u128>, picks: &mut [i64]) {
         if (1..=FEW).contains(&self.k) {
             order.clear();
-            for (at, &x) in lane.iter().enumerate() {
-                let key = key(x, at, self.largest);
-                if order.len() == self.k && order.last() < Some(&key) {
+            for (block, some) in lane.chunks(BLOCK).enumerate() {
+                // Most elements are not wanted, which a comparison of values says of many at once. Of equal ones the first
+                // is kept; a NaN, or what is compared with one, has to be looked at.
+                if order.len() == self.k && order.last().is_some_and(|last| self.none(some, lane, last)) {
                     continue;
                 }
-                order.truncate(self.k - 1);
-                order.insert(order.partition_point(|other| *other < key), key);
+                for (at, &x) in (block * BLOCK..).zip(some) {
+                    let key = key(x, at, self.largest);
+                    if order.len() == self.k && order.last() < Some(&key) {
+                        continue;
+                    }
+                    if order.len() < self.k {
+                        order.push(key);
+                    }
+                    // What is behind its place makes room, beginning with the last, which falls out.
+                    let mut place = order.len() - 1;
+                    while place > 0 && order[place - 1] > key {
+                        order[place] = order[place - 1];
+                        place -= 1;
+                    }
+                    order[place] = key;
+                }
             }
             return write(order, picks);
         }
