@@ -35,7 +35,7 @@ pub use spread::{Contribution, Deviation, Direction, ExpShare, Tied, repeat, spr
 /// So many pieces suffice to share work among threads.
 const MANY: usize = 8;
 /// Elements of lanes that are turned into columns first: fewer than stand side by side.
-const FEW: usize = 16;
+const FEW: usize = 24;
 /// Elements of lanes that are reduced together: passes find them in the first-level cache.
 const NEAR: usize = 2048;
 

@@ -1,13 +1,17 @@
 //! Vector norms.
 
+use ndarray::ArrayViewD;
+
 use super::extreme::shares;
-use super::spread::{divide_or_zero, lit, spread_kernel};
+use super::spread::{divide_or_zero, lit, row_major, spread_kernel};
 use super::{keep, not_empty, only, over, reduction};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::reduce;
+use crate::kernel::scratch::{self, Scratch, room};
 use crate::op::Norm;
 use crate::rule::*;
+use crate::shape::Axes;
 use crate::term::Term;
 use crate::words::{TunedWords, UnaryWords, Words, select};
 
@@ -46,8 +50,37 @@ impl<T: Functions> Kernels<T> for Norm {
     }
 
     fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-        self.p == 2.0 && spread_kernel(&self.axes, x, y, y_bar, x_bar, reduce::Direction)
+        self.p == 2.0
+            && (scaled_kernel(&self.axes, x, y, y_bar, x_bar)
+                || spread_kernel(&self.axes, x, y, y_bar, x_bar, reduce::Direction))
     }
+}
+
+/// The cotangent of a Euclidean norm as `x (y_bar / y)`: a division for each lane, not for each element. `false` where such a
+/// quotient has left the normal numbers, or arrays do not lie row-major.
+fn scaled_kernel<T: Functions>(
+    named: &Option<Axes>,
+    x: &[Input<'_, T>],
+    y: &[Input<'_, T>],
+    y_bar: &[Option<ArrayViewD<'_, T>>],
+    x_bar: &mut [Option<Cotangent<'_, T>>],
+) -> bool {
+    let (Some([values, y, y_bar]), Some(x_bar)) = (row_major(x, y, y_bar), &mut x_bar[0]) else {
+        return false;
+    };
+    let (x, accumulate, zero) = (x[0].real(), x_bar.accumulate, T::zero());
+    scratch::with(|Scratch { dense: [means, shares, ..], .. }| {
+        let (means, shares) = (room(means, y.len()), room(shares, y.len()));
+        means.fill(zero);
+        let mut fits = true;
+        for (share, (&y, &y_bar)) in shares.iter_mut().zip(y.iter().zip(y_bar)) {
+            *share = if y == zero { zero } else { y_bar / y };
+            fits &= share.is_normal() || y == zero || y_bar == zero;
+        }
+        let from = [values, means, shares];
+        let over = over(named, x.ndim());
+        fits && reduce::spread(x.shape(), &over, from, x_bar.slice(), accumulate, reduce::Deviation)
+    })
 }
 
 impl Norm {

@@ -143,7 +143,7 @@ pub(super) fn spread_kernel<T: Functions>(
 }
 
 /// The lanes, what they were reduced to, and its cotangent, where all lie row-major.
-fn row_major<'a, T: Functions>(
+pub(super) fn row_major<'a, T: Functions>(
     x: &'a [Input<'_, T>],
     y: &'a [Input<'_, T>],
     y_bar: &'a [Option<ArrayViewD<'_, T>>],
