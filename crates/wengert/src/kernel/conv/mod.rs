@@ -14,6 +14,7 @@
 mod correlate;
 mod cut;
 mod forward;
+mod gathered;
 mod input;
 mod lanes;
 pub(super) mod layout;
