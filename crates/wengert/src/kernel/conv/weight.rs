@@ -28,7 +28,7 @@ const LONG: usize = 512;
 /// Cotangent of the weight: `w_bar[o, c, tap] = sum over images and positions of y_bar[o, p] x[c, p stride + tap dilation]`.
 ///
 /// x `[N, Ci, H, W]`, y_bar `[N, Co, Ho, Wo]` `->` w_bar `[Co, Ci / groups, Kh, Kw]`; with `accumulate` it is added to
-/// `w_bar`. Sums run over lanes, blocks of images and parts of the batch, so their error grows with the square root of the batch at
+/// `w_bar`. Sums run over lanes or positions, blocks of images and parts of the batch, so their error grows with the square root of the batch at
 /// most. Which parts there are depends on sizes alone.
 ///
 /// # Panics

@@ -17,8 +17,10 @@ const THIN: usize = 4;
 const DOTTED: usize = 8;
 /// Bytes of `b` that stay in the second-level cache.
 const CACHED: usize = 1 << 20;
-/// The same where columns would leave a fifth of their registers empty or more, and sums are long.
+/// The same where columns would leave a fifth of their registers empty or more, and sums are long, but all columns together
+/// not longer than this many bytes.
 const DOTTED_LOOSE: usize = 24;
+const NEAR: usize = 80 << 10;
 /// Bytes of a register, and sums that fill so many of them.
 const REGISTER: usize = 64;
 const LONG: usize = 8;
@@ -78,7 +80,8 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     // Sums of one product each are rows times a number.
     let dots = a_col == 1 && b_row == 1 && k > 1;
     let lanes = REGISTER / size_of::<T>();
-    let loose = n <= m.min(DOTTED_LOOSE) && 5 * n <= 4 * n.next_multiple_of(lanes) && k >= LONG * lanes;
+    let near = k >= LONG * lanes && n * k * size_of::<T>() <= NEAR;
+    let loose = n <= m.min(DOTTED_LOOSE) && 5 * n <= 4 * n.next_multiple_of(lanes) && near;
     if dots && (n == 1 || m == 1 || (n.min(m) <= DOTTED && k >= 32) || loose) {
         let p = if n > m { p.t() } else { p };
         if work < THREADED { p.dots() } else { p.shared(threads.0, Product::dots) }

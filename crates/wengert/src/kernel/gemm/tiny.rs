@@ -8,7 +8,6 @@ use crate::kernel::real::Real;
 
 /// Entries of either operand, and of a result, up to which this beats one product after the other: 6 x 6, or vectors.
 const MOST: usize = 36;
-const MOST_RESULTS: usize = 64;
 /// Products from which it does.
 const STACK: usize = 8;
 /// Matrices side by side.
@@ -20,8 +19,8 @@ type Entries<T> = [Lanes<T>; MOST];
 /// Whether `count` products of this size are for [`multiply`].
 pub fn serves(count: usize, size: [usize; 3]) -> bool {
     let [m, n, k] = size;
-    let few = |rows: usize, columns: usize, most: usize| (1..=most).contains(&rows.saturating_mul(columns));
-    count >= STACK && few(m, k, MOST) && few(k, n, MOST) && few(m, n, MOST_RESULTS)
+    let few = |rows: usize, columns: usize| (1..=MOST).contains(&rows.saturating_mul(columns));
+    count >= STACK && few(m, k) && few(k, n) && few(m, n)
 }
 
 /// `c_i = beta c_i + alpha a_i b_i` for every `i < count`, where matrices of `c` lie `c_stride` apart.

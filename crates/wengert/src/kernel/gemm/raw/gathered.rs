@@ -9,8 +9,8 @@ use super::element::Gemm;
 pub const ROWS: usize = 6;
 /// Registers in a panel's width. More would not make a tile faster, but leave less to share among threads.
 const PANEL: usize = 2;
-/// Inner indices of a block of a panel of `b`, which stays in the second-level cache.
-const DEPTH: usize = 2048;
+/// Inner indices that are summed in one go, as in [`packed`](super::packed): a block of a panel of `b` stays in cache.
+const DEPTH: usize = 512;
 
 /// `c = a b`, or `c += a b`.
 pub struct Gathered<'a, T> {
