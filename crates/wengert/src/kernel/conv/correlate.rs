@@ -10,6 +10,7 @@ use super::cut::{Cut, PIECE, Part};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::{Correlate, Shape, Target, WIDTH, arch, height};
+use crate::kernel::gemm::panel_width;
 use crate::kernel::scratch::{self, Scratch};
 use crate::kernel::threads::{self, Jobs};
 
@@ -33,6 +34,8 @@ pub struct Workspace<T> {
 pub struct Prepared<T> {
     pub weights: Vec<T>,
     pub offsets: Vec<usize>,
+    /// Where a pass has its weights from.
+    pub places: Vec<usize>,
     pub passes: Vec<Pass>,
 }
 
@@ -42,6 +45,8 @@ pub struct Room<T> {
     pub starts: Vec<usize>,
     pub image: Vec<T>,
     pub wide: Vec<T>,
+    /// The transposed cotangent of a weight.
+    pub turned: Vec<T>,
 }
 
 /// One grid of results and the terms that it sums.
@@ -67,6 +72,8 @@ pub struct Plan {
     pub layout: Layout,
     /// Elements of a plane of the results.
     pub plane: usize,
+    /// Whether passes go by products of [`gathered`](super::gathered) windows.
+    pub gathered: bool,
 }
 
 impl<T: Lanes> Prepared<T> {
@@ -142,6 +149,7 @@ impl Plan {
         out: &mut [T],
     ) {
         let (lanes, tallest) = Shape::of::<T>();
+        let tallest = if self.gathered { panel_width(lanes) } else { tallest };
         let Workspace { plan, room, .. } = work;
         let [from, to] = self.channels.map(|channels| channels / self.groups);
         let products =
@@ -196,17 +204,17 @@ pub fn in_rooms<T: Lanes, J: Send>(
 }
 
 /// A plan being run.
-struct Runner<'a, T> {
-    plan: &'a Plan,
-    prepared: &'a Prepared<T>,
-    source: &'a [T],
-    bias: Option<&'a [T]>,
-    accumulate: bool,
+pub struct Runner<'a, T> {
+    pub plan: &'a Plan,
+    pub prepared: &'a Prepared<T>,
+    pub source: &'a [T],
+    pub bias: Option<&'a [T]>,
+    pub accumulate: bool,
     /// Images of a block.
-    images: usize,
-    lanes: usize,
-    tallest: usize,
-    arch: pulp::Arch,
+    pub images: usize,
+    pub lanes: usize,
+    pub tallest: usize,
+    pub arch: pulp::Arch,
 }
 
 impl<T: Lanes> Runner<'_, T> {
@@ -232,6 +240,9 @@ impl<T: Lanes> Runner<'_, T> {
     }
 
     fn pass(&self, room: &mut Room<T>, pass: &Pass, part: &Part, out: &mut [T]) {
+        if self.plan.gathered {
+            return self.gathered(room, pass, part, out);
+        }
         let &Plan { groups, channels, layout, plane, .. } = self.plan;
         let (from, to) = (channels[0] / groups, channels[1] / groups);
         let images = part.images.len();

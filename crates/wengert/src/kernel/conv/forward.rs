@@ -4,7 +4,7 @@ use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
-use super::{Geometry, plain, unfold};
+use super::{Geometry, gathered, plain, unfold};
 
 /// Convolution: `y = x * w`, plus `bias[channel]` if given.
 ///
@@ -34,17 +34,22 @@ pub fn forward<T: Lanes>(
     let groups = geometry.groups;
     let (rows, terms) = (geometry.out_channels / groups, geometry.terms());
     let (_, tallest) = Shape::of::<T>();
+    let gathered = gathered::pays::<T>(rows, terms);
 
     let (layout, pass) = plan::<T>(geometry, &mut work.plan);
     for group in 0..groups {
         let w = &w[group * rows * terms..][..rows * terms];
-        work.plan.pack([rows, terms], tallest, |row, term| w[row * terms + term]);
+        let weight = |row: usize, term: usize| w[row * terms + term];
+        match gathered {
+            true => work.plan.pack_panels([rows, terms], weight),
+            false => work.plan.pack([rows, terms], tallest, weight),
+        }
     }
     work.plan.passes.push(pass);
 
     let channels = [geometry.in_channels, geometry.out_channels];
     let [height, width] = geometry.output();
-    let plan = Plan { batch: geometry.batch, groups, channels, layout, plane: height * width };
+    let plan = Plan { batch: geometry.batch, groups, channels, layout, plane: height * width, gathered };
     plan.run(work, x, bias, accumulate, y);
 }
 

@@ -1,12 +1,10 @@
 //! The cotangent of a convolution's input, which is the transposed convolution.
 
-use smallvec::SmallVec;
-
 use super::correlate::{Pass, Plan, Prepared, Workspace};
 use super::lanes::Lanes;
 use super::layout::{Cover, Grid, Layout};
 use super::tile::Shape;
-use super::{Geometry, plain, unfold};
+use super::{Geometry, gathered, plain, unfold};
 
 /// Cotangent of the input: `x_bar[u] = sum over taps of w[tap] y_bar[(u + padding - dilation * tap) / stride]`.
 ///
@@ -45,16 +43,19 @@ pub fn input_cotangent<T: Lanes>(
         rows: axes[0].before + 1 + axes[0].extent,
         pitch: axes[1].before.max(axes[1].extent - axes[1].size) + axes[1].size,
     };
+    let [from, to] = [geometry.out_channels, geometry.in_channels].map(|channels| channels / geometry.groups);
+    let taps = geometry.kernel.iter().zip(&geometry.stride).map(|(kernel, stride)| kernel.div_ceil(*stride));
+    let gathered = gathered::pays::<T>(to, from * taps.product::<usize>());
     work.plan.clear();
     for i in 0..geometry.stride[0] {
         for j in 0..geometry.stride[1] {
-            add_pass(geometry, &axes, &layout, [i, j], w, &mut work.plan);
+            add_pass(geometry, &axes, &layout, [i, j], w, gathered, &mut work.plan);
         }
     }
     let [height, width] = geometry.input;
     let channels = [geometry.out_channels, geometry.in_channels];
-    let plan =
-        Plan { batch: geometry.batch, groups: geometry.groups, channels, layout, plane: height * width };
+    let (batch, groups) = (geometry.batch, geometry.groups);
+    let plan = Plan { batch, groups, channels, layout, plane: height * width, gathered };
     plan.run(work, y_bar, bias, accumulate, x_bar);
 }
 
@@ -96,6 +97,7 @@ fn add_pass<T: Lanes>(
     layout: &Layout,
     phase: [usize; 2],
     w: &[T],
+    gathered: bool,
     work: &mut Prepared<T>,
 ) {
     let &Geometry { groups, kernel, stride, padding, dilation, .. } = geometry;
@@ -118,15 +120,22 @@ fn add_pass<T: Lanes>(
     }
     let offsets = start..work.offsets.len();
     let weights = work.weights.len();
+    // Where each term's weights for the first channel of the results lie in a group.
     let area = kernel[0] * kernel[1];
-    let positions: SmallVec<[usize; 16]> = positions().map(|(i, j)| i * kernel[1] + j).collect();
+    let mut places = std::mem::take(&mut work.places);
+    places.clear();
+    for channel in 0..from {
+        places.extend(positions().map(|(i, j)| channel * to * area + i * kernel[1] + j));
+    }
     for group in 0..groups {
         let w = &w[group * from * to * area..][..from * to * area];
-        work.pack([to, from * positions.len()], tallest, |row, term| {
-            let (channel, k) = (term / positions.len(), term % positions.len());
-            w[(channel * to + row) * area + positions[k]]
-        });
+        let weight = |row: usize, term: usize| w[places[term] + row * area];
+        match gathered {
+            true => work.pack_panels([to, places.len()], weight),
+            false => work.pack([to, places.len()], tallest, weight),
+        }
     }
+    work.places = places;
 
     // `reach` rows and columns before the first result's own position.
     let origin = (layout.shift[0] + top) * layout.pitch + left - axes[0].reach * layout.pitch - axes[1].reach;

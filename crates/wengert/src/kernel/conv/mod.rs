@@ -1,9 +1,10 @@
 //! Convolution and its two cotangent products, for 1-d (height 1) and 2-d, as one sum of shifted contiguous reads.
 //!
-//! There is no im2col but for many channels ([`unfold`]): each image is copied once into a padded [`layout`], in which
+//! There is no im2col but for very many channels ([`unfold`]): each image is copied once into a padded [`layout`], in which
 //! every kernel tap of a run of results is a contiguous run as well, and the register [`tile`]s read the runs in place. A
 //! 3 x 3 kernel thus moves a ninth of what im2col moves; the price is a few discarded results where a run crosses the
-//! end of a row. Memory is a [`Workspace`] of a size that depends on one image's shape, never on the batch. Threads share
+//! end of a row. Where there are channels enough to fill registers, these lie along the channels instead, and nothing is
+//! discarded ([`gathered`]). Memory is a [`Workspace`] of a size that depends on one image's shape, never on the batch. Threads share
 //! images, or groups and channels of one ([`cut`]).
 //!
 //! All three are cross-correlations in the sense of the field: the kernel is not flipped. A padded zero takes part in
@@ -14,6 +15,7 @@
 mod correlate;
 mod cut;
 mod forward;
+mod gathered;
 mod input;
 mod lanes;
 pub(super) mod layout;

@@ -8,8 +8,16 @@ use crate::kernel::real::Real;
 thread_local! {
     /// The instruction set that this test's thread runs on, if not the best.
     pub static FORCED: Cell<Option<pulp::Arch>> = const { Cell::new(None) };
-    /// Whether this test's thread computes everything by products.
-    pub static UNFOLDED: Cell<bool> = const { Cell::new(false) };
+    /// How this test's thread computes everything, if not as sizes say.
+    pub static MEANS: Cell<Option<Means>> = const { Cell::new(None) };
+}
+
+/// Register tiles, or products of one kind or the other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Means {
+    Tiles,
+    Gathered,
+    Unfolded,
 }
 
 /// Reproducible numbers in -1..1.
@@ -174,12 +182,14 @@ fn agrees_with_direct_loops_f32() {
 
 #[test]
 fn agrees_by_products() {
-    UNFOLDED.set(true);
-    for (i, g) in geometries().iter().enumerate() {
-        check::<f64>(g, i as u64 * 10 + 1, 1e-13);
-        check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+    for means in [Means::Gathered, Means::Unfolded] {
+        MEANS.set(Some(means));
+        for (i, g) in geometries().iter().enumerate() {
+            check::<f64>(g, i as u64 * 10 + 1, 1e-13);
+            check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+        }
     }
-    UNFOLDED.set(false);
+    MEANS.set(None);
 }
 
 #[cfg(feature = "rayon")]
@@ -210,12 +220,16 @@ fn agrees_on_lesser_instruction_sets() {
     // `Arch` may have no variant for AVX2, if the feature of `pulp` is off; then plain code is all there is to test.
     for arch in [pulp::Arch::Scalar] {
         FORCED.set(Some(arch));
-        for (i, g) in geometries().iter().enumerate() {
-            check::<f64>(g, i as u64 * 10 + 1, 1e-13);
-            check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+        for means in [Means::Tiles, Means::Gathered] {
+            MEANS.set(Some(means));
+            for (i, g) in geometries().iter().enumerate() {
+                check::<f64>(g, i as u64 * 10 + 1, 1e-13);
+                check::<f32>(g, i as u64 * 10 + 1, 2e-6);
+            }
         }
     }
     FORCED.set(None);
+    MEANS.set(None);
 }
 
 #[test]

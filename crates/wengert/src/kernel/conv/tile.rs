@@ -12,7 +12,7 @@ use super::layout::{Grid, emit};
 pub const WIDTH: usize = 3;
 
 /// No register holds more elements.
-const MOST_LANES: usize = 16;
+pub const MOST_LANES: usize = 16;
 
 /// Height of the next tile when `left` rows are left.
 pub fn height(left: usize, tallest: usize) -> usize {

@@ -26,8 +26,8 @@ pub fn pays(geometry: &Geometry) -> bool {
     let (to, terms) = (geometry.out_channels / geometry.groups, geometry.terms());
     let many = if geometry.taps() == 1 { [CHANNELS; 2] } else { MANY };
     #[cfg(test)]
-    if super::tests::UNFOLDED.get() {
-        return geometry.y_len() > 0;
+    if let Some(means) = super::tests::MEANS.get() {
+        return means == super::tests::Means::Unfolded && geometry.y_len() > 0;
     }
     geometry.y_len() > 0 && to >= many[0] && terms >= many[1]
 }
@@ -212,13 +212,13 @@ impl Part<'_> {
     }
 
     /// Adds the windows' cotangents to those of x.
-    fn fold<T: Lanes>(&self, columns: &[T], x_bar: &mut [T]) {
+    fn fold<T: Lanes>(&self, columns: &mut [T], x_bar: &mut [T]) {
         let positions = self.positions();
         for (rows, channel) in
-            columns.chunks_exact(self.geometry.taps() * positions).zip(self.channels.clone())
+            columns.chunks_exact_mut(self.geometry.taps() * positions).zip(self.channels.clone())
         {
-            for (tap, row) in rows.chunks_exact(positions).enumerate() {
-                for (image, plane) in self.images.clone().zip(row.chunks_exact(self.geometry.plane())) {
+            for (tap, row) in rows.chunks_exact_mut(positions).enumerate() {
+                for (image, plane) in self.images.clone().zip(row.chunks_exact_mut(self.geometry.plane())) {
                     self.geometry.add_window(tap, plane, &mut x_bar[self.source(image, channel)]);
                 }
             }
@@ -230,6 +230,14 @@ impl Part<'_> {
 struct Run {
     results: Range<usize>,
     first: usize,
+}
+
+/// Zeros for the results of a tap whose columns are outside.
+fn clear_around<T: Lanes>(width: usize, rows: &Run, columns: &Run, window: &mut [T]) {
+    let window = &mut window[rows.results.start * width..rows.results.end * width];
+    for column in (0..columns.results.start).chain(columns.results.end..width) {
+        window[column..].iter_mut().step_by(width).for_each(|x| *x = T::zero());
+    }
 }
 
 impl Geometry {
@@ -246,10 +254,29 @@ impl Geometry {
         Run { results: start.min(end)..end, first: (start * stride + at).saturating_sub(padding) }
     }
 
+    /// Where a window is x itself, shifted, but for what came round the ends of rows: its range, and that of x.
+    fn shifted(&self, rows: &Run, columns: &Run) -> Option<(Range<usize>, Range<usize>)> {
+        let width = self.input[1];
+        let whole = self.stride == [1, 1] && self.output()[1] == width;
+        if !whole || rows.results.is_empty() || columns.results.is_empty() {
+            return None;
+        }
+        let len = (rows.results.len() - 1) * width + columns.results.len();
+        let [to, from] = [[rows.results.start, columns.results.start], [rows.first, columns.first]]
+            .map(|[row, column]| row * width + column);
+        Some((to..to + len, from..from + len))
+    }
+
     /// What every result reads of a plane of x at a tap, zeros outside.
     fn window<T: Lanes>(&self, tap: usize, x: &[T], out: &mut [T]) {
         let (rows, columns) = (self.run(0, tap / self.kernel[1]), self.run(1, tap % self.kernel[1]));
         let (width, step) = (self.output()[1], self.stride[1]);
+        if let Some((to, from)) = self.shifted(&rows, &columns) {
+            out[..to.start].fill(T::zero());
+            out[to.end..].fill(T::zero());
+            out[to].copy_from_slice(&x[from]);
+            return clear_around(width, &rows, &columns, out);
+        }
         out[..rows.results.start * width].fill(T::zero());
         out[rows.results.end * width..].fill(T::zero());
         for (k, i) in rows.results.enumerate() {
@@ -269,9 +296,13 @@ impl Geometry {
     }
 
     /// The transpose of [`Geometry::window`], added.
-    fn add_window<T: Lanes>(&self, tap: usize, window: &[T], x_bar: &mut [T]) {
+    fn add_window<T: Lanes>(&self, tap: usize, window: &mut [T], x_bar: &mut [T]) {
         let (rows, columns) = (self.run(0, tap / self.kernel[1]), self.run(1, tap % self.kernel[1]));
         let (width, step) = (self.output()[1], self.stride[1]);
+        if let Some((to, from)) = self.shifted(&rows, &columns) {
+            clear_around(width, &rows, &columns, window);
+            return add(&mut x_bar[from], &window[to]);
+        }
         for (k, i) in rows.results.enumerate() {
             let x_bar = &mut x_bar[(rows.first + k * self.stride[0]) * self.input[1]..][..self.input[1]];
             let window = &window[i * width..][..width][columns.results.clone()];

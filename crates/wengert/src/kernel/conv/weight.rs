@@ -6,7 +6,8 @@ use super::forward::plan;
 use super::lanes::Lanes;
 use super::layout::Layout;
 use super::tile::{Contract, Shape, arch, height};
-use super::{Geometry, plain, unfold};
+use super::{Geometry, gathered, plain, unfold};
+use crate::kernel::gemm::panel_width;
 use crate::kernel::rows::{sum_slice, vectorised};
 use crate::kernel::threads;
 use crate::kernel::walk::add;
@@ -27,7 +28,7 @@ const LONG: usize = 512;
 /// Cotangent of the weight: `w_bar[o, c, tap] = sum over images and positions of y_bar[o, p] x[c, p stride + tap dilation]`.
 ///
 /// x `[N, Ci, H, W]`, y_bar `[N, Co, Ho, Wo]` `->` w_bar `[Co, Ci / groups, Kh, Kw]`; with `accumulate` it is added to
-/// `w_bar`. Sums run over lanes, blocks of images and parts of the batch, so their error grows with the square root of the batch at
+/// `w_bar`. Sums run over lanes or positions, blocks of images and parts of the batch, so their error grows with the square root of the batch at
 /// most. Which parts there are depends on sizes alone.
 ///
 /// # Panics
@@ -56,13 +57,28 @@ pub fn weight_cotangent<T: Lanes>(
     let (lanes, tallest) = Shape::of::<T>();
     let Workspace { plan: prepared, room, sums, .. } = work;
     let (layout, pass) = plan::<T>(geometry, prepared);
+    let gathered = gathered::pays::<T>(geometry.out_channels / geometry.groups, geometry.terms());
+    let tallest = if gathered { panel_width(lanes) } else { tallest };
+    gathered::whole_tiles(&mut prepared.offsets);
     let offsets = &prepared.offsets[..];
     let reach = pass.cover.start(pass.cover.registers - 1) + lanes + offsets.iter().max().unwrap_or(&0);
     // Of the whole, however it is cut: the order of the sums must not depend on that.
     let image = geometry.in_channels * layout.len() + geometry.out_channels * pass.cover.width();
     let images = block(geometry.batch, image * size_of::<T>(), BLOCK_BYTES);
-    let run =
-        Runner { geometry, layout, pass, offsets, reach, images, lanes, tallest, arch: arch(), x, y_bar };
+    let run = Runner {
+        geometry,
+        layout,
+        pass,
+        offsets,
+        reach,
+        images,
+        lanes,
+        tallest,
+        gathered,
+        arch: arch(),
+        x,
+        y_bar,
+    };
 
     let (to, terms, plane) = (geometry.out_channels / geometry.groups, geometry.terms(), geometry.plane());
     let pieces = (y_bar.len().saturating_mul(terms) / PIECE).clamp(1, MOST_PIECES);
@@ -87,20 +103,22 @@ pub fn weight_cotangent<T: Lanes>(
 }
 
 /// A weight's cotangent being computed.
-struct Runner<'a, T> {
-    geometry: &'a Geometry,
-    layout: Layout,
-    pass: Pass,
-    offsets: &'a [usize],
+pub struct Runner<'a, T> {
+    pub geometry: &'a Geometry,
+    pub layout: Layout,
+    pub pass: Pass,
+    /// Of the terms, the last one repeated up to whole tiles.
+    pub offsets: &'a [usize],
     /// Elements that are read behind the images.
-    reach: usize,
+    pub reach: usize,
     /// Images of a block.
-    images: usize,
-    lanes: usize,
-    tallest: usize,
-    arch: pulp::Arch,
-    x: &'a [T],
-    y_bar: &'a [T],
+    pub images: usize,
+    pub lanes: usize,
+    pub tallest: usize,
+    pub gathered: bool,
+    pub arch: pulp::Arch,
+    pub x: &'a [T],
+    pub y_bar: &'a [T],
 }
 
 /// A part of the result, or of the batch, and where its sums are added.
@@ -116,6 +134,9 @@ impl<T: Lanes> Runner<'_, T> {
 
     fn part(&self, room: &mut Room<T>, part: &Part, out: &mut [T]) {
         let &Geometry { groups, in_channels, .. } = self.geometry;
+        if self.gathered {
+            room.turned.clear();
+        }
         let from = in_channels / groups;
         let image_len = part.groups.len() * from * self.layout.len();
         let width = self.pass.cover.width();
@@ -128,6 +149,10 @@ impl<T: Lanes> Runner<'_, T> {
         for first in part.images.clone().step_by(images) {
             let part = Part { images: first..part.images.end.min(first + images), ..part.clone() };
             room.place(&self.layout, [from, in_channels], &part, self.x);
+            if self.gathered {
+                self.gathered(room, &part);
+                continue;
+            }
             if part.images.len() != prepared {
                 prepared = part.images.len();
                 fill_starts(&mut room.starts, &self.pass, prepared, image_len, 1);
@@ -136,6 +161,9 @@ impl<T: Lanes> Runner<'_, T> {
             }
             self.spread(&part, &mut room.wide);
             self.contract(&part, room, out);
+        }
+        if self.gathered {
+            gathered::turn_back(&room.turned, part, self.offsets.len(), self.geometry.terms(), out);
         }
     }
 
@@ -176,7 +204,7 @@ impl<T: Lanes> Runner<'_, T> {
                         height,
                         y: &room.wide[(channel * row + i * chunk) * self.lanes..],
                         row,
-                        offsets: self.offsets,
+                        offsets: &self.offsets[..terms],
                         image: &room.image[group * from * self.layout.len()..],
                         starts,
                         out: &mut out[channel * terms..][..height * terms],

@@ -5,6 +5,8 @@
 use super::raw::{Gemm, Product};
 use super::{Strided, StridedMut, Threads};
 
+/// Multiply-adds of a product that is done before a kernel has been entered.
+const TINY: usize = 32;
 /// Multiply-adds up to which the direct kernel beats the packed one, where rows of `b` are contiguous.
 const SMALL: usize = 112 * 112 * 112;
 /// Rows up to which copying `b` takes longer than it saves.
@@ -13,10 +15,17 @@ const FLAT: usize = 32;
 const THIN: usize = 4;
 /// Rows or columns up to which a result is one dot product after the other.
 const DOTTED: usize = 8;
+/// Bytes of `b` that stay in the second-level cache.
+const CACHED: usize = 1 << 20;
+/// The same where columns would leave a fifth of their registers empty or more, and sums are long, but all columns together
+/// not longer than this many bytes.
+const DOTTED_LOOSE: usize = 24;
+const NEAR: usize = 80 << 10;
+/// Bytes of a register, and sums that fill so many of them.
+const REGISTER: usize = 64;
+const LONG: usize = 8;
 /// Multiply-adds from which threads pay.
 const THREADED: usize = 1 << 21;
-/// Rows of `b` that a thin product walks at once, so that few pages are open at a time.
-const ROWS_AT_ONCE: usize = 32;
 
 /// `c = beta c + alpha a b`.
 ///
@@ -46,6 +55,10 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     if product.only_scales() {
         return product.scale();
     }
+    let [m, n, k] = product.size();
+    if m.saturating_mul(n).saturating_mul(k) <= TINY {
+        return product.plainly();
+    }
     let mut p = product.tidy();
     let [_, _, [_, c_step]] = p.strides();
     if c_step != 1 {
@@ -66,13 +79,19 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     let direct = b_col == 1 && (work <= SMALL || m <= FLAT) || m.min(n).min(k) <= THIN;
     // Sums of one product each are rows times a number.
     let dots = a_col == 1 && b_row == 1 && k > 1;
-    if dots && (n == 1 || m == 1 || (n.min(m) <= DOTTED && k >= 32)) {
-        p.dots();
+    let lanes = REGISTER / size_of::<T>();
+    let near = k >= LONG * lanes && n * k * size_of::<T>() <= NEAR;
+    let loose = n <= m.min(DOTTED_LOOSE) && 5 * n <= 4 * n.next_multiple_of(lanes) && near;
+    if dots && (n == 1 || m == 1 || (n.min(m) <= DOTTED && k >= 32) || loose) {
+        let p = if n > m { p.t() } else { p };
+        if work < THREADED { p.dots() } else { p.shared(threads.0, Product::dots) }
     } else if n == 1 && a_row == 1 {
         let q = p.t().tidy();
-        if q.strides()[2][1] == 1 { thin(q) } else { p.direct() }
+        if q.strides()[2][1] == 1 { slabs(q, slab::<T>(q.size())) } else { p.direct() }
     } else if b_col == 1 && direct {
-        if work < THREADED || m <= THIN { thin(p) } else { p.shared(threads.0, Product::direct) }
+        // Before the result is cut, since sums depend on it.
+        let slab = slab::<T>([m, n, k]);
+        if work < THREADED || m <= THIN { slabs(p, slab) } else { p.shared(threads.0, |p| slabs(p, slab)) }
     } else if direct {
         T::with_scratch(|scratch| {
             let p = p.pack_b(scratch).tidy();
@@ -85,13 +104,16 @@ pub(super) fn run<T: Gemm>(product: Product<'_, T>, threads: Threads) {
     }
 }
 
-/// The direct kernel, over slabs of the inner dimension where there are too few rows to reuse `b` from cache.
-fn thin<T: Gemm>(p: Product<'_, T>) {
-    let [m, n, k] = p.size();
-    if m > THIN || n * k <= 1 << 15 {
-        return p.direct();
-    }
-    for from in (0..k).step_by(ROWS_AT_ONCE) {
-        p.inner(from, ROWS_AT_ONCE.min(k - from)).direct();
+/// Rows of `b` that a product of few rows walks at a time, so that few pages are open at once where `b` has left the caches.
+/// The fewer the rows of the result, the less it costs to come back to them.
+fn slab<T>([m, n, k]: [usize; 3]) -> usize {
+    if m > FLAT || n * k * size_of::<T>() <= CACHED { k } else { (3 * m).max(8) }
+}
+
+/// The direct kernel over slabs of the inner dimension.
+fn slabs<T: Gemm>(p: Product<'_, T>, slab: usize) {
+    let [.., k] = p.size();
+    for from in (0..k).step_by(slab) {
+        p.inner(from, slab.min(k - from)).direct();
     }
 }

@@ -25,7 +25,7 @@ mod within;
 
 pub use batch::{Batched, BatchedMut, gemm_batched};
 pub use choose::gemm;
-pub use raw::Gemm;
+pub use raw::{GATHERED_ROWS, Gathered, Gemm, panel_width};
 pub use solve::{Triangle, solve_triangular, solve_within};
 pub use within::{Place, Spot, gemm_within, spot};
 

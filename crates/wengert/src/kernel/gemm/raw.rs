@@ -11,6 +11,7 @@ use super::{Place, Spot, Strided, StridedMut};
 
 mod check;
 mod element;
+mod gathered;
 #[cfg(test)]
 mod levels;
 mod packed;
@@ -19,6 +20,7 @@ mod tile;
 
 use check::{at, distinct, inside, place};
 pub use element::Gemm;
+pub use gathered::{Gathered, ROWS as GATHERED_ROWS, panel_width};
 pub(super) use solve::Solve;
 
 /// Parts of a result begin at multiples of this.
@@ -176,6 +178,28 @@ impl<'a, T: Gemm> Product<'a, T> {
                 unsafe {
                     let x = self.c.ptr.wrapping_offset(i * self.c.rs + j * self.c.cs);
                     *x = if self.beta == T::zero() { T::zero() } else { self.beta * *x };
+                }
+            }
+        }
+    }
+
+    /// Entry by entry, for products that are done before a kernel has been entered.
+    pub(super) fn plainly(self) {
+        let Product { a, b, c, .. } = self;
+        for i in 0..self.m as isize {
+            for j in 0..self.n as isize {
+                let factors = |k: isize| {
+                    (a.ptr.wrapping_offset(i * a.rs + k * a.cs), b.ptr.wrapping_offset(k * b.rs + j * b.cs))
+                };
+                let place = c.ptr.wrapping_offset(i * c.rs + j * c.cs);
+                // SAFETY: the module's invariant: indices are below `m`, `n` and `k`.
+                unsafe {
+                    let mut sum = T::zero();
+                    for (x, y) in (0..self.k as isize).map(factors) {
+                        sum += *x * *y;
+                    }
+                    let x = self.alpha * sum;
+                    *place = if self.beta == T::zero() { x } else { self.beta * *place + x };
                 }
             }
         }

@@ -27,6 +27,8 @@ impl Triangle {
 const SMALL: usize = 64;
 /// The same for a few right sides, where substitution cannot fill a register.
 const SMALL_FEW: usize = 12;
+/// Rows and right sides up to which a system is solved entry by entry.
+const TINY: usize = 4;
 
 /// Solves `l x = b` in place of `b`.
 ///
@@ -67,6 +69,9 @@ fn run<T: Gemm>(system: Solve<'_, T>, threads: Threads) {
     let [n, cols] = system.size();
     if n == 0 || cols == 0 {
         return;
+    }
+    if n.max(cols) <= TINY {
+        return system.substitute_plainly();
     }
     let few = cols <= 4 || !system.rows_are_contiguous();
     if n > if few { SMALL_FEW } else { SMALL } {

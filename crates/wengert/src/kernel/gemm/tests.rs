@@ -107,6 +107,9 @@ fn agrees_with_triple_loops_when_large() {
         [41, 1300, 300],
         [131, 90, 601],
         [20, 130, 90],
+        [9, 1100, 300],
+        [300, 17, 140],
+        [2, 1500, 200],
     ] {
         let [m, n, k] = size;
         let mut random = Random::new(3);
@@ -181,6 +184,8 @@ fn threads_do_not_change_a_bit() {
             [300, 64, 900],
             [70, 513, 700],
             [30, 700, 300],
+            [12, 900, 700],
+            [900, 10, 300],
         ] {
             let [m, n, k] = size;
             let mut random = Random::new(11);

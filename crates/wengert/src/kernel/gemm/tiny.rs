@@ -6,19 +6,21 @@ use super::{Batched, Strided, StridedMut};
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
 
-/// Rows and columns up to which this beats one product after the other.
-const MOST: usize = 6;
+/// Entries of either operand, and of a result, up to which this beats one product after the other: 6 x 6, or vectors.
+const MOST: usize = 36;
 /// Products from which it does.
 const STACK: usize = 8;
 /// Matrices side by side.
 const WIDTH: usize = 16;
 
 type Lanes<T> = [T; WIDTH];
-type Entries<T> = [Lanes<T>; MOST * MOST];
+type Entries<T> = [Lanes<T>; MOST];
 
 /// Whether `count` products of this size are for [`multiply`].
 pub fn serves(count: usize, size: [usize; 3]) -> bool {
-    count >= STACK && size.iter().all(|n| (1..=MOST).contains(n))
+    let [m, n, k] = size;
+    let few = |rows: usize, columns: usize| (1..=MOST).contains(&rows.saturating_mul(columns));
+    count >= STACK && few(m, k) && few(k, n) && few(m, n)
 }
 
 /// `c_i = beta c_i + alpha a_i b_i` for every `i < count`, where matrices of `c` lie `c_stride` apart.
@@ -55,7 +57,7 @@ impl<T: Real> Kernel for Multiply<'_, T> {
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         let Multiply { count, size: [m, n, k], alpha, a, b, beta, c, c_stride } = self;
-        let [mut at, mut bt] = [[[T::zero(); WIDTH]; MOST * MOST]; 2];
+        let [mut at, mut bt] = [[[T::zero(); WIDTH]; MOST]; 2];
         for first in (0..count).step_by(WIDTH) {
             // Where there are fewer, the last one stands in all lanes that are left, and is written more than once.
             let lanes = |stride: usize| std::array::from_fn(|q| (first + q).min(count - 1) * stride);
@@ -65,7 +67,7 @@ impl<T: Real> Kernel for Multiply<'_, T> {
             for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
                 let mut sums = [T::zero(); WIDTH];
                 for l in 0..k {
-                    let (a, b) = (&at[i * MOST + l], &bt[l * MOST + j]);
+                    let (a, b) = (&at[i * k + l], &bt[l * n + j]);
                     for q in 0..WIDTH {
                         sums[q] += a[q] * b[q];
                     }
@@ -97,7 +99,7 @@ fn load<T: Real>(
     let Strided { data, offset, row_stride, col_stride } = from.first;
     for (i, j) in (0..rows).flat_map(|i| (0..cols).map(move |j| (i, j))) {
         let entry = &data[place(offset, [row_stride, col_stride], [i, j])..];
-        to[i * MOST + j] = std::array::from_fn(|q| entry[lanes[q]]);
+        to[i * cols + j] = std::array::from_fn(|q| entry[lanes[q]]);
     }
 }
 

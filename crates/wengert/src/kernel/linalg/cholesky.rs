@@ -87,8 +87,10 @@ fn factor_rows<T: Gemm>(u: &mut [T], width: usize, at: usize, n: usize) -> Resul
     for done in (0..n).step_by(TILE) {
         let (rows, row) = (TILE.min(n - done), at + done);
         let right = n - done;
-        let (a, b) = (spot(at, row).t().here(), spot(at, row).here());
-        gemm_within(u, width, [rows, right, done], -T::one(), a, b, T::one(), spot(row, row), Threads::ONE);
+        if done > 0 {
+            let (a, b, c) = (spot(at, row).t().here(), spot(at, row).here(), spot(row, row));
+            gemm_within(u, width, [rows, right, done], -T::one(), a, b, T::one(), c, Threads::ONE);
+        }
         factor_corner(u, width, row, rows)?;
         if right > rows {
             let (corner, b) = (spot(row, row).t().here(), spot(row, row + rows));

@@ -133,6 +133,10 @@ fn eliminate_columns<T: Real>(copy: &mut [T], rows: usize, cols: usize, pivots: 
 #[inline(always)]
 fn largest<T: Real>(x: &[T]) -> usize {
     let size = |x: T| if x.is_nan() { T::infinity() } else { x.abs() };
+    if x.len() < 16 {
+        let larger = |best: usize, i: usize| if size(x[i]) > size(x[best]) { i } else { best };
+        return (0..x.len()).fold(0, larger);
+    }
     let mut most = [T::zero(); 16];
     let chunks = x.chunks_exact(16);
     let tail = chunks.remainder().iter().fold(T::zero(), |m, &x| if size(x) > m { size(x) } else { m });

@@ -1,8 +1,9 @@
-//! The mean over windows: rows are added up first, then the columns of the sum.
+//! The mean over windows: rows are added up first, then the columns of the sum. Windows as wide as the plane, as those of
+//! a global mean, are runs of elements and are reduced as such.
 
 use super::{Windows, Workspace};
 use crate::kernel::real::Real;
-use crate::kernel::rows::vectorised;
+use crate::kernel::rows::{sum_slice, vectorised};
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{each, units};
 
@@ -42,6 +43,14 @@ fn average_pool_kernel<T: Real>(
     counts: &mut [T],
 ) {
     let ([size, input], [height, width]) = (windows.input, windows.output());
+    if let Some(len) = run(windows) {
+        for (x, y) in x.chunks_exact(size * input).zip(y.chunks_exact_mut(height)) {
+            for (row, y) in y.iter_mut().enumerate() {
+                *y = sum_slice(&x[row * windows.stride[0] * input..][..len]) / T::of(len as f64);
+            }
+        }
+        return;
+    }
     count(windows, count_padding, counts);
     for (x, y) in x.chunks_exact(size * input).zip(y.chunks_exact_mut(height * width)) {
         for (row, y) in y.chunks_exact_mut(width).enumerate().take(height) {
@@ -85,10 +94,7 @@ pub fn average_pool_cotangent<T: Real>(
         };
     }
     let planes = |y_bar: &[T], x_bar: &mut [T]| {
-        if !accumulate {
-            x_bar.fill(T::zero());
-        }
-        share_planes(windows, count_padding, y_bar, x_bar);
+        share_planes(windows, count_padding, y_bar, accumulate, x_bar);
     };
     match units(windows.planes, plane) {
         Some(count) => {
@@ -100,9 +106,15 @@ pub fn average_pool_cotangent<T: Real>(
     }
 }
 
-fn share_planes<T: Real>(windows: &Windows, count_padding: bool, y_bar: &[T], x_bar: &mut [T]) {
+fn share_planes<T: Real>(
+    windows: &Windows,
+    count_padding: bool,
+    y_bar: &[T],
+    accumulate: bool,
+    x_bar: &mut [T],
+) {
     with_rows(windows, |sums, counts| {
-        vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], x_bar: &'a mut [T], sums: &'a mut [T], counts: &'a mut [T]);
+        vectorised!(average_pool_cotangent_kernel::<T>; T: Real; windows: &'a Windows, count_padding: bool, y_bar: &'a [T], accumulate: bool, x_bar: &'a mut [T], sums: &'a mut [T], counts: &'a mut [T]);
     });
 }
 
@@ -111,14 +123,26 @@ fn average_pool_cotangent_kernel<T: Real>(
     windows: &Windows,
     count_padding: bool,
     y_bar: &[T],
+    accumulate: bool,
     x_bar: &mut [T],
     sums: &mut [T],
     counts: &mut [T],
 ) {
     let ([size, input], [height, width]) = (windows.input, windows.output());
+    let run = run(windows);
     let (counts, shares) = counts.split_at_mut(width);
     count(windows, count_padding, counts);
     for (x_bar, y_bar) in x_bar.chunks_exact_mut(size * input).zip(y_bar.chunks_exact(height * width)) {
+        if !accumulate {
+            x_bar.fill(T::zero());
+        }
+        if let Some(len) = run {
+            for (row, y_bar) in y_bar.iter().enumerate() {
+                let share = *y_bar / T::of(len as f64);
+                x_bar[row * windows.stride[0] * input..][..len].iter_mut().for_each(|x_bar| *x_bar += share);
+            }
+            continue;
+        }
         for (row, y_bar) in y_bar.chunks_exact(width).enumerate().take(height) {
             let rows = rows(windows, row);
             let divided: T = divided_rows(windows, count_padding, rows.clone().count());
@@ -148,6 +172,14 @@ fn with_rows<T: Real>(windows: &Windows, f: impl FnOnce(&mut [T], &mut [T])) {
     scratch::with(|Scratch { pool: Workspace { plane: sums, best: counts, .. }, .. }| {
         f(room(sums, windows.input[1]), room(counts, 2 * windows.output()[1]));
     });
+}
+
+/// Elements of a window, if all windows are as wide as the plane and their elements lie one behind the other.
+#[inline(always)]
+fn run(windows: &Windows) -> Option<usize> {
+    let Windows { input, kernel, padding, dilation, .. } = *windows;
+    let whole = kernel[1] == input[1] && padding == [0, 0] && dilation == [1, 1];
+    whole.then_some(kernel[0] * kernel[1])
 }
 
 /// The rows of a plane that the windows of a row of the result see.

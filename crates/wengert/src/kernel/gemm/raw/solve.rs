@@ -109,6 +109,25 @@ impl<'a, T: Gemm> Solve<'a, T> {
         }
     }
 
+    /// Substitution entry by entry, for systems that are solved before a kernel has been entered.
+    pub fn substitute_plainly(self) {
+        let Solve { l, b, .. } = self;
+        for i in 0..self.n as isize {
+            for c in 0..self.cols as isize {
+                let place = |row: isize| b.ptr.wrapping_offset(row * b.rs + c * b.cs);
+                let entry = |j: isize| l.ptr.wrapping_offset(i * l.rs + j * l.cs);
+                // SAFETY: the module's invariant: rows and columns are below `n` and `cols`.
+                unsafe {
+                    let mut x = *place(i);
+                    for j in 0..i {
+                        x -= *entry(j) * *place(j);
+                    }
+                    *place(i) = if self.unit { x } else { x / *entry(i) };
+                }
+            }
+        }
+    }
+
     /// Substitution one right side at a time, for any layout.
     pub fn substitute_each(self) {
         for j in 0..self.cols as isize {

@@ -29,6 +29,10 @@ pub(super) fn next_panel<S: Simd, T: Gemm>(left: usize, widest: usize) -> usize 
 
 /// Inner indices for each turn of a tile's loop.
 const UNROLLED: usize = 4;
+/// Inner indices up to which writing the result takes longer than all sums.
+const SHALLOW: usize = 4;
+/// Rows of such a result that are written from end to end: whole tiles.
+const STRIP: usize = 24;
 
 /// The direct kernel: `b` and `c` have unit column stride, `a` any strides.
 pub(super) struct Direct<'a, T>(pub Product<'a, T>);
@@ -39,12 +43,17 @@ impl<T: Gemm> WithSimd for Direct<'_, T> {
     fn with_simd<S: Simd>(self, s: S) {
         let p = self.0;
         debug_assert!((p.b.cs == 1 && p.c.cs == 1) || p.n == 1);
-        let mut col = 0;
-        while col < p.n {
-            let width = next_panel::<S, T>(p.n - col, panel::<S>());
-            // SAFETY: the module's invariant, and the assertion above.
-            unsafe { columns(s, p.columns(col, width)) };
-            col += width;
+        // Panel by panel `b` stays in cache. A shallow one does so anyway, and a long result is better written in its order.
+        let strip = if p.k <= SHALLOW { STRIP } else { p.m };
+        for row in (0..p.m).step_by(strip) {
+            let p = p.rows(row, strip.min(p.m - row));
+            let mut col = 0;
+            while col < p.n {
+                let width = next_panel::<S, T>(p.n - col, panel::<S>());
+                // SAFETY: the module's invariant, and the assertion above.
+                unsafe { columns(s, p.columns(col, width)) };
+                col += width;
+            }
         }
     }
 }
@@ -174,7 +183,8 @@ unsafe fn load<S: Simd, T: Gemm>(s: S, partial: bool, mask: T::Mask<S>, p: *cons
     unsafe { if partial { T::load_masked(s, mask, p) } else { p.cast::<T::V<S>>().read_unaligned() } }
 }
 
-/// The dot-product kernel: rows of `a` and columns of `b` are contiguous, `c` has any strides.
+/// The dot-product kernel: rows of `a` and columns of `b` are contiguous, `c` has any strides. Rows are read once, so they
+/// should be the longer side.
 pub(super) struct Dots<'a, T>(pub Product<'a, T>);
 
 impl<T: Gemm> WithSimd for Dots<'_, T> {
@@ -183,32 +193,32 @@ impl<T: Gemm> WithSimd for Dots<'_, T> {
     fn with_simd<S: Simd>(self, s: S) {
         let p = self.0;
         debug_assert!((p.a.cs == 1 && p.b.rs == 1) || p.k == 1);
-        let mut col = 0;
+        let mut row = 0;
         // SAFETY: the module's invariant; rows and columns stay below `m` and `n`.
         unsafe {
-            while col + 2 <= p.n {
-                dot_rows::<S, T, 2>(s, &p, col);
-                col += 2;
+            while row + 4 <= p.m {
+                dot_columns::<S, T, 4>(s, &p, row);
+                row += 4;
             }
-            if col < p.n {
-                dot_rows::<S, T, 1>(s, &p, col);
+            while row < p.m {
+                dot_columns::<S, T, 1>(s, &p, row);
+                row += 1;
             }
         }
     }
 }
 
 #[inline(always)]
-unsafe fn dot_rows<S: Simd, T: Gemm, const COLS: usize>(s: S, p: &Product<'_, T>, col: usize) {
-    let mut row = 0;
+unsafe fn dot_columns<S: Simd, T: Gemm, const R: usize>(s: S, p: &Product<'_, T>, row: usize) {
+    let mut col = 0;
     // SAFETY: as in the caller.
     unsafe {
-        while row + 4 <= p.m {
-            dots::<S, T, 4, COLS>(s, p, row, col);
-            row += 4;
+        while col + 2 <= p.n {
+            dots::<S, T, R, 2>(s, p, row, col);
+            col += 2;
         }
-        while row < p.m {
-            dots::<S, T, 1, COLS>(s, p, row, col);
-            row += 1;
+        if col < p.n {
+            dots::<S, T, R, 1>(s, p, row, col);
         }
     }
 }
