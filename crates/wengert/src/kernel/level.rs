@@ -88,6 +88,12 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
     run_at(level(), kernel)
 }
 
+/// As [`run`], by a call: for kernels asked for from several places, each of which would hold the plain level once more.
+#[inline(never)]
+pub fn run_apart<K: Kernel>(kernel: K) -> K::Output {
+    run(kernel)
+}
+
 /// Runs `kernel` at `level`.
 #[inline(always)]
 pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {

@@ -20,9 +20,9 @@ fn forward<T: Functions>(n: usize, inner: usize, y: &mut [T], log: bool) {
     let len = (n * inner).max(1);
     match threads::units(y.len() / len, len) {
         Some(count) => {
-            threads::each(y.chunks_mut(count * len), |y| level::run(Forward { n, inner, y, log }));
+            threads::each(y.chunks_mut(count * len), |y| level::run_apart(Forward { n, inner, y, log }));
         }
-        None => level::run(Forward { n, inner, y, log }),
+        None => level::run_apart(Forward { n, inner, y, log }),
     }
 }
 
@@ -104,10 +104,10 @@ fn backward<T: Functions>(
         Some(count) => {
             let read = y.chunks(count * len).zip(y_bar.chunks(count * len));
             threads::each(read.zip(x_bar.chunks_mut(count * len)), |((y, y_bar), x_bar)| {
-                level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log });
+                level::run_apart(Backward { y, y_bar, n, inner, accumulate, x_bar, log });
             });
         }
-        None => level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log }),
+        None => level::run_apart(Backward { y, y_bar, n, inner, accumulate, x_bar, log }),
     }
 }
 
