@@ -6,6 +6,7 @@ use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::rows::{columns, softmax};
 use crate::op::{LogSoftmax, Softmax};
+use crate::ops::moving::assign;
 use crate::rule::*;
 use crate::shape::axis;
 use crate::term::Term;
@@ -41,7 +42,7 @@ fn forward<T: Functions>(
     match x.as_slice().filter(|_| inner == 1) {
         Some(x) => rows(x, n, y[0].slice()),
         None => {
-            y[0].real().assign(&x);
+            assign(y[0].real(), x);
             columns(n, inner, y[0].slice());
         }
     }
