@@ -6,6 +6,7 @@ use super::{Inputs, recorded};
 use crate::error::{ErrorKind, Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
+use crate::ops::moving::assign;
 use crate::var::Var;
 
 /// The Jacobian of `f` with respect to each input: entry `[i.., j..]` is the derivative of element `i` of the result to
@@ -172,7 +173,7 @@ pub fn per_sample_gradients<T: Engine>(
         g.backward(y)?;
         for (found, &leaf) in found.iter_mut().zip(&leaves) {
             if let Some(gradient) = g.grad(leaf) {
-                found.index_axis_mut(Axis(0), k).assign(&gradient);
+                assign(found.index_axis_mut(Axis(0), k), gradient);
             }
         }
         g.zero_grad();

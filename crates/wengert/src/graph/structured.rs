@@ -13,6 +13,7 @@ use crate::kernel::elementwise::Map;
 use crate::memory::{Fresh, Place};
 use crate::op::Op;
 use crate::ops;
+use crate::ops::moving::assign;
 use crate::rule::{Arg, Dtype, Input, Output, Record, Rule, Specs};
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -214,7 +215,7 @@ impl<T: Engine> Graph<T> {
             return Stored::Lane { value, rank: shape.len() as u16 };
         }
         let mut fresh = self.memory.slab.take::<T>(value.len());
-        array(&mut fresh, shape).assign(value);
+        assign(array(&mut fresh, shape), value.view());
         let layout = self.tape.borrow_mut().layouts.intern(Layout::contiguous(shape));
         Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
     }
@@ -293,7 +294,7 @@ impl<T: Engine> Record for Graph<T> {
 
     fn indices_of(&self, values: ArrayViewD<'_, i64>) -> Var {
         let mut fresh = self.memory.slab.take::<i64>(values.len());
-        array::<i64>(&mut fresh, values.shape()).assign(&values);
+        assign(array::<i64>(&mut fresh, values.shape()), values.view());
         let mut tape = self.tape.borrow_mut();
         let layout = tape.layouts.intern(Layout::contiguous(values.shape()));
         let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Index);

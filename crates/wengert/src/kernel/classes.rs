@@ -5,7 +5,7 @@
 
 use crate::kernel::functions::Functions;
 use crate::kernel::lanes::{self, change, put};
-use crate::kernel::level::{Kernel, run};
+use crate::kernel::level::{Kernel, run_apart};
 use crate::kernel::rows::are_few;
 use crate::kernel::threads;
 use crate::kernel::tile::{Lanes, Tile, WIDTH, filled};
@@ -39,11 +39,11 @@ pub fn log_sums<T: Functions>(x: &[T], dims: Dims, largest: &mut [T], log_sum: &
     }
     let Dims { outer, classes, inner } = dims;
     let Some(count) = threads::units(outer, classes * inner) else {
-        return run(LogSums { x, dims, largest, log_sum });
+        return run_apart(LogSums { x, dims, largest, log_sum });
     };
     let sums = largest.chunks_mut(count * inner).zip(log_sum.chunks_mut(count * inner));
     threads::each(x.chunks(count * classes * inner).zip(sums), |(x, (largest, log_sum))| {
-        run(LogSums { x, dims, largest, log_sum });
+        run_apart(LogSums { x, dims, largest, log_sum });
     });
 }
 
@@ -116,13 +116,13 @@ pub fn slopes<T: Functions>(
     assert!(x.len() == dims.rows() * dims.classes && sums.iter().all(|s| s.len() == dims.rows()));
     let Dims { outer, classes, inner } = dims;
     let Some(count) = threads::units(outer, classes * inner) else {
-        return run(Slopes { x, dims, first: 0, sums, w, ab: &ab, out, accumulate });
+        return run_apart(Slopes { x, dims, first: 0, sums, w, ab: &ab, out, accumulate });
     };
     let len = count * classes * inner;
     threads::each(x.chunks(len).zip(out.chunks_mut(len)).enumerate(), |(k, (x, out))| {
         let outer = x.len() / (classes * inner);
         let (dims, first) = (Dims { outer, ..dims }, k * count * inner);
-        run(Slopes { x, dims, first, sums, w, ab: &ab, out, accumulate });
+        run_apart(Slopes { x, dims, first, sums, w, ab: &ab, out, accumulate });
     });
 }
 

@@ -27,11 +27,19 @@ const BASE: u8 = if cfg!(target_feature = "fma") || cfg!(target_arch = "aarch64"
 /// A computation that is compiled once for each level.
 pub trait Kernel {
     type Output;
+    /// Whether it is compiled for a [bare](Level::is_bare) level as well, or never asked for there.
+    const FOR_BARE: bool = true;
     /// The computation; must be `#[inline(always)]`. `MODE` is [`PLAIN`] or [`FUSED`].
     fn call<const MODE: u8>(self) -> Self::Output;
 }
 
 impl Level {
+    /// Whether there is nothing but what all x86-64 machines have: their oldest. What only saves time is not compiled for it.
+    #[inline(always)]
+    pub fn is_bare(self) -> bool {
+        cfg!(target_arch = "x86_64") && matches!(self, Level::Plain)
+    }
+
     /// The name that `WENGERT_LEVEL` uses.
     pub fn name(self) -> &'static str {
         match self {
@@ -88,13 +96,20 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
     run_at(level(), kernel)
 }
 
+/// As [`run`], by a call: for kernels asked for from several places, each of which would hold the plain level once more.
+#[inline(never)]
+pub fn run_apart<K: Kernel>(kernel: K) -> K::Output {
+    run(kernel)
+}
+
 /// Runs `kernel` at `level`.
 #[inline(always)]
 pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         // Targets other than x86-64 have their multiply-add in the base set. Not behind a call of its own: all levels would
         // then read the kernel's arguments from memory, and ops on 64 elements take a quarter longer.
-        Level::Plain => kernel.call::<BASE>(),
+        Level::Plain if const { K::FOR_BARE || !cfg!(target_arch = "x86_64") } => kernel.call::<BASE>(),
+        Level::Plain => unreachable!("not asked for at this level"),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
         #[cfg(target_arch = "x86_64")]

@@ -18,8 +18,6 @@ pub struct Reads {
     pub y: bool,
     /// The partial is the literal 1: the cotangent goes on as it is.
     pub one: bool,
-    /// The partial calls a function, whose work it may share with the op's own.
-    pub calls: bool,
 }
 
 impl Reads {
@@ -38,13 +36,7 @@ impl Reads {
 
     fn of(partial: Marker) -> Reads {
         let has = |marker: Marker| partial.reads & marker.reads != 0;
-        Reads {
-            a: has(Marker::A),
-            b: has(Marker::B),
-            y: has(Marker::Y),
-            one: partial.literal == Some(1.0),
-            calls: partial.calls,
-        }
+        Reads { a: has(Marker::A), b: has(Marker::B), y: has(Marker::Y), one: partial.literal == Some(1.0) }
     }
 }
 
@@ -53,16 +45,15 @@ impl Reads {
 struct Marker {
     reads: u8,
     literal: Option<f64>,
-    calls: bool,
 }
 
 impl Marker {
-    const A: Marker = Marker { reads: 1, literal: None, calls: false };
+    const A: Marker = Marker { reads: 1, literal: None };
     const B: Marker = Marker { reads: 2, ..Marker::A };
     const Y: Marker = Marker { reads: 4, ..Marker::A };
 
     fn with(self, other: Marker) -> Marker {
-        Marker { reads: self.reads | other.reads, literal: None, calls: self.calls | other.calls }
+        Marker { reads: self.reads | other.reads, literal: None }
     }
 
     fn mask(self, other: Marker) -> u8 {
@@ -71,10 +62,6 @@ impl Marker {
 
     fn passed(self) -> Marker {
         Marker { literal: None, ..self }
-    }
-
-    fn called(self) -> Marker {
-        Marker { calls: true, ..self.passed() }
     }
 }
 
@@ -95,12 +82,12 @@ impl Neg for Marker {
 
 macro_rules! unary_markers {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl UnaryWords for Marker { $(fn $name(self) -> Marker { self.called() })* }
+        impl UnaryWords for Marker { $(fn $name(self) -> Marker { self.passed() })* }
     };
 }
 macro_rules! tuned_markers {
     ($($(#[$doc:meta])* $name:ident: $Variant:ident, |$x:ident, $y:ident, $p:ident| $primal:expr, $partial:expr, $lo:expr, $hi:expr;)*) => {
-        impl TunedWords for Marker { $(fn $name(self, _: Params) -> Marker { self.called() })* }
+        impl TunedWords for Marker { $(fn $name(self, _: Params) -> Marker { self.passed() })* }
     };
 }
 unary_table!(unary_markers);
@@ -109,8 +96,8 @@ tuned_table!(tuned_markers);
 macro_rules! binary_markers {
     ($($name:ident)*) => {
         impl BinaryWords for Marker {
-            $(fn $name(self, other: Marker) -> Marker { self.with(other).called() })*
-            fn polygamma_gap(self, other: Marker, _: u32) -> Marker { self.with(other).called() }
+            $(fn $name(self, other: Marker) -> Marker { self.with(other) })*
+            fn polygamma_gap(self, other: Marker, _: u32) -> Marker { self.with(other) }
         }
     };
 }
@@ -120,7 +107,7 @@ impl Words for Marker {
     type Mask = u8;
     const RECORDED: bool = false;
     fn lit(self, value: f64) -> Marker {
-        Marker { reads: 0, literal: Some(value), calls: false }
+        Marker { reads: 0, literal: Some(value) }
     }
     fn lt(self, other: Marker) -> u8 {
         self.mask(other)
@@ -138,7 +125,7 @@ impl Words for Marker {
         self.mask(other)
     }
     fn select(mask: u8, yes: Marker, no: Marker) -> Marker {
-        Marker { reads: mask | yes.reads | no.reads, literal: None, calls: yes.calls | no.calls }
+        Marker { reads: mask | yes.reads | no.reads, literal: None }
     }
 }
 
@@ -148,13 +135,13 @@ mod tests {
 
     #[test]
     fn partials_tell_what_they_read() {
-        let none = Reads { a: false, b: false, y: false, one: false, calls: false };
+        let none = Reads { a: false, b: false, y: false, one: false };
         assert_eq!(Reads::binary(Binary::Add, 1), Reads { one: true, ..none });
         assert_eq!(Reads::binary(Binary::Sub, 1), none);
         assert_eq!(Reads::binary(Binary::Mul, 0), Reads { b: true, ..none });
         assert_eq!(Reads::binary(Binary::Div, 1), Reads { b: true, y: true, ..none });
         assert_eq!(Reads::unary(Unary::Exp), Reads { y: true, ..none });
-        assert_eq!(Reads::unary(Unary::Sin), Reads { a: true, calls: true, ..none });
+        assert_eq!(Reads::unary(Unary::Sin), Reads { a: true, ..none });
         assert_eq!(Reads::unary(Unary::Relu), Reads { a: true, ..none });
         assert_eq!(Reads::tuned(Tuned::Shift, [3.0, 0.0]), Reads { one: true, ..none });
         assert_eq!(Reads::tuned(Tuned::Powi, [0.0, 0.0]), none);

@@ -7,6 +7,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::scatter::scatter_add;
 use crate::kernel::walk::Walk;
 use crate::op::{Diagonal, DiagonalInto};
+use crate::ops::moving::assign;
 use crate::rule::*;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -93,7 +94,7 @@ impl<T: Functions> Kernels<T> for DiagonalInto {
         y.fill(T::zero());
         for (i, x) in x.axis_iter(Axis(x.ndim() - 1)).enumerate() {
             let mut plane = y.index_axis_mut(Axis(high), i);
-            plane.index_axis_mut(Axis(low), i).assign(&x);
+            assign(plane.index_axis_mut(Axis(low), i), x);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{ScaleGradient, StraightThrough};
+use crate::ops::moving::assign;
 use crate::rule::*;
 use crate::shape::Layout;
 use crate::term::Term;
@@ -30,7 +31,7 @@ impl Rule for StraightThrough {
 
 impl<T: Functions> Kernels<T> for StraightThrough {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        y[0].real().assign(&x[0].real());
+        assign(y[0].real(), x[0].real());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ mod index;
 mod linalg;
 mod loss;
 mod matmul;
-mod moving;
+pub mod moving;
 mod network;
 mod norm;
 mod reduce;

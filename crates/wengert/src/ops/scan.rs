@@ -12,6 +12,7 @@ use crate::kernel::number::{Number, binary_primal};
 use crate::kernel::reduce::scan;
 use crate::kernel::scratch::{self, Scratch};
 use crate::op::{Binary, Concat, CumProd, CumSum, LogCumSumExp, Recurrence};
+use crate::ops::moving::assign;
 use crate::rule::*;
 use crate::shape::axis;
 use crate::term::Term;
@@ -38,7 +39,7 @@ fn forward<T: Functions>(
 ) -> Result<(), Refusal> {
     let x = x[0].real();
     let (n, inner) = around(x.shape(), axis(along, x.ndim())?);
-    y[0].real().assign(&x);
+    assign(y[0].real(), x);
     scan::running(y[0].slice(), n, inner, reverse, join);
     Ok(())
 }

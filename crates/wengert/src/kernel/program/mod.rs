@@ -16,6 +16,7 @@ mod tiles;
 pub use run::{Into, Run, Seed};
 pub use tiles::Scratch;
 
+use crate::kernel::elementwise::Map;
 use crate::kernel::reads::Reads;
 use crate::op::{Binary, Params, Tuned, Unary};
 
@@ -63,6 +64,15 @@ impl Step {
             Step::Unary(op, _) => Reads::unary(op),
             Step::Tuned(op, _, at) => Reads::tuned(op, params(numbers, at)),
             Step::Binary(op, ..) => Reads::binary(op, position),
+        }
+    }
+
+    /// Whether the value and the partial are computed at once where both are wanted.
+    fn joins(self) -> bool {
+        match self {
+            Step::Unary(op, _) => Map::Unary(op).joins(),
+            Step::Tuned(op, ..) => Map::Tuned(op, [0.0; 2]).joins(),
+            Step::Binary(..) => false,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a run does with each strip of elements, decided once for all of them.
 //!
 //! Forwards, a tile is free again after the last step that reads it. In reverse, only values that some partial reads are
-//! computed and kept, until the sweep has passed them; a step whose value is computed anyway and whose partial calls a
-//! function computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is not
+//! computed and kept, until the sweep has passed them; a step whose value is computed anyway and whose partial has a
+//! function in common with it computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is not
 //! copied, but has two names.
 
 use super::{Slot, Step};
@@ -182,10 +182,8 @@ impl Plan {
         for k in (0..steps.len()).rev() {
             needed |= if needed >> k & 1 == 1 { arguments(steps, k) } else { 0 };
         }
-        let calls = |&(k, position): &(usize, usize)| {
-            steps[k].slot(1).is_none() && steps[k].reads(position, numbers).calls
-        };
-        let joint = pulls(steps, wants, active).filter(calls).fold(0, |all, (k, _)| all | 1 << k) & needed;
+        let joins = |&(k, _): &(usize, usize)| steps[k].joins();
+        let joint = pulls(steps, wants, active).filter(joins).fold(0, |all, (k, _)| all | 1 << k) & needed;
         let (kept, leaves) = reads(steps, numbers, wants, active, joint);
         self.leaves = leaves;
         self.values(steps, needed, kept, joint, total);

@@ -203,14 +203,15 @@ pub fn spread<T: Functions, C: Contribution<T>>(
     value: C,
 ) -> bool {
     let Some((n, inner)) = middle(shape, over) else { return false };
+    let quick = !level::level().is_bare();
     if n * inner > 0 {
         in_pieces(n, inner, x_bar, &|start, rows, x_bar| {
             let (x, from) = (&x[start..][..x_bar.len()], start / (n * inner) * inner);
             let (y, y_bar) = (&y[from..], &y_bar[from..]);
             let piece = Spread { n: rows, inner, x, y, y_bar, x_bar, accumulate, value };
             match inner {
-                1 if n <= C::FEW => level::run(Turned(piece)),
-                1 if n >= LANES => level::run(Long(piece)),
+                1 if n <= C::FEW && quick => level::run(Turned(piece)),
+                1 if n >= LANES && quick => level::run(Long(piece)),
                 _ => level::run(piece),
             }
         });
@@ -262,6 +263,7 @@ struct Turned<'a, T, C>(Spread<'a, T, C>);
 
 impl<T: Functions, C: Contribution<T>> Kernel for Turned<'_, T, C> {
     type Output = ();
+    const FOR_BARE: bool = false;
 
     #[inline(always)]
     fn call<const MODE: u8>(self) {
@@ -286,6 +288,7 @@ struct Long<'a, T, C>(Spread<'a, T, C>);
 
 impl<T: Functions, C: Contribution<T>> Kernel for Long<'_, T, C> {
     type Output = ();
+    const FOR_BARE: bool = false;
 
     #[inline(always)]
     fn call<const MODE: u8>(self) {

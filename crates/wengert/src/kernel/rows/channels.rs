@@ -300,41 +300,44 @@ fn sum_columns<T: Real, const WIDTH: usize>(
     let columns = first.chunks_mut(WIDTH).zip(second.chunks_mut(WIDTH)).enumerate();
     for (k, (first, second)) in columns {
         let at = k * WIDTH;
+        let mut by = [T::zero(); WIDTH];
+        let columns = first.len();
         if let Some(y_bar) = y_bar {
-            let mean = &mean[at..][..first.len()];
-            sum_rows_of::<T, WIDTH>(y_bar, y_bar, width, at, first, |y_bar, _, _| y_bar);
-            sum_rows_of::<T, WIDTH>(x, y_bar, width, at, second, |x, y_bar, i| y_bar * (x - mean[i]));
+            by[..columns].copy_from_slice(&mean[at..][..columns]);
+            sum_rows_of::<T, WIDTH>([y_bar, y_bar], width, at, first, |y_bar, _, _| y_bar, &by);
+            sum_rows_of([x, y_bar], width, at, second, |x, y_bar, mean| y_bar * (x - mean), &by);
         } else {
-            sum_rows_of::<T, WIDTH>(x, x, width, at, first, |x, _, _| x);
+            sum_rows_of::<T, WIDTH>([x, x], width, at, first, |x, _, _| x, &by);
             first.iter_mut().for_each(|first| *first *= reciprocal);
-            let mean = &*first;
-            sum_rows_of::<T, WIDTH>(x, x, width, at, second, |x, _, i| (x - mean[i]) * (x - mean[i]));
+            by[..columns].copy_from_slice(first);
+            sum_rows_of([x, x], width, at, second, |x, _, mean| (x - mean) * (x - mean), &by);
         }
     }
 }
 
-/// The sums of `term(x, y, column)` over the rows of two matrices, for as many columns from `at` on as `sums` has.
+/// The sums of `term(x, y, by)` over the rows of two matrices, for as many columns from `at` on as `sums` has; each column
+/// has its own `by`.
 #[inline(always)]
 fn sum_rows_of<T: Real, const WIDTH: usize>(
-    x: &[T],
-    y: &[T],
+    [x, y]: [&[T]; 2],
     width: usize,
     at: usize,
     sums: &mut [T],
-    term: impl Fn(T, T, usize) -> T,
+    term: impl Fn(T, T, T) -> T,
+    by: &[T; WIDTH],
 ) {
-    let rows = x.chunks_exact(width).zip(y.chunks_exact(width));
     let mut all = [T::zero(); WIDTH];
     let columns = sums.len();
-    for (x, y) in rows {
+    for (x, y) in x.chunks_exact(width).zip(y.chunks_exact(width)) {
         let (x, y) = (&x[at..][..columns], &y[at..][..columns]);
-        if columns == WIDTH {
+        // Arrays of known length alone, and each step is some vectors; else the compiler searches for them, long and in vain.
+        if let (Some(x), Some(y)) = (x.first_chunk::<WIDTH>(), y.first_chunk::<WIDTH>()) {
             for i in 0..WIDTH {
-                all[i] += term(x[i], y[i], i);
+                all[i] += term(x[i], y[i], by[i]);
             }
         } else {
             for i in 0..columns {
-                all[i] += term(x[i], y[i], i);
+                all[i] += term(x[i], y[i], by[i]);
             }
         }
     }

@@ -24,9 +24,9 @@ fn forward<T: Functions>(x: &[T], n: usize, inner: usize, y: &mut [T], log: bool
     match threads::units(y.len() / len, len) {
         Some(count) => {
             let pieces = x.chunks(count * len).zip(y.chunks_mut(count * len));
-            threads::each(pieces, |(x, y)| level::run(Forward { x, n, inner, y, log }));
+            threads::each(pieces, |(x, y)| level::run_apart(Forward { x, n, inner, y, log }));
         }
-        None => level::run(Forward { x, n, inner, y, log }),
+        None => level::run_apart(Forward { x, n, inner, y, log }),
     }
 }
 
@@ -129,10 +129,10 @@ fn backward<T: Functions>(
         Some(count) => {
             let read = y.chunks(count * len).zip(y_bar.chunks(count * len));
             threads::each(read.zip(x_bar.chunks_mut(count * len)), |((y, y_bar), x_bar)| {
-                level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log });
+                level::run_apart(Backward { y, y_bar, n, inner, accumulate, x_bar, log });
             });
         }
-        None => level::run(Backward { y, y_bar, n, inner, accumulate, x_bar, log }),
+        None => level::run_apart(Backward { y, y_bar, n, inner, accumulate, x_bar, log }),
     }
 }
 

@@ -42,7 +42,7 @@ macro_rules! vectorised {
                 $kernel($(self.$name),+)
             }
         }
-        crate::kernel::level::run(Call { $($name),+ })
+        crate::kernel::level::run_apart(Call { $($name),+ })
     }};
 }
 pub(in crate::kernel) use vectorised;

@@ -2,7 +2,7 @@
 
 use std::slice::ChunksExactMut;
 
-use ndarray::ArrayViewD;
+use ndarray::{ArrayViewD, ArrayViewMut1};
 
 use super::triangular::difference;
 use super::*;
@@ -10,6 +10,7 @@ use crate::kernel::gemm::{Strided, StridedMut, gemm};
 use crate::kernel::linalg;
 use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Op, Solve, SolveTransposed};
+use crate::ops::moving::refill;
 
 /// The solution, and for the derivative the factors and row exchanges of every matrix.
 fn infer(args: &[Arg]) -> Result<Specs, Refusal> {
@@ -37,7 +38,7 @@ pub(super) fn factor<T: Functions>(
     let x = x.real();
     let shape = Shape::from_slice(x.shape());
     let (batch, n) = known_square(&shape);
-    factors.iter_mut().zip(x.iter()).for_each(|(to, from)| *to = *from);
+    refill(x, ArrayViewMut1::from(&mut *factors).into_dyn());
     let stacks = factors.chunks_exact_mut((n * n).max(1)).zip(pivots.chunks_exact_mut(n.max(1)));
     each_matrix([count(batch), n], stacks, |i, (factors, pivots), work| {
         let exchanged = room(&mut work.pivots, n);
