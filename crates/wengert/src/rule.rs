@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::memory::{Plain, span_of};
+use crate::memory::Located;
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -59,37 +59,42 @@ pub fn one(shape: Shape) -> Result<Specs, Refusal> {
     Ok(SmallVec::from_elem(Spec::real(shape), 1))
 }
 
-/// The value of an argument or a result.
+/// The value of an argument or a result, where it lies.
 pub enum Input<'a, T> {
-    Real(ArrayViewD<'a, T>),
-    Index(ArrayViewD<'a, i64>),
-    Mask(ArrayViewD<'a, bool>),
+    Real(Located<'a, T>),
+    Index(Located<'a, i64>),
+    Mask(Located<'a, bool>),
 }
 
-impl<T> Input<'_, T> {
-    pub fn real(&self) -> ArrayViewD<'_, T> {
+impl<'a, T> Input<'a, T> {
+    pub fn shape(&self) -> &'a [usize] {
         match self {
-            Input::Real(x) => x.view(),
+            Input::Real(x) => x.shape(),
+            Input::Index(x) => x.shape(),
+            Input::Mask(x) => x.shape(),
+        }
+    }
+    pub fn real(&self) -> ArrayViewD<'a, T> {
+        self.located().view()
+    }
+    /// The memory that a real value lies in, the index of its first element, and its layout: for kernels that take strides.
+    pub fn span(&self) -> (&'a [T], usize, &'a Layout) {
+        let (data, first) = self.located().span();
+        (data, first, self.located().layout())
+    }
+    fn located(&self) -> &Located<'a, T> {
+        match self {
+            Input::Real(x) => x,
             _ => unreachable!("`infer` admits real values only"),
         }
     }
-    /// The memory that a real value lies in, and the index of its first element: for kernels that take strides.
-    pub fn span(&self) -> (&[T], usize)
-    where
-        T: Plain,
-    {
-        match self {
-            Input::Real(x) => span_of(x),
-            _ => unreachable!("`infer` admits real values only"),
-        }
-    }
-    pub fn index(&self) -> ArrayViewD<'_, i64> {
+    pub fn index(&self) -> ArrayViewD<'a, i64> {
         match self {
             Input::Index(x) => x.view(),
             _ => unreachable!("`infer` admits indices only"),
         }
     }
-    pub fn mask(&self) -> ArrayViewD<'_, bool> {
+    pub fn mask(&self) -> ArrayViewD<'a, bool> {
         match self {
             Input::Mask(x) => x.view(),
             _ => unreachable!("`infer` admits masks only"),

@@ -73,17 +73,20 @@ impl Layout {
 
     /// The strides of this layout when it is broadcast to `shape`: 0 along repeated axes.
     pub fn broadcast_strides(&self, shape: &[usize]) -> SmallVec<[isize; 4]> {
-        let lead = shape.len() - self.ndim();
-        (0..shape.len())
-            .map(|k| {
-                if k < lead || (self.shape[k - lead] == 1 && shape[k] != 1) {
-                    0
-                } else {
-                    self.strides[k - lead]
-                }
-            })
-            .collect()
+        broadcast_strides(&self.shape, &self.strides, shape)
     }
+}
+
+/// The strides of axes of lengths `have` when they are broadcast to `shape`: 0 along repeated axes.
+pub fn broadcast_strides(have: &[usize], strides: &[isize], shape: &[usize]) -> SmallVec<[isize; 4]> {
+    let lead = shape.len() - have.len();
+    let mut all = SmallVec::from_elem(0, shape.len());
+    for k in 0..have.len() {
+        if have[k] != 1 || shape[lead + k] == 1 {
+            all[lead + k] = strides[k];
+        }
+    }
+    all
 }
 
 /// The shape that all of `shapes` broadcast to, by NumPy's rule.

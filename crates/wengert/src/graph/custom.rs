@@ -14,7 +14,7 @@ use crate::graph::Graph;
 use crate::graph::structured::Vars;
 use crate::graph::tape::Operation;
 use crate::kernel::functions::Functions;
-use crate::rule::{Dtype, Input, Record, dtype_refusal};
+use crate::rule::{Dtype, Record, dtype_refusal};
 use crate::shape::Shape;
 use crate::term::Term;
 use crate::var::Var;
@@ -133,15 +133,13 @@ impl<T: Engine> Graph<T> {
 
     pub(super) fn custom_here(&self, op: Arc<dyn Custom<T>>, args: &[Var]) -> Result<Var, Refusal> {
         let ids = self.resolve_all(args)?;
-        let inputs: SmallVec<[Input<'_, T>; 8]> =
-            ids.iter().map(|&id| self.with_tape(|tape| tape.input(&self.memory, id))).collect();
         let dtypes = self.with_tape(|tape| -> SmallVec<[Dtype; 4]> {
             ids.iter().map(|&id| tape.nodes[id].dtype()).collect()
         });
         if let Some(k) = dtypes.iter().position(|&d| d != Dtype::Real) {
             return Err(dtype_refusal(k, Dtype::Real, dtypes[k]));
         }
-        let views: SmallVec<[ArrayViewD<'_, T>; 4]> = inputs.iter().map(Input::real).collect();
+        let views: SmallVec<[ArrayViewD<'_, T>; 4]> = args.iter().map(|&v| self.value_of(v)).collect();
         let value = op.forward(&views).map_err(|why| Refusal::new(ErrorKind::CustomOp, why))?;
         Ok(self.push_value(Operation::Custom(op), &ids, &value)[0])
     }

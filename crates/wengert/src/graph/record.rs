@@ -11,6 +11,7 @@ use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
+use crate::memory::Place;
 use crate::op::{Binary, Unary};
 use crate::rule::{Dtype, dtype_refusal};
 use crate::shape::{self, Layout};
@@ -105,8 +106,7 @@ impl<T: Engine> Graph<T> {
             let stored = Stored::Lane { value, rank: node.lane_rank() };
             return Ok(tape.push(&self.memory, kind, [id as u32, b], stored, marks, self.at.get()));
         }
-        let stored = self.map_array(tape, op, id)?;
-        Ok(tape.push(&self.memory, kind, [id as u32, b], stored, marks, self.at.get()))
+        self.map_array(tape, op, kind, [id as u32, b], marks)
     }
 
     /// Records `f(a, b)`, broadcast.
@@ -120,20 +120,28 @@ impl<T: Engine> Graph<T> {
             [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
         }
         let marks = self.marks_of([na.is_differentiable(), nb.is_differentiable()]);
-        let stored = if na.is_lane() && nb.is_lane() {
+        let parents = [ia as u32, ib as u32];
+        if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
             let value = zip_scalar(op, lane.get(ia), lane.get(ib));
-            Stored::Lane { value, rank: na.lane_rank().max(nb.lane_rank()) }
-        } else {
-            self.zip_arrays(tape, op, ia, ib)?
-        };
-        let parents = [ia as u32, ib as u32];
-        Ok(tape.push(&self.memory, Kind::Binary(op), parents, stored, marks, self.at.get()))
+            let stored = Stored::Lane { value, rank: na.lane_rank().max(nb.lane_rank()) };
+            return Ok(tape.push(&self.memory, Kind::Binary(op), parents, stored, marks, self.at.get()));
+        }
+        self.zip_arrays(tape, op, parents, marks)
     }
 
+    /// Computes `f` of the array at node `a`, and appends the node.
     #[inline(never)]
-    fn map_array(&self, tape: &mut Tape<T>, op: Map, id: usize) -> Result<Stored<T>, Refusal> {
-        let node = tape.nodes[id];
+    fn map_array(
+        &self,
+        tape: &mut Tape<T>,
+        op: Map,
+        kind: Kind,
+        [a, b]: [u32; 2],
+        marks: Marks,
+    ) -> Result<Var, Refusal> {
+        let id = a as usize;
+        let node = &tape.nodes[id];
         if node.dtype() != Dtype::Real {
             return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
         }
@@ -153,29 +161,35 @@ impl<T: Engine> Graph<T> {
             }
             layout = tape.layouts.intern(Layout::contiguous(&shape));
         }
-        Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real))
+        Ok(self.push_array_of(tape, kind, [a, b], fresh.place(), layout, marks))
     }
 
+    /// Computes `f` of nodes `a` and `b`, of which one is an array, and appends the node.
     #[inline(never)]
-    fn zip_arrays(&self, tape: &mut Tape<T>, op: Binary, ia: usize, ib: usize) -> Result<Stored<T>, Refusal> {
-        let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
-        for (k, node) in [na, nb].iter().enumerate() {
-            if node.dtype() != Dtype::Real {
-                return Err(dtype_refusal(k, Dtype::Real, node.dtype()));
-            }
+    fn zip_arrays(
+        &self,
+        tape: &mut Tape<T>,
+        op: Binary,
+        parents: [u32; 2],
+        marks: Marks,
+    ) -> Result<Var, Refusal> {
+        let ids = parents.map(|id| id as usize);
+        let nodes = ids.map(|id| &tape.nodes[id]);
+        if let Some(k) = nodes.iter().position(|node| node.dtype() != Dtype::Real) {
+            return Err(dtype_refusal(k, Dtype::Real, nodes[k].dtype()));
         }
-        if let Some((a, b, layout, len)) = tape.alike(&na, &nb) {
-            let mut fresh = self.memory.slab.take::<T>(len);
-            let slab = &self.memory.slab;
+        let slab = &self.memory.slab;
+        if let Some((a, b, layout, len)) = tape.alike(nodes[0], nodes[1]) {
+            let mut fresh = slab.take::<T>(len);
             zip_forward(op, slab.slice(a, len), slab.slice(b, len), fresh.slice::<T>(len));
-            return Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real));
+            return Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks));
         }
-        let shape = shape::broadcast([&tape.shape(ia)[..], tape.shape(ib)])?;
+        let shape = shape::broadcast(ids.map(|id| &tape.shape(id)[..]))?;
         let layout = tape.layouts.intern(Layout::contiguous(&shape));
         let len = tape.layouts.get(layout).len;
-        let mut fresh = self.memory.slab.take::<T>(len);
+        let mut fresh = slab.take::<T>(len);
         let out = fresh.slice::<T>(len);
-        let (a, b) = (tape.operand(&self.memory, ia, &shape), tape.operand(&self.memory, ib, &shape));
+        let [a, b] = ids.map(|id| tape.operand(&self.memory, id, &shape));
         let mut buffers = [[T::zero(); TILE]; 2];
         let [buffer_a, buffer_b] = &mut buffers;
         for start in (0..len).step_by(TILE) {
@@ -184,7 +198,23 @@ impl<T: Engine> Graph<T> {
             let b = b.load(start, &mut buffer_b[..end - start]);
             zip_forward(op, a, b, &mut out[start..end]);
         }
-        Ok(Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real))
+        Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks))
+    }
+
+    /// Appends the node of an array where it was computed: returned from there, what describes it would be written in parts and
+    /// read as one, and the machine waits for that.
+    #[inline(always)]
+    fn push_array_of(
+        &self,
+        tape: &mut Tape<T>,
+        kind: Kind,
+        parents: [u32; 2],
+        place: Place,
+        layout: u32,
+        marks: Marks,
+    ) -> Var {
+        let stored = Stored::Array(Array { place, layout, root: 0 }, Dtype::Real);
+        tape.push(&self.memory, kind, parents, stored, marks, self.at.get())
     }
 
     /// What a node inherits whose arguments are (not) differentiable.

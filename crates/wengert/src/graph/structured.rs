@@ -160,15 +160,16 @@ impl<T: Engine> Graph<T> {
         ids.iter().map(|&id| Arg { shape: tape.shape(id).clone(), dtype: tape.nodes[id].dtype() }).collect()
     }
 
-    /// Runs a forward on the values of nodes `ids` and stores its results. Nothing is borrowed meanwhile.
+    /// Runs a forward on the values of nodes `ids` and stores its results.
     fn compute(
         &self,
         ids: &[usize],
         specs: &Specs,
         forward: impl FnOnce(&[Input<'_, T>], &mut [Output<'_, T>]) -> Result<(), Refusal>,
     ) -> Result<SmallVec<[Stored<T>; 6]>, Refusal> {
-        let inputs: SmallVec<[Input<'_, T>; 8]> =
-            ids.iter().map(|&id| self.tape.borrow().input(&self.memory, id)).collect();
+        let tape = self.tape.borrow();
+        let mut inputs: SmallVec<[Input<'_, T>; 8]> = SmallVec::new();
+        ids.iter().for_each(|&id| inputs.push(tape.input(&self.memory, id)));
         let mut lane: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), specs.len());
         let mut places: SmallVec<[Option<Place>; 8]> = SmallVec::new();
         let mut outputs: SmallVec<[Output<'_, T>; 8]> = SmallVec::new();
@@ -196,6 +197,8 @@ impl<T: Engine> Graph<T> {
         }
         forward(&inputs, &mut outputs)?;
         drop(outputs);
+        drop(inputs);
+        drop(tape);
         let mut tape = self.tape.borrow_mut();
         let store = |((spec, place), value): ((&crate::rule::Spec, Option<Place>), T)| match place {
             None => Stored::Lane { value, rank: spec.shape.len() as u16 },

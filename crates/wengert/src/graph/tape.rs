@@ -339,13 +339,13 @@ impl<T: Functions> Tape<T> {
     }
 
     /// The value of a node, for kernels.
-    pub fn input<'m>(&self, memory: &'m Memory<T>, id: usize) -> Input<'m, T> {
+    pub fn input<'m>(&'m self, memory: &'m Memory<T>, id: usize) -> Input<'m, T> {
         let node = self.nodes[id];
         let (place, layout) = (self.place(memory, &node), &self.entry(id).layout);
         match node.dtype() {
-            Dtype::Real => Input::Real(memory.slab.view(place, layout)),
-            Dtype::Index => Input::Index(memory.slab.view(place, layout)),
-            Dtype::Mask => Input::Mask(memory.slab.view(place, layout)),
+            Dtype::Real => Input::Real(memory.slab.locate(place, layout)),
+            Dtype::Index => Input::Index(memory.slab.locate(place, layout)),
+            Dtype::Mask => Input::Mask(memory.slab.locate(place, layout)),
         }
     }
 

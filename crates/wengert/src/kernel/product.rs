@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm_batched};
 use crate::kernel::threads::{available, each};
-use crate::shape::Layout;
+use crate::shape::{Layout, broadcast_strides};
 
 type Steps = SmallVec<[isize; 4]>;
 
@@ -36,8 +36,8 @@ pub struct StackMut<'a, T> {
 /// The steps of a layout of rank >= 2 whose leading axes are broadcast to `batch`.
 fn steps(layout: &Layout, batch: &[usize]) -> (Steps, isize, isize) {
     let lead = layout.ndim() - 2;
-    let leading = Layout { shape: layout.shape[..lead].into(), strides: layout.strides[..lead].into() };
-    (leading.broadcast_strides(batch), layout.strides[lead], layout.strides[lead + 1])
+    let steps = broadcast_strides(&layout.shape[..lead], &layout.strides[..lead], batch);
+    (steps, layout.strides[lead], layout.strides[lead + 1])
 }
 
 impl<'a, T> Stack<'a, T> {

@@ -21,9 +21,9 @@ mod pool;
 mod room;
 mod slab;
 
-pub use fetch::{prefetch, prefetch_soon};
+pub use fetch::prefetch;
 pub use few::Few;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
 pub use room::RoomMark;
-pub use slab::{Fresh, Place, Plain, Slab, span_of};
+pub use slab::{Fresh, Located, Place, Plain, Slab, span_of};

@@ -57,6 +57,11 @@ impl Slab {
         self.at.set(mark);
     }
 
+    /// The array of `layout` at `place`, to be looked at in one way or another for as long as the slab is shared.
+    pub fn locate<'a, A>(&'a self, place: Place, layout: &'a Layout) -> Located<'a, A> {
+        Located { place, layout, elements: PhantomData }
+    }
+
     /// The array of `layout` at `place`, for as long as the slab is shared.
     pub fn view<A>(&self, place: Place, layout: &Layout) -> ArrayViewD<'_, A> {
         view(place, layout)
@@ -64,16 +69,7 @@ impl Slab {
 
     /// The memory from the lowest to the highest element of the array of `layout` at `place`, and the index of the first.
     pub fn span<A>(&self, place: Place, layout: &Layout) -> (&[A], usize) {
-        if layout.len() == 0 {
-            return (&[], 0);
-        }
-        let (low, high) = layout.extent();
-        // SAFETY: layouts describe elements within the memory handed out for `place`, which nothing writes to while the
-        // slab is shared.
-        let data = unsafe {
-            std::slice::from_raw_parts(place.0.as_ptr().cast::<A>().offset(low), (high - low) as usize + 1)
-        };
-        (data, low.unsigned_abs())
+        span(place, layout)
     }
 
     /// `len` elements one behind the other from `place` on.
@@ -96,6 +92,35 @@ impl Slab {
     }
 }
 
+/// An array of values where it lies. A kernel that takes strides needs no more; a view is made where one is asked for.
+pub struct Located<'a, A> {
+    place: Place,
+    layout: &'a Layout,
+    elements: PhantomData<&'a [A]>,
+}
+
+// SAFETY: as a shared slice of the elements, which nothing writes to for `'a`.
+unsafe impl<A: Sync> Sync for Located<'_, A> {}
+
+impl<'a, A> Located<'a, A> {
+    pub fn shape(&self) -> &'a [usize] {
+        &self.layout.shape
+    }
+
+    pub fn layout(&self) -> &'a Layout {
+        self.layout
+    }
+
+    pub fn view(&self) -> ArrayViewD<'a, A> {
+        view(self.place, self.layout)
+    }
+
+    /// The memory from the lowest to the highest element, and the index of the first.
+    pub fn span(&self) -> (&'a [A], usize) {
+        span(self.place, self.layout)
+    }
+}
+
 impl<'a> Fresh<'a> {
     pub fn place(&self) -> Place {
         self.place
@@ -111,6 +136,22 @@ impl<'a> Fresh<'a> {
         // SAFETY: as above; every bit pattern is a valid number, and masks were cleared.
         unsafe { std::slice::from_raw_parts_mut(self.place.0.as_ptr().cast(), len) }
     }
+}
+
+/// The memory from the lowest to the highest element of the array of `layout` at `place`, and the index of the first. The
+/// caller's signature ties `'a` to the owner of the memory.
+fn span<'a, A>(place: Place, layout: &Layout) -> (&'a [A], usize) {
+    if layout.len() == 0 {
+        return (&[], 0);
+    }
+    let (low, high) = layout.extent();
+    // SAFETY: layouts describe elements within the memory handed out for `place`, and nothing writes there while the owner
+    // is shared.
+    let data = unsafe {
+        let lowest = place.0.as_ptr().cast::<A>().offset(low);
+        std::slice::from_raw_parts(lowest, (high - low) as usize + 1)
+    };
+    (data, low.unsigned_abs())
 }
 
 /// The memory from the lowest to the highest element of a value's view, gaps included, and the index of the first.

@@ -204,7 +204,7 @@ impl<T: Functions> Kernels<T> for Recurrence {
         let rows: [Option<CowArray<'_, T, IxDyn>>; 2] =
             [0, 1].map(|k| views[k].as_ref().map(|x| x.as_standard_layout()));
         let [a, b] = [0, 1].map(|k| rows[k].as_ref().and_then(|x| x.as_slice()));
-        let (n, inner) = around(x[0].real().shape(), self.axis);
+        let (n, inner) = around(x[0].shape(), self.axis);
         let a = a.expect("given, and in standard layout");
         scan::recurrence(a, b, n, inner, self.reverse, T::of(self.first), y[0].slice());
         Ok(())

@@ -115,7 +115,7 @@ impl<T: Functions> Kernels<T> for Tile {
         Ok(())
     }
     fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-        self.woven(x[0].real().shape()).vjp_kernel(y_bar, x_bar)
+        self.woven(x[0].shape()).vjp_kernel(y_bar, x_bar)
     }
 }
 
@@ -157,6 +157,6 @@ impl<T: Functions> Kernels<T> for RepeatInterleave {
         Ok(())
     }
     fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-        self.woven(x[0].real().shape()).expect("has passed `infer`").vjp_kernel(y_bar, x_bar)
+        self.woven(x[0].shape()).expect("has passed `infer`").vjp_kernel(y_bar, x_bar)
     }
 }

@@ -70,7 +70,7 @@ impl<T: Functions> Kernels<T> for AvgPool {
 
     fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let Ok(windows) = self.windows(x[0].real().shape()) else { return false };
+        let Ok(windows) = self.windows(x[0].shape()) else { return false };
         let accumulate = bar.accumulate;
         scratch::with(|Scratch { dense: [a, ..], .. }| {
             let y_bar = dense(y_bar.view(), a);

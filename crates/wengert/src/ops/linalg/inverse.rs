@@ -85,7 +85,7 @@ impl Rule for InverseTransposed {
 
 impl<T: Functions> Kernels<T> for InverseTransposed {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let n = known_square(x[0].real().shape()).1;
+        let n = known_square(x[0].shape()).1;
         invert(&x[0], y[0].slice(), false)?;
         y[0].slice().chunks_exact_mut((n * n).max(1)).for_each(|y| linalg::transpose_square(y, n));
         Ok(())

@@ -110,7 +110,7 @@ impl<T: Functions> Kernels<T> for TriangularSolve {
 
     fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (a, solution) = (x[0].real(), y[0].real());
-        let system = System::known(a.shape(), x[1].real().shape());
+        let system = System::known(a.shape(), x[1].shape());
         let (n, len) = (system.n, system.len());
         let alone = system.batch.is_empty() && n > 0 && len > 0;
         let (Some(y_bar), true) = (&y_bar[0], alone) else { return false };

@@ -103,7 +103,7 @@ impl Classes {
     }
 
     fn forward<T: Functions>(self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let dims = dims(x[0].real().shape());
+        let dims = dims(x[0].shape());
         self.keep_targets(dims, &x[1].index(), y)?;
         let (logits, weight) = (row_major(x[0].real()), x.get(2).map(|w| row_major(w.real())));
         let logits = logits.as_slice().expect("row-major");
@@ -190,7 +190,7 @@ impl Classes {
     ) -> bool {
         let ([Some(x_bar), _, None] | [Some(x_bar), _]) = x_bar else { return false };
         let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
-        let dims = dims(x[0].real().shape());
+        let dims = dims(x[0].shape());
         let (logits, weight) = (row_major(x[0].real()), x.get(2).map(|w| row_major(w.real())));
         let logits = logits.as_slice().expect("row-major");
         let weight = weight.as_ref().map(|w| w.as_slice().expect("row-major"));

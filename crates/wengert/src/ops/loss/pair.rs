@@ -145,7 +145,7 @@ pub(super) fn forward<T: Functions>(
     });
     let mut sum = Halves::new();
     sums[..pieces].iter().for_each(|part| sum.add(*part));
-    out[0] = match divisor(reduction, x[0].real().shape()) {
+    out[0] = match divisor(reduction, x[0].shape()) {
         Some(n) => sum.total() / T::of(n),
         None => sum.total(),
     };
@@ -212,7 +212,7 @@ pub(super) fn vjp_kernel<T: Functions>(
     let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
     let mut scale = [T::zero(); TILE];
     if reduction != Reduction::None {
-        let n = divisor(reduction, x[0].real().shape()).unwrap_or(1.0);
+        let n = divisor(reduction, x[0].shape()).unwrap_or(1.0);
         scale.fill(y_bar[0] / T::of(n));
     }
     let (len, piece) = (x[0].real().len(), piece(x));

@@ -67,7 +67,7 @@ impl Rule for Linear {
 
 impl<T: Functions> Kernels<T> for Linear {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let fit = fit(x[0].real().shape(), x[1].real().shape());
+        let fit = fit(x[0].shape(), x[1].shape());
         let y = y[0].slice();
         if let Some(bias) = x.get(2).filter(|_| !y.is_empty()) {
             let (first, rest) = y.split_at_mut(fit.size[1]);
@@ -83,18 +83,18 @@ impl<T: Functions> Kernels<T> for Linear {
     /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the arguments are repeated.
     fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let fit = fit(x[0].real().shape(), x[1].real().shape()).led_by(lead);
+        let fit = fit(x[0].shape(), x[1].shape()).led_by(lead);
         let ([rows, out, inputs], batch) = (fit.size, &fit.batch[..]);
         let (elements, result) = (elements(y_bar), Shape::from_slice(y_bar.shape()));
         let y_bar = Stack::rows(elements, &fit.whole(), batch);
         if let Some(x_bar) = &mut x_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].real().shape()), x_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), x_bar.accumulate);
             let w = Side::Right.stack(&x[1], batch);
             let x_bar = StackMut::rows(x_bar.slice(), &shape, batch);
             multiply(batch, [rows, inputs, out], &y_bar, &w, x_bar, accumulate);
         }
         if let Some(w_bar) = &mut x_bar[1] {
-            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].real().shape()), w_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].shape()), w_bar.accumulate);
             let input = Side::Left.stack(&x[0], batch);
             let w_bar = StackMut::rows(w_bar.slice(), &shape, batch);
             multiply(batch, [out, inputs, rows], &y_bar.t(), &input, w_bar, accumulate);

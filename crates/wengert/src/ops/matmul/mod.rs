@@ -14,7 +14,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::product::{Stack, StackMut, multiply};
 use crate::op::{Dot, MatMul, Outer};
 use crate::rule::*;
-use crate::shape::{Layout, Shape, broadcast};
+use crate::shape::{Shape, broadcast};
 use crate::term::Term;
 
 /// Which factor an argument is: a vector becomes one row on the left, one column on the right.
@@ -42,13 +42,13 @@ impl Side {
     }
 
     fn stack<'a, T: Functions>(self, x: &'a Input<'_, T>, batch: &[usize]) -> Stack<'a, T> {
-        let (data, first) = x.span();
-        let view = x.real();
-        let mut layout = Layout { shape: view.shape().into(), strides: view.strides().into() };
-        if view.ndim() == 1 {
-            layout.shape.insert(self.axis(), 1);
-            layout.strides.insert(self.axis(), 0);
+        let (data, first, layout) = x.span();
+        if layout.ndim() > 1 {
+            return Stack::new(data, first, layout, batch);
         }
+        let mut layout = layout.clone();
+        layout.shape.insert(self.axis(), 1);
+        layout.strides.insert(self.axis(), 0);
         Stack::new(data, first, &layout, batch)
     }
 }
@@ -173,7 +173,7 @@ impl Rule for MatMul {
 
 impl<T: Functions> Kernels<T> for MatMul {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let fit = Fit::new(x[0].real().shape(), x[1].real().shape())?;
+        let fit = Fit::new(x[0].shape(), x[1].shape())?;
         let (a, b) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch));
         let y = StackMut::rows(y[0].slice(), &fit.whole(), &fit.batch);
         multiply(&fit.batch, fit.size, &a, &b, y, false);
@@ -183,18 +183,18 @@ impl<T: Functions> Kernels<T> for MatMul {
     /// The vjp for cotangents with the axes `lead` in front: axes of the batch, along which the factors are repeated.
     fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let fit = Fit::known(x[0].real().shape(), x[1].real().shape()).led_by(lead);
+        let fit = Fit::known(x[0].shape(), x[1].shape()).led_by(lead);
         let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
         let y_bar = Stack::rows(elements(y_bar), &fit.whole(), batch);
         let (a_bar, b_bar) = x_bar.split_at_mut(1);
         if let Some(a_bar) = &mut a_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].real().shape()), a_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), a_bar.accumulate);
             let b = Side::Right.stack(&x[1], batch).t();
             let a_bar = StackMut::rows(a_bar.slice(), &shape, batch);
             multiply(batch, [m, k, n], &y_bar, &b, a_bar, accumulate);
         }
         if let Some(b_bar) = &mut b_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].real().shape()), b_bar.accumulate);
+            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].shape()), b_bar.accumulate);
             let a = Side::Left.stack(&x[0], batch).t();
             let b_bar = StackMut::rows(b_bar.slice(), &shape, batch);
             multiply(batch, [k, n, m], &a, &y_bar, b_bar, accumulate);

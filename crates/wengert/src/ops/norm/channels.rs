@@ -50,7 +50,7 @@ impl Groups {
         scratch::with(|Scratch { dense: [a, b, c], norm: room, .. }| {
             let weight = x.get(1).map(|weight| dense(weight.real(), b));
             let bias = x.get(2).map(|bias| dense(bias.real(), c));
-            let of = self.channels(x[0].real().shape());
+            let of = self.channels(x[0].shape());
             let moments = Moments { mean: mean.slice(), scale: scale.slice() };
             norm(dense(x[0].real(), a), of, T::of(self.eps), [weight, bias], y.slice(), moments, room);
         });
