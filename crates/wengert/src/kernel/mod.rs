@@ -12,6 +12,7 @@ pub mod level;
 pub mod linalg;
 pub mod loss;
 pub mod math;
+pub mod muladd;
 pub mod number;
 pub mod pool;
 pub mod product;

@@ -3,12 +3,15 @@
 //! The buffer of the result's cotangent goes on to an argument that has none yet: where the partial is 1 as it is, in long arrays
 //! tile by tile.
 
+use smallvec::SmallVec;
+
 use super::Sweep;
 use crate::broadcast::TILE;
 use crate::graph::formula_sweep::Bar;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
+use crate::kernel::muladd::multiply_vjp;
 use crate::kernel::reads::Reads;
 use crate::kernel::threads;
 use crate::memory::Loan;
@@ -48,20 +51,20 @@ impl<T: Functions> Sweep<T> {
         mut y_bar: Loan,
     ) {
         let parent = node.a as usize;
-        let argument = tape.nodes[parent];
-        let Some((x, y, _, len)) = tape.alike(&argument, node) else {
+        let argument = &tape.nodes[parent];
+        let Some((x, y, _, len)) = tape.alike(argument, node) else {
             return self.run_op(tape, memory, id, Bar::Own(y_bar));
         };
         let [x, y] = [x, y].map(|place| memory.slab.slice::<T>(place, len));
-        if len >= LONG && self.may_inherit(&argument) {
+        if len >= LONG && self.may_inherit(argument) {
             overwrite(y_bar.slice_mut(len), |at, g, out| {
                 map_vjp(op, &x[at..][..g.len()], &y[at..][..g.len()], g, out, false);
             });
-            return self.inherit(parent, &argument, y_bar);
+            return self.inherit(parent, argument, y_bar);
         }
-        let (mut loan, held) = self.buffer(parent, &argument, len);
+        let (mut loan, held) = self.buffer(parent, argument, len);
         map_vjp(op, x, y, y_bar.slice(len), loan.slice_mut(len), held);
-        self.store(&argument, loan);
+        self.store(argument, loan);
         self.pool.give_back(y_bar);
     }
 
@@ -75,22 +78,31 @@ impl<T: Functions> Sweep<T> {
         mut y_bar: Loan,
     ) {
         let parents = [node.a as usize, node.b as usize];
-        let arguments = parents.map(|p| tape.nodes[p]);
-        let Some((a, b, _, len)) = tape.alike(&arguments[0], &arguments[1]) else {
+        let arguments = parents.map(|p| &tape.nodes[p]);
+        let Some((a, b, _, len)) = tape.alike(arguments[0], arguments[1]) else {
             return self.run_op(tape, memory, id, Bar::Own(y_bar));
         };
         let ab = [a, b].map(|place| memory.slab.slice::<T>(place, len));
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, len);
         // The one that inherits comes last.
         let heir = (0..2)
-            .filter(|&k| parents[0] != parents[1] && self.may_inherit(&arguments[k]))
+            .filter(|&k| parents[0] != parents[1] && self.may_inherit(arguments[k]))
             .map(|k| (k, Reads::binary(op, k).one))
             .find(|&(_, unchanged)| unchanged || len >= LONG);
         let others = (0..2).filter(|&k| heir.is_none_or(|(heir, _)| heir != k));
-        for k in others.filter(|&k| arguments[k].is_differentiable()) {
-            let (mut loan, held) = self.buffer(parents[k], &arguments[k], len);
+        let others: SmallVec<[usize; 2]> = others.filter(|&k| arguments[k].is_differentiable()).collect();
+        if op == Binary::Mul && others.len() == 2 && parents[0] != parents[1] {
+            let mut loans = [0, 1].map(|k| self.buffer(parents[k], arguments[k], len));
+            let held = loans.each_ref().map(|(_, held)| *held);
+            let bars = loans.each_mut().map(|(loan, _)| loan.slice_mut(len));
+            multiply_vjp(ab, y_bar.slice(len), bars, held);
+            loans.into_iter().zip(arguments).for_each(|((loan, _), argument)| self.store(argument, loan));
+            return self.pool.give_back(y_bar);
+        }
+        for k in others {
+            let (mut loan, held) = self.buffer(parents[k], arguments[k], len);
             zip_vjp(op, k, ab, y, y_bar.slice(len), loan.slice_mut(len), held);
-            self.store(&arguments[k], loan);
+            self.store(arguments[k], loan);
         }
         let Some((k, unchanged)) = heir else { return self.pool.give_back(y_bar) };
         if !unchanged {
@@ -99,7 +111,7 @@ impl<T: Functions> Sweep<T> {
                 zip_vjp(op, k, ab, &y[at..][..g.len()], g, out, false);
             });
         }
-        self.inherit(parents[k], &arguments[k], y_bar);
+        self.inherit(parents[k], arguments[k], y_bar);
     }
 }
 

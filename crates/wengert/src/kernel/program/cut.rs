@@ -6,7 +6,9 @@ use std::slice::ChunksMut;
 use smallvec::SmallVec;
 
 use super::FEW;
+use super::plan::To;
 use super::run::{Into, Seed};
+use super::tiles::Tile;
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Walk, add};
 
@@ -19,6 +21,17 @@ pub(super) struct Job<'j, T> {
     pub outs: SmallVec<[Out<'j, T>; FEW]>,
 }
 
+impl<T> Job<'_, T> {
+    /// The arrays that are written where they lie, but for one that lies over the result's cotangent.
+    pub fn written(&self) -> impl Iterator<Item = &[T]> {
+        let outs = self.outs.iter().filter_map(|out| match out {
+            Out::Same(out) => Some(&out[..]),
+            _ => None,
+        });
+        outs.chain((!self.result.is_empty()).then_some(&self.result[..]))
+    }
+}
+
 /// Where a block's part of a leaf's cotangent goes.
 pub(super) enum Out<'j, T> {
     Nowhere,
@@ -28,13 +41,6 @@ pub(super) enum Out<'j, T> {
 }
 
 impl<'j, T> Out<'j, T> {
-    pub fn in_place(&mut self) -> Option<&mut [T]> {
-        match self {
-            Out::Same(out) => Some(out),
-            _ => None,
-        }
-    }
-
     /// The cotangent of the block's result, if it lies here.
     pub fn over(&mut self) -> Option<&'j mut [T]> {
         match std::mem::replace(self, Out::Nowhere) {
@@ -43,6 +49,56 @@ impl<'j, T> Out<'j, T> {
                 *self = out;
                 None
             }
+        }
+    }
+}
+
+/// Where a contribution is written, taken out so that everything else can be read.
+pub(super) enum Target<'j, T> {
+    Tile(Box<Tile<T>>),
+    Array(&'j mut [T]),
+}
+
+impl<'j, T> Target<'j, T> {
+    pub fn take(
+        to: To,
+        tiles: &mut [Option<Box<Tile<T>>>],
+        leaf_bars: &mut [Option<Box<Tile<T>>>],
+        outs: &mut [Out<'j, T>],
+    ) -> Self {
+        let tile = match to {
+            To::Tile(t) => &mut tiles[t as usize],
+            To::Leaf(l) => match std::mem::replace(&mut outs[l as usize], Out::Nowhere) {
+                Out::Same(out) => return Target::Array(out),
+                out => {
+                    outs[l as usize] = out;
+                    &mut leaf_bars[l as usize]
+                }
+            },
+        };
+        Target::Tile(tile.take().expect("no tile is its own argument"))
+    }
+
+    /// The elements `range` of the block.
+    pub fn slice(&mut self, range: &Range<usize>) -> &mut [T] {
+        match self {
+            Target::Tile(tile) => &mut tile.0[..range.len()],
+            Target::Array(out) => &mut out[range.clone()],
+        }
+    }
+
+    pub fn put(
+        self,
+        to: To,
+        tiles: &mut [Option<Box<Tile<T>>>],
+        leaf_bars: &mut [Option<Box<Tile<T>>>],
+        outs: &mut [Out<'j, T>],
+    ) {
+        match (self, to) {
+            (Target::Array(out), To::Leaf(l)) => outs[l as usize] = Out::Same(out),
+            (Target::Tile(tile), To::Leaf(l)) => leaf_bars[l as usize] = Some(tile),
+            (Target::Tile(tile), To::Tile(t)) => tiles[t as usize] = Some(tile),
+            (Target::Array(_), To::Tile(_)) => unreachable!("taken from there"),
         }
     }
 }

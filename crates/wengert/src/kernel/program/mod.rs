@@ -11,6 +11,8 @@ mod cut;
 mod plan;
 mod plans;
 mod run;
+#[cfg(test)]
+mod tests;
 mod tiles;
 
 pub use run::{Into, Run, Seed};

@@ -2,11 +2,14 @@
 //!
 //! Forwards, a tile is free again after the last step that reads it. In reverse, only values that some partial reads are
 //! computed and kept, until the sweep has passed them; a step whose value is computed anyway and whose partial has a
-//! function in common with it computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is not
-//! copied, but has two names.
+//! function in common with it computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is
+//! not copied, but has two names. A product that one sum alone reads is computed with that sum, and a product's two cotangents
+//! with each other: a pass over tiles costs what it reads and writes.
 
 use super::{Slot, Step};
+use crate::kernel::muladd::Join;
 use crate::kernel::reads::Reads;
+use crate::op::Binary;
 
 /// Where a value of this strip is to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +46,9 @@ pub enum Partial {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
-    /// Computes a step; into the result's memory, if it has no tile.
-    Value { step: u16, to: Option<u16> },
+    /// Computes a step; into the result's memory, if it has no tile. One of its arguments may be a product that has not been
+    /// computed yet.
+    Value { step: u16, product: Option<u16>, to: Option<u16> },
     /// Computes a step and its partial.
     Joint { step: u16, to: u16, partial: u16 },
     /// Adds the elements of the last step to the total.
@@ -53,6 +57,8 @@ pub enum Act {
     Copy { from: Bar, to: u16 },
     /// Writes, or adds, what a step's cotangent contributes to an argument.
     Pull { by: Partial, bar: Bar, to: To, add: bool },
+    /// The same for both factors of a product.
+    PullBoth { step: u16, bar: Bar, to: [To; 2], add: [bool; 2] },
 }
 
 /// What is wanted of a leaf's cotangent.
@@ -131,22 +137,40 @@ impl Plan {
                 Slot::Leaf(l) => self.leaves |= 1 << l,
             }
         }
+        let mut waiting = 0u64;
         for k in (0..steps.len()).filter(computed) {
             let stays = total && k == last || kept >> k & 1 == 1;
+            // A product waits for the one sum that reads it where its factors are there for as long.
+            let reader = (k + 1..steps.len()).filter(computed).find(|&r| arguments(steps, r) >> k & 1 == 1);
+            let lasting = reader == Some(k + 1) || arguments(steps, k) & !kept == 0;
+            if readers[k] == 1
+                && !stays
+                && lasting
+                && is_product(steps[k])
+                && reader.is_some_and(|r| waiting & arguments(steps, r) == 0 && join(steps[r], k).is_some())
+            {
+                waiting |= 1 << k;
+                continue;
+            }
             let to = (k != last || stays || joint >> k & 1 == 1).then(|| self.tile());
             self.places[k] = to.map_or(Place::Nowhere, Place::Tile);
+            let product = arguments(steps, k) & waiting;
             match to {
                 Some(to) if joint >> k & 1 == 1 => {
                     let partial = self.tile();
                     self.partials[k] = Some(partial);
                     self.acts.push(Act::Joint { step: k as u16, to, partial });
                 }
-                to => self.acts.push(Act::Value { step: k as u16, to }),
+                to => {
+                    let product = (product != 0).then(|| product.trailing_zeros() as u16);
+                    self.acts.push(Act::Value { step: k as u16, product, to });
+                }
             }
             if readers[k] == 0 && !stays {
                 self.release(self.places[k]);
             }
-            for slot in steps[k].slots() {
+            let factors = (0..steps.len()).filter(|j| product >> j & 1 == 1).flat_map(|j| steps[j].slots());
+            for slot in steps[k].slots().chain(factors) {
                 if let Slot::Step(j) = slot {
                     readers[j as usize] -= 1;
                     if readers[j as usize] == 0 && kept >> j & 1 == 0 {
@@ -206,10 +230,11 @@ impl Plan {
 
     /// The contributions of step `k`, whose cotangent is `bar`.
     fn pull(&mut self, steps: &[Step], numbers: &[f64], wants: &[Want], active: u64, k: usize, bar: Bar) {
+        let mut goes = [None; 2];
         for position in 0..2 {
             let Some(slot) = steps[k].slot(position) else { break };
             let unchanged = || steps[k].reads(position, numbers).one;
-            let goes = match slot {
+            goes[position] = match slot {
                 Slot::Step(j) if active >> j & 1 == 0 => None,
                 Slot::Step(j) => self.bar_of(j as usize, bar, unchanged),
                 Slot::Leaf(l) => {
@@ -223,6 +248,14 @@ impl Plan {
                     }
                 }
             };
+        }
+        if let [Some((a, add_a)), Some((b, add_b))] = goes
+            && a != b
+            && is_product(steps[k])
+        {
+            return self.acts.push(Act::PullBoth { step: k as u16, bar, to: [a, b], add: [add_a, add_b] });
+        }
+        for (position, goes) in goes.into_iter().enumerate() {
             let Some((to, add)) = goes else { continue };
             let by = Partial::Of { step: k as u16, position: position as u8 };
             self.acts.push(Act::Pull { by: self.partials[k].map_or(by, Partial::Tile), bar, to, add });
@@ -276,6 +309,23 @@ impl Plan {
             }
         }
     }
+}
+
+fn is_product(step: Step) -> bool {
+    matches!(step, Step::Binary(Binary::Mul, ..))
+}
+
+/// How a step takes up the product at step `k`, if that is one of its arguments: the way, and the other argument.
+pub fn join(step: Step, k: usize) -> Option<(Join, Slot)> {
+    let (Step::Binary(op, a, b), product) = (step, Slot::Step(k as u16)) else { return None };
+    let other = if a == product { b } else { a };
+    let join = match op {
+        Binary::Add => Join::Plus,
+        Binary::Sub if a == product => Join::Minus,
+        Binary::Sub => Join::From,
+        _ => return None,
+    };
+    (other != product && [a, b].contains(&product)).then_some((join, other))
 }
 
 /// Which steps lead to a wanted leaf.

@@ -4,27 +4,32 @@
 //! block adds to the cotangent of a repeated leaf is summed apart and joined in the order of the blocks. So the
 //! result is the same bits on any number of threads.
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
-use super::cut::{Cut, Job, Out, Tally};
-use super::plan::{Act, Bar, Partial, Place, Plan, To, Want};
+use super::cut::{Cut, Job, Out, Tally, Target};
+use super::plan::{Act, Bar, Partial, Place, Plan, Want, join};
 use super::plans::Goal;
 use super::tiles::{PANEL, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
+use crate::kernel::muladd::{multiply_join, multiply_vjp};
 use crate::kernel::scatter::{pairwise_sum, scatter_add};
 use crate::kernel::threads;
 use crate::kernel::walk::{Operand, Walk};
-use crate::memory::prefetch_soon;
+use crate::memory::prefetch;
 use crate::op::Binary;
 
 /// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
-/// Bytes of all arrays together, and acts, from which it pays to ask for the next strip: a shorter wait, or one that the
-/// machine foresees, costs less than the asking.
+/// Bytes of all arrays together, and acts, from which it pays to ask for the next strip, some of it with every act: a shorter
+/// wait, or one that the machine foresees, costs less than the asking, and all at once would queue for memory.
 const FAR: usize = 1 << 22;
 const BUSY: usize = 4;
+/// Bytes of a line of memory.
+const LINE: usize = 64;
 /// Elements times steps from which several threads pay.
 const THREADED: usize = 1 << 19;
 
@@ -147,7 +152,9 @@ impl<T: Functions> Run<'_, T> {
             constant.fill(value);
         }
         let mut over = job.outs.iter_mut().find_map(Out::over);
-        let ahead = plan.acts.len() >= BUSY && self.bytes(&job) >= FAR;
+        let arrays = self.read(&job).count() + job.written().count() + usize::from(over.is_some());
+        let ahead = plan.acts.len() >= BUSY && arrays * self.len * size_of::<T>() >= FAR;
+        let share = (Tile::<T>::LEN / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
         let mut tally = Tally::default();
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
             let left = job.range.end - from;
@@ -163,19 +170,22 @@ impl<T: Functions> Run<'_, T> {
                 }
                 _ => &constant[..n],
             };
+            let next = [n, n + Tile::<T>::LEN].map(|ahead| job.range.end.min(from + ahead));
+            let next = next[0]..next[1];
             for (k, act) in plan.acts.iter().enumerate() {
                 if ahead {
-                    self.fetch(k, &job, &strip);
+                    let [start, end] = [k, k + 1].map(|k| next.end.min(next.start + k * share));
+                    self.fetch(&job, over.as_deref(), start..end);
                 }
                 match *act {
-                    Act::Value { step, to } => {
+                    Act::Value { step, product, to } => {
                         let mut own =
                             to.map(|to| tiles[to as usize].take().expect("no tile is its own argument"));
                         let out = match &mut own {
                             Some(tile) => &mut tile.0[..n],
                             None => &mut job.result[here.clone()],
                         };
-                        self.value(step, |slot| read(slot, plan, &leaves, tiles, y_bar), out);
+                        self.value(step, product, |slot| read(slot, plan, &leaves, tiles, y_bar), out);
                         to.into_iter().for_each(|to| tiles[to as usize] = own.take());
                     }
                     Act::Joint { step, to, partial } => {
@@ -195,19 +205,8 @@ impl<T: Functions> Run<'_, T> {
                         tiles[to as usize] = Some(own);
                     }
                     Act::Pull { by, bar: from, to, add } => {
-                        let mut own = match to {
-                            To::Tile(t) => tiles[t as usize].take(),
-                            To::Leaf(l) => leaf_bars[l as usize].take(),
-                        };
-                        let in_place = match to {
-                            To::Leaf(l) => job.outs[l as usize].in_place(),
-                            To::Tile(_) => None,
-                        };
-                        let out = match in_place {
-                            Some(out) => &mut out[here.clone()],
-                            None => &mut own.as_mut().expect("no tile is its own argument").0[..n],
-                        };
-                        let g = bar(from, tiles, y_bar);
+                        let mut target = Target::take(to, tiles, leaf_bars, &mut job.outs);
+                        let (g, out) = (bar(from, tiles, y_bar), target.slice(&here));
                         let given = match job.seed {
                             Some(Seed::Array { y, .. } | Seed::Under { y }) => &y[strip.from..strip.from + n],
                             _ => y_bar,
@@ -224,9 +223,18 @@ impl<T: Functions> Run<'_, T> {
                                 zip_vjp(Binary::Mul, 0, [slope, slope], slope, g, out, add);
                             }
                         }
-                        match to {
-                            To::Tile(t) => tiles[t as usize] = own,
-                            To::Leaf(l) => leaf_bars[l as usize] = own,
+                        target.put(to, tiles, leaf_bars, &mut job.outs);
+                    }
+                    Act::PullBoth { step, bar: from, to, add } => {
+                        let mut targets = to.map(|to| Target::take(to, tiles, leaf_bars, &mut job.outs));
+                        let g = bar(from, tiles, y_bar);
+                        let find = |slot: Option<Slot>| {
+                            read(slot.expect("a product has two factors"), plan, &leaves, tiles, g)
+                        };
+                        let factors = [0, 1].map(|position| find(self.steps[step as usize].slot(position)));
+                        multiply_vjp(factors, g, targets.each_mut().map(|target| target.slice(&here)), add);
+                        for (target, to) in targets.into_iter().zip(to) {
+                            target.put(to, tiles, leaf_bars, &mut job.outs);
                         }
                     }
                 }
@@ -243,25 +251,23 @@ impl<T: Functions> Run<'_, T> {
         tally.total()
     }
 
-    /// What all arrays take that are read or written in place.
-    fn bytes(&self, job: &Job<'_, T>) -> usize {
-        let read = self.leaves.iter().filter(|leaf| leaf.walk.is_contiguous()).count();
-        let written = job.outs.iter().filter(|out| matches!(out, Out::Same(_))).count();
-        (read + written) * self.len * size_of::<T>()
+    /// The arrays that are read where they lie.
+    fn read<'j>(&'j self, job: &'j Job<'_, T>) -> impl Iterator<Item = &'j Operand<'j, T>> {
+        let y_bar = match &job.seed {
+            Some(Seed::Array { y_bar, .. }) => Some(*y_bar),
+            _ => None,
+        };
+        self.leaves.iter().chain(y_bar).filter(|x| x.walk.is_contiguous())
     }
 
-    /// Asks for the next strip of the `k`-th array, a read or a written one, while this strip is computed.
-    fn fetch(&self, k: usize, job: &Job<'_, T>, strip: &Strip) {
-        let next = strip.from + Tile::<T>::LEN;
-        if next >= job.range.end {
-            return;
+    /// Asks for elements `part` of all arrays that are read or written where they lie.
+    fn fetch(&self, job: &Job<'_, T>, over: Option<&[T]>, part: Range<usize>) {
+        for x in self.read(job) {
+            prefetch(&x.data[x.first + part.start..x.first + part.end]);
         }
-        if let Some(leaf) = self.leaves.get(k) {
-            if leaf.walk.is_contiguous() {
-                prefetch_soon(&leaf.data[leaf.first + next..][..Tile::<T>::LEN.min(job.range.end - next)]);
-            }
-        } else if let Some(Out::Same(out)) = job.outs.get(k - self.leaves.len()) {
-            prefetch_soon(&out[next - job.range.start..][..Tile::<T>::LEN.min(job.range.end - next)]);
+        let here = part.start - job.range.start..part.end - job.range.start;
+        for out in job.written().chain(over) {
+            prefetch(&out[here.clone()]);
         }
     }
 
@@ -287,7 +293,13 @@ impl<T: Functions> Run<'_, T> {
             .collect()
     }
 
-    fn value<'s>(&self, step: u16, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
+    fn value<'s>(&self, step: u16, product: Option<u16>, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
+        if let Some(product) = product
+            && let Some((join, other)) = join(self.steps[step as usize], product as usize)
+            && let Step::Binary(_, a, b) = self.steps[product as usize]
+        {
+            return multiply_join(join, [find(a), find(b)], find(other), out);
+        }
         match self.op(step) {
             Applied::Map(op, a) => map_forward(op, find(a), out),
             Applied::Zip(op, a, b) => zip_forward(op, find(a), find(b), out),
