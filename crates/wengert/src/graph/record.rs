@@ -174,12 +174,14 @@ impl<T: Engine> Graph<T> {
         marks: Marks,
     ) -> Result<Var, Refusal> {
         let ids = parents.map(|id| id as usize);
-        let nodes = ids.map(|id| &tape.nodes[id]);
-        if let Some(k) = nodes.iter().position(|node| node.dtype() != Dtype::Real) {
-            return Err(dtype_refusal(k, Dtype::Real, nodes[k].dtype()));
+        let (a, b) = (&tape.nodes[ids[0]], &tape.nodes[ids[1]]);
+        for (k, node) in [a, b].into_iter().enumerate() {
+            if node.dtype() != Dtype::Real {
+                return Err(dtype_refusal(k, Dtype::Real, node.dtype()));
+            }
         }
         let slab = &self.memory.slab;
-        if let Some((a, b, layout, len)) = tape.alike(nodes[0], nodes[1]) {
+        if let Some((a, b, layout, len)) = tape.alike(a, b) {
             let mut fresh = slab.take::<T>(len);
             zip_forward(op, slab.slice(a, len), slab.slice(b, len), fresh.slice::<T>(len));
             return Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks));

@@ -3,8 +3,6 @@
 //! The buffer of the result's cotangent goes on to an argument that has none yet: where the partial is 1 as it is, in long arrays
 //! tile by tile.
 
-use smallvec::SmallVec;
-
 use super::Sweep;
 use crate::broadcast::TILE;
 use crate::graph::formula_sweep::Bar;
@@ -90,16 +88,17 @@ impl<T: Functions> Sweep<T> {
             .map(|k| (k, Reads::binary(op, k).one))
             .find(|&(_, unchanged)| unchanged || len >= LONG);
         let others = (0..2).filter(|&k| heir.is_none_or(|(heir, _)| heir != k));
-        let others: SmallVec<[usize; 2]> = others.filter(|&k| arguments[k].is_differentiable()).collect();
-        if op == Binary::Mul && others.len() == 2 && parents[0] != parents[1] {
-            let mut loans = [0, 1].map(|k| self.buffer(parents[k], arguments[k], len));
-            let held = loans.each_ref().map(|(_, held)| *held);
-            let bars = loans.each_mut().map(|(loan, _)| loan.slice_mut(len));
-            multiply_vjp(ab, y_bar.slice(len), bars, held);
-            loans.into_iter().zip(arguments).for_each(|((loan, _), argument)| self.store(argument, loan));
+        let wanted = |k: usize| arguments[k].is_differentiable();
+        if op == Binary::Mul && heir.is_none() && parents[0] != parents[1] && wanted(0) && wanted(1) {
+            let (mut a_bar, a_held) = self.buffer(parents[0], arguments[0], len);
+            let (mut b_bar, b_held) = self.buffer(parents[1], arguments[1], len);
+            let bars = [a_bar.slice_mut(len), b_bar.slice_mut(len)];
+            multiply_vjp(ab, y_bar.slice(len), bars, [a_held, b_held]);
+            self.store(arguments[0], a_bar);
+            self.store(arguments[1], b_bar);
             return self.pool.give_back(y_bar);
         }
-        for k in others {
+        for k in others.filter(|&k| wanted(k)) {
             let (mut loan, held) = self.buffer(parents[k], arguments[k], len);
             zip_vjp(op, k, ab, y, y_bar.slice(len), loan.slice_mut(len), held);
             self.store(arguments[k], loan);

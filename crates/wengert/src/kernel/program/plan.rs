@@ -58,7 +58,7 @@ pub enum Act {
     /// Writes, or adds, what a step's cotangent contributes to an argument.
     Pull { by: Partial, bar: Bar, to: To, add: bool },
     /// The same for both factors of a product.
-    PullBoth { step: u16, bar: Bar, to: [To; 2], add: [bool; 2] },
+    PullBoth { factors: [Slot; 2], bar: Bar, to: [To; 2], add: [bool; 2] },
 }
 
 /// What is wanted of a leaf's cotangent.
@@ -249,11 +249,12 @@ impl Plan {
                 }
             };
         }
-        if let [Some((a, add_a)), Some((b, add_b))] = goes
-            && a != b
-            && is_product(steps[k])
+        if let ([Some((a_bar, add_a)), Some((b_bar, add_b))], Step::Binary(Binary::Mul, a, b)) =
+            (goes, steps[k])
+            && a_bar != b_bar
         {
-            return self.acts.push(Act::PullBoth { step: k as u16, bar, to: [a, b], add: [add_a, add_b] });
+            let (to, add) = ([a_bar, b_bar], [add_a, add_b]);
+            return self.acts.push(Act::PullBoth { factors: [a, b], bar, to, add });
         }
         for (position, goes) in goes.into_iter().enumerate() {
             let Some((to, add)) = goes else { continue };

@@ -225,17 +225,14 @@ impl<T: Functions> Run<'_, T> {
                         }
                         target.put(to, tiles, leaf_bars, &mut job.outs);
                     }
-                    Act::PullBoth { step, bar: from, to, add } => {
-                        let mut targets = to.map(|to| Target::take(to, tiles, leaf_bars, &mut job.outs));
+                    Act::PullBoth { factors: [a, b], bar: from, to: [to_a, to_b], add } => {
+                        let mut a_bar = Target::take(to_a, tiles, leaf_bars, &mut job.outs);
+                        let mut b_bar = Target::take(to_b, tiles, leaf_bars, &mut job.outs);
                         let g = bar(from, tiles, y_bar);
-                        let find = |slot: Option<Slot>| {
-                            read(slot.expect("a product has two factors"), plan, &leaves, tiles, g)
-                        };
-                        let factors = [0, 1].map(|position| find(self.steps[step as usize].slot(position)));
-                        multiply_vjp(factors, g, targets.each_mut().map(|target| target.slice(&here)), add);
-                        for (target, to) in targets.into_iter().zip(to) {
-                            target.put(to, tiles, leaf_bars, &mut job.outs);
-                        }
+                        let find = |slot| read(slot, plan, &leaves, tiles, g);
+                        multiply_vjp([find(a), find(b)], g, [a_bar.slice(&here), b_bar.slice(&here)], add);
+                        a_bar.put(to_a, tiles, leaf_bars, &mut job.outs);
+                        b_bar.put(to_b, tiles, leaf_bars, &mut job.outs);
                     }
                 }
             }

@@ -179,7 +179,8 @@ fn held_logs<N: Words>(a: N) -> [N; 2] {
 impl Pointwise for BceLogits {
     #[inline(always)]
     fn primal<N: Words>(self, a: N, b: N, w: N) -> N {
-        let rest = (-a.abs()).exp().log1p();
+        // log(1 + e^-|a|)
+        let rest = -a.abs().logsigmoid();
         w * b * (rest + (-a).relu()) + (a.lit(1.0) - b) * (rest + a.relu())
     }
     #[inline(always)]
