@@ -137,21 +137,9 @@ impl Plan {
                 Slot::Leaf(l) => self.leaves |= 1 << l,
             }
         }
-        let mut waiting = 0u64;
-        for k in (0..steps.len()).filter(computed) {
+        let waiting = waiting(steps, needed, kept, &readers);
+        for k in (0..steps.len()).filter(computed).filter(|k| waiting >> k & 1 == 0) {
             let stays = total && k == last || kept >> k & 1 == 1;
-            // A product waits for the one sum that reads it where its factors are there for as long.
-            let reader = (k + 1..steps.len()).filter(computed).find(|&r| arguments(steps, r) >> k & 1 == 1);
-            let lasting = reader == Some(k + 1) || arguments(steps, k) & !kept == 0;
-            if readers[k] == 1
-                && !stays
-                && lasting
-                && is_product(steps[k])
-                && reader.is_some_and(|r| waiting & arguments(steps, r) == 0 && join(steps[r], k).is_some())
-            {
-                waiting |= 1 << k;
-                continue;
-            }
             let to = (k != last || stays || joint >> k & 1 == 1).then(|| self.tile());
             self.places[k] = to.map_or(Place::Nowhere, Place::Tile);
             let product = arguments(steps, k) & waiting;
@@ -312,8 +300,19 @@ impl Plan {
     }
 }
 
-fn is_product(step: Step) -> bool {
-    matches!(step, Step::Binary(Binary::Mul, ..))
+/// The products that are computed with the one sum that reads them: those whose factors are there for as long, one for a sum.
+fn waiting(steps: &[Step], needed: u64, kept: u64, readers: &[u8]) -> u64 {
+    let mut waiting = 0u64;
+    let once = |k: &usize| needed & !kept & 1 << k != 0 && readers[*k] == 1;
+    for k in (0..steps.len()).filter(once).filter(|k| matches!(steps[*k], Step::Binary(Binary::Mul, ..))) {
+        let reads = |r: &usize| needed >> r & 1 == 1 && arguments(steps, *r) >> k & 1 == 1;
+        let Some(reader) = (k + 1..steps.len()).find(reads) else { continue };
+        let lasting = reader == k + 1 || arguments(steps, k) & !kept == 0;
+        if lasting && join(steps[reader], k).is_some() && arguments(steps, reader) & waiting == 0 {
+            waiting |= 1 << k;
+        }
+    }
+    waiting
 }
 
 /// How a step takes up the product at step `k`, if that is one of its arguments: the way, and the other argument.
