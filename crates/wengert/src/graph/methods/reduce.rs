@@ -201,11 +201,13 @@ reductions! {
     /// use wengert::prelude::*;
     /// # fn main() -> wengert::Result<()> {
     /// let mut g = Graph::new();
-    /// let x = g.leaf(array![3.0, 4.0]);
+    /// let x = g.leaf(array![1.0, -5.0, 3.0, 1.0]);
     /// let y = g.norm(x);
     /// g.backward(y)?;
-    /// assert_eq!(g.item(y), 5.0);
-    /// assert_eq!(g.grad(x).unwrap(), array![0.6, 0.8].into_dyn());
+    /// assert_eq!(g.item(y), 6.0);
+    /// for (x_bar, x) in g.grad(x).unwrap().iter().zip([1.0, -5.0, 3.0, 1.0]) {
+    ///     assert!((x_bar - x / 6.0).abs() < 1e-15);
+    /// }
     /// # Ok(())
     /// # }
     /// ```
