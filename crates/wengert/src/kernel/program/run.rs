@@ -291,10 +291,11 @@ impl<T: Functions> Run<'_, T> {
     }
 
     fn value<'s>(&self, step: u16, product: Option<u16>, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
-        if let Some(product) = product
-            && let Some((join, other)) = join(self.steps[step as usize], product as usize)
-            && let Step::Binary(_, a, b) = self.steps[product as usize]
-        {
+        if let Some(product) = product {
+            let Step::Binary(_, a, b) = self.steps[product as usize] else {
+                unreachable!("products alone wait for a sum")
+            };
+            let (join, other) = join(self.steps[step as usize], product as usize).expect("a sum takes it up");
             return multiply_join(join, [find(a), find(b)], find(other), out);
         }
         match self.op(step) {
