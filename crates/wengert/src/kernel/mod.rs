@@ -25,6 +25,7 @@ pub mod scatter;
 pub mod scratch;
 pub mod select;
 pub mod special;
+mod square;
 pub mod threads;
 pub mod tile;
 mod turn;

@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+use crate::kernel::square::{self, transposed};
+use crate::memory::Plain;
+
 /// Matrices `[rows, inner]` with their steps from row to row and from column to column.
 #[derive(Clone, Copy)]
 pub struct Turned {
@@ -13,7 +16,7 @@ pub struct Turned {
 }
 
 /// Copies the elements `from..` in row-major order of the matrix that starts at `first`.
-pub fn turn<A: Copy>(data: &[A], first: usize, turned: Turned, from: usize, out: &mut [A]) {
+pub fn turn<A: Plain>(data: &[A], first: usize, turned: Turned, from: usize, out: &mut [A]) {
     let inner = turned.inner;
     let end = from + out.len();
     let ((top, left), (bottom, right)) = ((from / inner, from % inner), (end / inner, end % inner));
@@ -28,7 +31,7 @@ pub fn turn<A: Copy>(data: &[A], first: usize, turned: Turned, from: usize, out:
 
 /// Copies an array of these lengths and steps, whose first element is `first`, to `out` in row-major order; along the axis
 /// `nearest`, not the last one, its neighbours lie.
-pub fn copy_turned<A: Copy>(
+pub fn copy_turned<A: Plain>(
     data: &[A],
     first: usize,
     axes: &[(usize, isize)],
@@ -55,7 +58,7 @@ pub fn copy_turned<A: Copy>(
 }
 
 /// Copies a part of a matrix; element `(r, c)` goes to `r * pitch + c - from`.
-fn tiles<A: Copy>(
+fn tiles<A: Plain>(
     data: &[A],
     first: usize,
     turned: Turned,
@@ -71,7 +74,7 @@ fn tiles<A: Copy>(
     }
 }
 
-fn tiles_of<A: Copy, const SIDE: usize>(
+fn tiles_of<A: Plain, const SIDE: usize>(
     data: &[A],
     first: usize,
     Turned { down, along, .. }: Turned,
@@ -92,9 +95,15 @@ fn tiles_of<A: Copy, const SIDE: usize>(
             if (n, m, down) == (SIDE, SIDE, 1) {
                 let lines: [&[A; SIDE]; SIDE] =
                     std::array::from_fn(|c| data[place(0, c)..].first_chunk().expect("a whole tile"));
-                for r in 0..SIDE {
-                    let row = out[r * pitch..].first_chunk_mut().expect("a whole tile");
-                    *row = std::array::from_fn::<A, SIDE, _>(|c| lines[c][r]);
+                for (r, c) in (0..SIDE)
+                    .step_by(square::SIDE)
+                    .flat_map(|r| (0..SIDE).step_by(square::SIDE).map(move |c| (r, c)))
+                {
+                    let columns =
+                        std::array::from_fn(|k| *lines[c + k][r..].first_chunk().expect("a whole square"));
+                    for (k, row) in transposed(columns).into_iter().enumerate() {
+                        *out[(r + k) * pitch + c..].first_chunk_mut().expect("a whole tile") = row;
+                    }
                 }
             } else if n < m {
                 for r in 0..n {

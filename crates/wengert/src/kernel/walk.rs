@@ -151,7 +151,7 @@ impl<'a, A: Copy> Operand<'a, A> {
     }
 }
 
-impl<A: Copy> Operand<'_, A> {
+impl<A: Plain> Operand<'_, A> {
     /// The elements `start..start + buffer.len()`: borrowed where these lie one behind the other, else copied.
     pub fn load<'b>(&'b self, start: usize, buffer: &'b mut [A]) -> &'b [A] {
         if self.walk.is_contiguous() {
@@ -224,7 +224,7 @@ impl<A: Copy> Operand<'_, A> {
     }
 }
 
-impl<A: Copy + Send + Sync> Operand<'_, A> {
+impl<A: Plain + Send + Sync> Operand<'_, A> {
     /// All elements, copied to `to`.
     pub fn copy_to(&self, to: &mut [A]) {
         if self.walk.is_contiguous() {

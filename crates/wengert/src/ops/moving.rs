@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::walk::{Operand, add};
+use crate::memory::Plain;
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
@@ -156,7 +157,7 @@ pub fn pour_back<T: Functions>(
 }
 
 /// Copies `x` in row-major order into `y` of another shape.
-pub fn refill<A: Copy + Send + Sync>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
+pub fn refill<A: Plain + Send + Sync>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
     let mut y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
     match (y.as_slice_mut(), Operand::of(&x)) {
         (Some(y), Some(x)) => x.copy_to(y),

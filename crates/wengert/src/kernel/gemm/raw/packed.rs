@@ -9,6 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::element::Gemm;
 use super::tile::{next_panel, tile};
 use super::{At, Product};
+use crate::kernel::square::{SIDE, transposed};
 use crate::memory::prefetch;
 
 /// Bytes of a row of `a` in a block: a strip of such rows stays in the first-level cache.
@@ -198,17 +199,14 @@ unsafe fn pack_strips<T: Gemm>(p: Product<'_, T>, to: *mut T) {
 /// Elements of `from` are readable, and `to` has room for `k` rows of `width >= m`.
 #[inline(always)]
 pub(super) unsafe fn transpose<T: Gemm>(from: At<*const T>, [m, k]: [usize; 2], to: *mut T, width: usize) {
-    const SIDE: usize = 4;
     let squares = if from.cs == 1 { [m / SIDE * SIDE, k / SIDE * SIDE] } else { [0, 0] };
     let row = |i: usize| from.ptr.wrapping_offset(i as isize * from.rs);
     // SAFETY: the caller's promise: `(i, j)` is inside `m` by `k`, and `to` has `k` rows of at least `m`.
     unsafe {
         for j in (0..squares[1]).step_by(SIDE) {
             for i in (0..squares[0]).step_by(SIDE) {
-                let x: [[T; SIDE]; SIDE] =
-                    std::array::from_fn(|r| row(i + r).add(j).cast::<[T; SIDE]>().read_unaligned());
-                for c in 0..SIDE {
-                    let column: [T; SIDE] = std::array::from_fn(|r| x[r][c]);
+                let x = std::array::from_fn(|r| row(i + r).add(j).cast::<[T; SIDE]>().read_unaligned());
+                for (c, column) in transposed(x).into_iter().enumerate() {
                     to.add((j + c) * width + i).cast::<[T; SIDE]>().write_unaligned(column);
                 }
             }

@@ -134,15 +134,16 @@ pub(super) unsafe fn tile<S: Simd, T: Gemm, const R: usize, const VECS: usize, c
             at = tile_step::<S, T, R, VECS, WHOLE>(s, p, &mut acc, at, mask);
         }
         let (alpha, beta) = (T::splat(s, p.alpha), T::splat(s, p.beta));
+        let filled = p.n == VECS * lanes;
         for r in 0..R {
             let c = p.c.ptr.wrapping_offset((row + r) as isize * p.c.rs);
             for v in 0..VECS {
                 let (c, last) = (c.add(v * lanes), v + 1 == VECS);
                 let mut x = T::v_mul(s, alpha, acc[r][v]);
                 if p.beta != T::zero() {
-                    x = T::v_mul_add(s, beta, load::<S, T>(s, last, mask, c), x);
+                    x = T::v_mul_add(s, beta, load::<S, T>(s, last && !filled, mask, c), x);
                 }
-                if last {
+                if last && !filled {
                     T::store_masked(s, mask, c, x);
                 } else {
                     c.cast::<T::V<S>>().write_unaligned(x);

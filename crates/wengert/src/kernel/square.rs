@@ -1,0 +1,49 @@
+//! Squares of four by four elements, transposed in registers.
+#![allow(unsafe_code)]
+
+use crate::memory::Plain;
+
+/// Rows and columns of a square.
+pub const SIDE: usize = 4;
+
+/// Lines of a square: rows or columns.
+pub type Square<A> = [[A; SIDE]; SIDE];
+
+/// The transpose.
+///
+/// By shuffles, where every machine of the target has them: of its own the compiler moves element by element.
+#[inline(always)]
+pub fn transposed<A: Plain>(x: Square<A>) -> Square<A> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::*;
+        use std::mem::transmute_copy;
+        if size_of::<A>() == 4 {
+            // SAFETY: plain elements of four bytes, sixteen of them on both sides.
+            unsafe {
+                let [a, b, c, d]: [__m128; SIDE] = transmute_copy(&x);
+                let (low, high) = (
+                    [_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d)],
+                    [_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d)],
+                );
+                let halves = |[a, b]: [__m128; 2]| [_mm_movelh_ps(a, b), _mm_movehl_ps(b, a)];
+                return transmute_copy(&[halves(low), halves(high)]);
+            }
+        }
+        if size_of::<A>() == 8 {
+            // SAFETY: as above, of eight bytes.
+            unsafe {
+                let x: [[__m128d; 2]; SIDE] = transmute_copy(&x);
+                let row = |j: usize| {
+                    let pair = |i: usize| {
+                        let (a, b) = (x[i][j / 2], x[i + 1][j / 2]);
+                        if j % 2 == 0 { _mm_unpacklo_pd(a, b) } else { _mm_unpackhi_pd(a, b) }
+                    };
+                    [pair(0), pair(2)]
+                };
+                return transmute_copy(&[row(0), row(1), row(2), row(3)]);
+            }
+        }
+    }
+    std::array::from_fn(|c| std::array::from_fn(|r| x[r][c]))
+}
