@@ -47,3 +47,24 @@ pub fn transposed<A: Plain>(x: Square<A>) -> Square<A> {
     }
     std::array::from_fn(|c| std::array::from_fn(|r| x[r][c]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<A: Plain + PartialEq + std::fmt::Debug>(of: impl Fn(u8) -> A) {
+        let square = |f: &dyn Fn(u8, u8) -> u8| {
+            std::array::from_fn(|r| std::array::from_fn(|c| of(f(r as u8, c as u8))))
+        };
+        let (x, turned): (Square<A>, _) = (square(&|r, c| 4 * r + c), square(&|r, c| 4 * c + r));
+        assert_eq!(transposed(x), turned);
+    }
+
+    #[test]
+    fn rows_become_columns_in_every_type() {
+        check(f32::from);
+        check(f64::from);
+        check(i64::from);
+        check(|k| k % 3 == 0);
+    }
+}

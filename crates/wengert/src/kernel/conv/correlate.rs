@@ -36,6 +36,8 @@ pub struct Prepared<T> {
     pub offsets: Vec<usize>,
     /// Where a pass has its weights from.
     pub places: Vec<usize>,
+    /// For a row of a pass's results the offsets that reach the source; the others meet zeros alone.
+    pub spans: Vec<Range<usize>>,
     pub passes: Vec<Pass>,
 }
 
@@ -43,6 +45,8 @@ pub struct Prepared<T> {
 #[derive(Debug, Default)]
 pub struct Room<T> {
     pub starts: Vec<usize>,
+    /// As those of the rows of results, of as many results as a product's tile has rows.
+    pub spans: Vec<Range<usize>>,
     pub image: Vec<T>,
     pub wide: Vec<T>,
     /// The transposed cotangent of a weight.
@@ -58,6 +62,8 @@ pub struct Pass {
     pub origin: usize,
     /// Its offsets in the workspace.
     pub offsets: Range<usize>,
+    /// Its spans there, or none.
+    pub spans: Range<usize>,
     /// Start of its weights in the workspace, `[groups][rows * terms]` in tiles.
     pub weights: usize,
 }
@@ -81,6 +87,7 @@ impl<T: Lanes> Prepared<T> {
     pub fn clear(&mut self) {
         self.weights.clear();
         self.offsets.clear();
+        self.spans.clear();
         self.passes.clear();
     }
 

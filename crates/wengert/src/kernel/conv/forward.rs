@@ -77,6 +77,7 @@ pub fn plan<T: Lanes>(geometry: &Geometry, work: &mut Prepared<T>) -> (Layout, P
         cover: Cover::new(output, layout.pitch, lanes),
         origin: 0,
         offsets: 0..work.offsets.len(),
+        spans: 0..0,
         weights: 0,
     };
     (layout, pass)

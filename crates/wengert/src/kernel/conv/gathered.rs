@@ -4,6 +4,8 @@
 //! register covers the gap between two rows of an image, and no sum over lanes is left; the price is a result that lies
 //! channel by channel and has to be turned.
 
+use std::ops::Range;
+
 use super::correlate::{Pass, Plan, Prepared, Room, Runner};
 use super::cut::Part;
 use super::lanes::Lanes;
@@ -78,6 +80,21 @@ fn starts(starts: &mut Vec<usize>, pass: &Pass, pitch: usize, images: usize, ima
     }
 }
 
+/// What the results of each tile reach, of `images` passes over the same rows of results.
+fn spans(spans: &mut Vec<Range<usize>>, of_rows: &[Range<usize>], pass: &Pass, tiles: usize) {
+    let [rows, columns] = pass.grid.size;
+    spans.clear();
+    if of_rows.is_empty() {
+        return;
+    }
+    spans.extend((0..tiles).map(|tile| {
+        let first = tile * GATHERED_ROWS / columns;
+        let last = ((tile + 1) * GATHERED_ROWS - 1) / columns;
+        let reached = (first..=last).map(|row| of_rows[row % rows].clone()).filter(|span| !span.is_empty());
+        reached.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
+    }));
+}
+
 impl<T: Lanes> Runner<'_, T> {
     /// The results of a pass over the images of a part.
     pub fn gathered(&self, room: &mut Room<T>, pass: &Pass, part: &Part, out: &mut [T]) {
@@ -88,9 +105,11 @@ impl<T: Lanes> Runner<'_, T> {
         starts(&mut room.starts, pass, layout.pitch, images, image_len);
         let positions = room.starts.len();
         whole_tiles(&mut room.starts);
+        let tiles = room.starts.len() / GATHERED_ROWS;
+        spans(&mut room.spans, &self.prepared.spans[pass.spans.clone()], pass, tiles);
         let width = width(columns);
         room.wide.resize(room.wide.len().max(POSITIONS * width), T::zero());
-        let Room { starts, image, wide, .. } = room;
+        let Room { starts, spans, image, wide, .. } = room;
         for (g, group) in part.groups.clone().enumerate() {
             let weights = group * to.next_multiple_of(self.lanes) + part.channels.start;
             let weights = &self.prepared.weights[pass.weights + weights * terms..];
@@ -104,11 +123,14 @@ impl<T: Lanes> Runner<'_, T> {
                 bias,
                 accumulate: self.accumulate,
             };
+            let mut spans = &spans[..];
             for (first, rows) in (0..positions).step_by(POSITIONS).zip(starts.chunks(POSITIONS)) {
+                let spans = spans.split_off(..rows.len() / GATHERED_ROWS).unwrap_or_default();
                 self.arch.dispatch(Gathered {
                     data: &image[g * from * layout.len()..],
                     rows,
                     steps: &self.prepared.offsets[pass.offsets.clone()],
+                    spans,
                     b: weights,
                     columns,
                     add: false,
@@ -167,7 +189,7 @@ impl<T: Lanes> weight::Runner<'_, T> {
         let (panel, columns, terms) = (panel_width(self.lanes), part.channels.len(), self.offsets.len());
         let image_len = part.groups.len() * from * self.layout.len();
         starts(&mut room.starts, &self.pass, self.layout.pitch, part.images.len(), image_len);
-        let Room { starts, image, wide, turned } = room;
+        let Room { starts, image, wide, turned, .. } = room;
         let (positions, width) = (starts.len(), width(columns));
         wide.resize(wide.len().max(positions * columns.next_multiple_of(self.lanes)), T::zero());
         turned.resize(part.groups.len() * terms * width, T::zero());
@@ -190,6 +212,7 @@ impl<T: Lanes> weight::Runner<'_, T> {
                 data: &image[g * from * self.layout.len()..],
                 rows: self.offsets,
                 steps: starts,
+                spans: &[],
                 b: wide,
                 columns,
                 add: true,

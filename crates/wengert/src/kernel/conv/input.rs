@@ -111,22 +111,36 @@ fn add_pass<T: Lanes>(
         |axis: usize| (0..kernel[axis]).filter(move |k| k * dilation[axis] % stride[axis] == phase[axis]);
     let back = |axis: usize, k: usize| axes[axis].reach - k * dilation[axis] / stride[axis];
 
-    // The terms of this phase: (channel of y_bar, tap), the tap as a position in the kernel.
-    let positions = || taps(0).flat_map(|i| taps(1).map(move |j| (i, j)));
+    // The terms of this phase: (channel of y_bar, tap), the tap as a position in the kernel. For products those of a row of the
+    // kernel stand together, as a row of results reaches all of them or none.
+    let lines = taps(0).count();
+    let [outer, inner] = if gathered { [lines, from] } else { [from, lines] };
     let start = work.offsets.len();
-    for channel in 0..from {
-        let offset = |(i, j)| channel * layout.len() + back(0, i) * layout.pitch + back(1, j);
-        work.offsets.extend(positions().map(offset));
-    }
-    let offsets = start..work.offsets.len();
-    let weights = work.weights.len();
     // Where each term's weights for the first channel of the results lie in a group.
     let area = kernel[0] * kernel[1];
     let mut places = std::mem::take(&mut work.places);
     places.clear();
-    for channel in 0..from {
-        places.extend(positions().map(|(i, j)| channel * to * area + i * kernel[1] + j));
+    for (a, b) in (0..outer).flat_map(|a| (0..inner).map(move |b| (a, b))) {
+        let (line, channel) = if gathered { (a, b) } else { (b, a) };
+        let i = taps(0).nth(line).expect("one of them");
+        let first = channel * layout.len() + back(0, i) * layout.pitch;
+        work.offsets.extend(taps(1).map(|j| first + back(1, j)));
+        places.extend(taps(1).map(|j| channel * to * area + i * kernel[1] + j));
     }
+    let offsets = start..work.offsets.len();
+    let spans = work.spans.len();
+    if gathered {
+        let (height, each) = (layout.size[0], from * taps(1).count());
+        work.spans.extend((top..top + rows).map(|q| {
+            // Row `q - shift` of y_bar, for shifts that grow from tap to tap.
+            let shifts = || taps(0).map(|i| axes[0].reach - back(0, i));
+            let beyond = shifts().take_while(|shift| shift + height <= q).count();
+            let within = shifts().take_while(|shift| *shift <= q).count();
+            beyond.min(within) * each..within * each
+        }));
+    }
+    let spans = spans..work.spans.len();
+    let weights = work.weights.len();
     for group in 0..groups {
         let w = &w[group * from * to * area..][..from * to * area];
         let weight = |row: usize, term: usize| w[places[term] + row * area];
@@ -151,6 +165,7 @@ fn add_pass<T: Lanes>(
         cover: Cover::new(grid.size, layout.pitch, lanes),
         origin,
         offsets,
+        spans,
         weights,
     });
 }

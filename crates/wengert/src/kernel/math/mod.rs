@@ -26,11 +26,27 @@ mod root;
 mod tests;
 mod trig;
 
-/// Horner's rule, coefficients from the constant term up.
+/// A polynomial, coefficients from the constant term up, by Horner's rule. From nine on even and odd terms go side by side, in
+/// the square: hardly more than three elements' worth of one long chain fit the window of instructions that are under way.
 macro_rules! polynomial {
+    ($fma:ident, $x:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr, $g:expr, $h:expr, $($rest:expr),+) => {{
+        let (x, square) = ($x, $x * $x);
+        polynomial!(@split $fma, x, square, [] [] $a, $b, $c, $d, $e, $f, $g, $h, $($rest),+)
+    }};
     ($fma:ident, $x:expr, $last:expr) => { $last };
     ($fma:ident, $x:expr, $c:expr, $($rest:expr),+) => {
         Format::fma::<$fma>(polynomial!($fma, $x, $($rest),+), $x, $c)
+    };
+    (@split $fma:ident, $x:ident, $square:ident, [$($even:expr,)*] [$($odd:expr,)*] $a:expr, $b:expr $(, $rest:expr)*) => {
+        polynomial!(@split $fma, $x, $square, [$($even,)* $a,] [$($odd,)* $b,] $($rest),*)
+    };
+    (@split $fma:ident, $x:ident, $square:ident, [$a:expr, $($even:expr,)*] [$b:expr, $($odd:expr,)*] $($last:expr)?) => {{
+        let odd = polynomial!(@horner $fma, $square, $b $(, $odd)*);
+        Format::fma::<$fma>(odd, $x, polynomial!(@horner $fma, $square, $a $(, $even)* $(, $last)?))
+    }};
+    (@horner $fma:ident, $x:ident, $last:expr) => { $last };
+    (@horner $fma:ident, $x:ident, $c:expr, $($rest:expr),+) => {
+        Format::fma::<$fma>(polynomial!(@horner $fma, $x, $($rest),+), $x, $c)
     };
 }
 use polynomial;

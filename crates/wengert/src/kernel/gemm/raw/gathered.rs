@@ -1,6 +1,8 @@
 //! The kernel for a left operand that lies anywhere: element `(i, k)` at `rows[i] + steps[k]`, as the windows of a convolution
 //! do. Nothing of it is copied, and no result is computed that is thrown away.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::element::Gemm;
@@ -20,6 +22,8 @@ pub struct Gathered<'a, T> {
     pub rows: &'a [usize],
     /// From a row's start to each of its elements.
     pub steps: &'a [usize],
+    /// For each [`ROWS`] rows the steps beyond which their elements are zero, or none: all steps count.
+    pub spans: &'a [Range<usize>],
     /// `b` in panels of [`panel_width`] columns, each `[steps.len()][columns]`; the last one filled up to whole registers.
     pub b: &'a [T],
     /// Columns.
@@ -41,7 +45,7 @@ impl<T: Gemm> WithSimd for Gathered<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Gathered { data, rows, steps, b, columns, add, c, width } = self;
+        let Gathered { data, rows, steps, spans, b, columns, add, c, width } = self;
         let (lanes, depth) = (T::lanes::<S>(), steps.len());
         let [last_row, last_step] = [rows, steps].map(|places| places.iter().max().copied());
         let (Some(last_row), Some(last_step)) = (last_row, last_step) else {
@@ -52,15 +56,23 @@ impl<T: Gemm> WithSimd for Gathered<'_, T> {
         assert!(last_row.checked_add(last_step).is_some_and(|last| last < data.len()));
         assert!(rows.len().is_multiple_of(ROWS) && columns.next_multiple_of(lanes) <= width);
         assert!(columns.next_multiple_of(lanes) * depth <= b.len() && rows.len() * width <= c.len());
+        assert!(spans.is_empty() || spans.len() == rows.len() / ROWS);
         for col in (0..columns).step_by(PANEL * lanes) {
             let registers = (columns - col).div_ceil(lanes).min(PANEL);
-            let mut from = 0;
-            for steps in steps.chunks(DEPTH) {
-                let b = b[col * depth + from * registers * lanes..].as_ptr();
-                let add = add || from > 0;
-                from += steps.len();
-                for (rows, c) in rows.as_chunks::<ROWS>().0.iter().zip(c.chunks_exact_mut(ROWS * width)) {
-                    let c = c[col..].as_mut_ptr();
+            let panel = &b[col * depth..];
+            for from in (0..depth).step_by(DEPTH) {
+                let block = from..depth.min(from + DEPTH);
+                let tiles = rows.as_chunks::<ROWS>().0.iter().zip(c.chunks_exact_mut(ROWS * width));
+                for (k, (rows, c)) in tiles.enumerate() {
+                    let span = spans.get(k).cloned().unwrap_or(0..depth);
+                    let here = block.start.max(span.start)..block.end.min(span.end);
+                    // Where nothing counts, zeros are written once.
+                    if here.is_empty() && !(span.is_empty() && from == 0) {
+                        continue;
+                    }
+                    let add = add || here.start > span.start;
+                    let (steps, c) = (steps.get(here.clone()).unwrap_or_default(), c[col..].as_mut_ptr());
+                    let b = panel[here.start.min(depth) * registers * lanes..].as_ptr();
                     // SAFETY: the assertions above: every element of `a` is in `data`, a panel of `b` has `depth` rows of
                     // whole registers, and a row of `c` has room for them.
                     unsafe {
