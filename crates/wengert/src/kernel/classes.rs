@@ -3,6 +3,8 @@
 //! The logarithm is kept in two parts, the largest element and the logarithm of the rest: their sum would lose the
 //! digits of a small loss next to large logits.
 
+use num_traits::Float;
+
 use crate::kernel::functions::Functions;
 use crate::kernel::lanes::{self, change, put};
 use crate::kernel::level::{Kernel, run_apart};
@@ -78,9 +80,10 @@ impl<T: Functions> Kernel for LogSums<'_, T> {
             let x = if few { tile.flat() } else { x };
             m.fill(T::neg_infinity());
             for x in x.chunks_exact(width) {
-                m.iter_mut().zip(x).for_each(|(m, x)| *m = if *x > *m { *x } else { *m });
+                // Not a choice that leaves `m` as it stands, here and below: that would become a masked store.
+                m.iter_mut().zip(x).for_each(|(m, x)| *m = Float::max(*m, *x));
             }
-            m.iter_mut().for_each(|m| *m = if m.is_finite() { *m } else { T::zero() });
+            m.iter_mut().for_each(|m| *m = if m.is_finite() { *m + T::zero() } else { T::zero() });
             s.fill(T::zero());
             for x in x.chunks_exact(width) {
                 s.iter_mut().zip(x.iter().zip(m.iter())).for_each(|(s, (x, m))| {
@@ -213,7 +216,7 @@ impl<T: Functions> Columns<T> {
         let (x, out, m, s) = (&x[..n], &mut out[..n], &m[..n], &s[..n]);
         let (a, b, counts) = (&a[..n], &b[..n], &self.counts[..n]);
         for j in 0..n {
-            let value = a[j] * Functions::exp::<MODE>((x[j] - m[j]) - s[j]) - b[j] * w;
+            let value = a[j] * Functions::exp_low::<MODE>((x[j] - m[j]) - s[j]) - b[j] * w;
             let value = if counts[j] { value } else { T::zero() };
             out[j] = if accumulate { out[j] + value } else { value };
         }
@@ -236,7 +239,7 @@ fn slope_row<T: Functions, const MODE: u8>(
         }
         return;
     };
-    put(out, [x], accumulate, |[x]| a * Functions::exp::<MODE>((x - m) - s));
+    put(out, [x], accumulate, |[x]| a * Functions::exp_low::<MODE>((x - m) - s));
     match w {
         _ if b == T::zero() => {}
         Some(w) => change(out, [w], |out, [w]| out - b * w),

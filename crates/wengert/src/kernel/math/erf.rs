@@ -100,7 +100,8 @@ impl ErrorFunction for f64 {
 
     #[inline(always)]
     fn erfc_scaled<const FMA: bool>(q: f64) -> f64 {
-        polynomial!(
+        // Halves side by side.
+        let low = polynomial!(
             FMA,
             q,
             0.11734924487115438,
@@ -114,7 +115,11 @@ impl ErrorFunction for f64 {
             -0.004215019954190898,
             -0.00030226779115355196,
             0.0005643847677869517,
-            -0.00012151286916584745,
+            -0.00012151286916584745
+        );
+        let high = polynomial!(
+            FMA,
+            q,
             -4.278389926502055e-05,
             2.4262382460230426e-05,
             2.3334567484020044e-06,
@@ -126,7 +131,9 @@ impl ErrorFunction for f64 {
             -8.37459186951727e-09,
             1.1185793659916975e-08,
             2.7205510707879823e-09
-        )
+        );
+        let fourth = (q * q) * (q * q);
+        high.fma::<FMA>(fourth * fourth * fourth, low)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Exponentials: `x = n ln 2 + r`, a polynomial in `r`, and a scaling by `2^n` in two steps.
 
-use super::format::Format;
+use super::format::{Format, LOWER};
 use super::pair::Pair;
 use super::polynomial;
 
@@ -17,7 +17,7 @@ impl<F: Exponential> Reduced<F> {
     #[inline(always)]
     fn exp<const FMA: bool>(self) -> F {
         let (first, second) = self.n.factors();
-        (F::of(1.0) + (self.r.hi + F::exp_rest::<FMA>(self.r))) * first * second
+        (self.r.hi + F::exp_rest::<FMA>(self.r)).fma::<FMA>(first, first) * second
     }
 }
 
@@ -42,8 +42,14 @@ pub trait Exponential: Format {
     /// `n` + [`Format::ROUND`] and `e^r - 1` for `e^x = 2^n e^r`; `x` in `EXP_RANGE`.
     #[inline(always)]
     fn near_expm1<const FMA: bool>(x: Self) -> (Self, Self) {
-        let n = x.fma::<FMA>(Self::LOG2_E.0, Self::ROUND);
-        let count = n - Self::ROUND;
+        Self::near_expm1_rounded::<FMA>(x, Self::ROUND)
+    }
+
+    /// `n + round` and `e^r - 1`.
+    #[inline(always)]
+    fn near_expm1_rounded<const FMA: bool>(x: Self, round: Self) -> (Self, Self) {
+        let n = x.fma::<FMA>(Self::LOG2_E.0, round);
+        let count = n - round;
         let r = (-count).fma::<FMA>(Self::LN2.1, (-count).fma::<FMA>(Self::LN2.0, x));
         let half = r.fma::<FMA>(Self::exp_tail::<FMA>(r), Self::of(0.5));
         (n, (r * r).fma::<FMA>(half, r))
@@ -81,7 +87,18 @@ pub trait Exponential: Format {
     fn exp<const FMA: bool>(self) -> Self {
         let (n, p) = self.exp_parts::<FMA>();
         let (first, second) = n.factors();
-        (Self::of(1.0) + p) * first * second
+        p.fma::<FMA>(first, first) * second
+    }
+
+    /// `e^x` for `x` up to 20. Without a bound above, one power of two does, as long as it is a normal number.
+    #[inline(always)]
+    fn exp_low<const FMA: bool>(self) -> Self {
+        let (n, p) = Self::near_expm1_rounded::<FMA>(self, Self::ROUND_HIGH);
+        // Below, `p` and the power are anything: a value of 0, and no underflow on the way to it.
+        let (lost, zero) = (self < Self::EXP_RANGE.0, Self::of(0.0));
+        let scale = if lost { zero } else { n.high_power_of_two() };
+        let value = p.fma::<FMA>(scale, scale) * Self::of(LOWER);
+        if lost { zero } else { value }
     }
 
     /// `e^x` of a pair.

@@ -5,6 +5,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// 2^600 and its inverse, to step out of the way of overflow and underflow without rounding.
 pub const UP: f64 = f64::from_bits((1023 + 600) << 52);
 pub const DOWN: f64 = f64::from_bits((1023 - 600) << 52);
+/// 2^-64.
+pub const LOWER: f64 = f64::from_bits((1023 - 64) << 52);
 
 /// A binary floating-point format: its constants, and the few operations on bits that the algorithms use.
 pub trait Format:
@@ -26,6 +28,8 @@ pub trait Format:
     const HUGE: Self;
     /// Adding this rounds to an integer n, and leaves n + twice the exponent bias in the low bits.
     const ROUND: Self;
+    /// Adding this rounds to an integer n, and leaves n + 64 + the exponent bias in the low bits.
+    const ROUND_HIGH: Self;
     /// 2^-n is normal for n up to here; past it, 2^-n is lost beside 1.
     const POWER_BOUND: Self;
     /// ln 2 in two parts; the product of the first with any exponent is exact.
@@ -54,6 +58,8 @@ pub trait Format:
     fn factors(self) -> (Self, Self);
     /// 2^n for `self` = n + [`ROUND`](Self::ROUND); n must be the exponent of a normal number.
     fn power_of_two(self) -> Self;
+    /// 2^(n + 64) for `self` = n + [`ROUND_HIGH`](Self::ROUND_HIGH); n + 64 must be the exponent of a normal number.
+    fn high_power_of_two(self) -> Self;
     /// `(k, m)` with `self` = 2^k m and m in [sqrt(1/2), sqrt(2)), for a positive normal number.
     fn split(self) -> (Self, Self);
 
@@ -77,6 +83,7 @@ macro_rules! format {
             const NAN: Self = $t::NAN;
             const MIN_NORMAL: Self = $t::MIN_POSITIVE;
             const ROUND: Self = 1.5 * ((1 as $bits) << $fraction) as $t + 2.0 * $bias as $t;
+            const ROUND_HIGH: Self = 1.5 * ((1 as $bits) << $fraction) as $t + 64.0 + $bias as $t;
 
             #[inline(always)]
             fn of(x: f64) -> Self {
@@ -118,6 +125,10 @@ macro_rules! format {
             #[inline(always)]
             fn power_of_two(self) -> Self {
                 $t::from_bits(self.to_bits().wrapping_sub($bias) << $fraction)
+            }
+            #[inline(always)]
+            fn high_power_of_two(self) -> Self {
+                $t::from_bits(self.to_bits() << $fraction)
             }
             #[inline(always)]
             fn split(self) -> (Self, Self) {

@@ -156,6 +156,29 @@ fn f32_within_bounds_of_the_exact_result() {
     within_bounds::<f32>();
 }
 
+/// `exp_low` on the arguments of `exp` that it is for.
+fn low_within_bounds<T: Tested>() {
+    let row = T::ROWS.iter().find(|row| row.name == "exp").expect("a row");
+    let mut references = references::<T>("exp");
+    references.retain(|(arguments, ..)| arguments[0].as_f64() < 20.0);
+    assert!(references.len() > 100);
+    for function in [|x: &[T]| x[0].exp_low::<false>(), |x: &[T]| x[0].exp_low::<true>()] {
+        let (error, place) = worst(&references, function);
+        assert!(error <= row.bound, "{}: {error:.3} > {} ulp {place}", T::SUFFIX, row.bound);
+        let at = |x: f64| function(&[T::nearest(x)]).as_f64();
+        assert!(at(f64::NAN).is_nan());
+        for x in [f64::NEG_INFINITY, -1e300, -1e30, -1e9, -1e5, -1e4, -760.0] {
+            assert_eq!(at(x), 0.0, "{x}");
+        }
+    }
+}
+
+#[test]
+fn the_exponential_of_what_is_not_large_is_within_bounds() {
+    low_within_bounds::<f64>();
+    low_within_bounds::<f32>();
+}
+
 type Standard = fn(&[f64]) -> f64;
 
 /// std's function and how many ulp of `f64` it may be off by itself.

@@ -93,13 +93,15 @@ impl<T: Functions> Reduction<T> for LogSumExp {
     fn of(&self, lanes: &Bundle<'_, T>, out: &mut [T]) {
         let mut most = [T::zero(); WIDTH];
         Extreme::Max.of(lanes, &mut most[..lanes.width]);
-        // Infinities speak for themselves: x - most would be NaN.
-        most.iter_mut().for_each(|most| *most = if most.is_finite() { *most } else { T::zero() });
-        lanes.sum(Pass::Exponentials, &most, out);
+        // x - most of infinities would be NaN.
+        let by = most.map(|most| if most.is_finite() { most } else { T::zero() });
+        lanes.sum(Pass::Exponentials, &by, out);
         let mut sums = [T::one(); WIDTH];
         sums[..out.len()].copy_from_slice(out);
         map_forward(Map::Unary(Unary::Log), &sums[..out.len()], out);
-        out.iter_mut().zip(most).for_each(|(log, most)| *log += most);
+        for (log, (most, by)) in out.iter_mut().zip(most.into_iter().zip(by)) {
+            *log = if most == T::infinity() { most } else { *log + by };
+        }
     }
 }
 

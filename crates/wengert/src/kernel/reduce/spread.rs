@@ -107,7 +107,8 @@ impl<T: Functions> Contribution<T> for ExpShare {
     const FEW: usize = LANES - 1;
     #[inline(always)]
     fn at<const MODE: u8>(&self, x: T, y: T, y_bar: T) -> T {
-        y_bar * Functions::exp::<MODE>(x - y)
+        // `y` is no less than `x`.
+        y_bar * Functions::exp_low::<MODE>(x - y)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Softmax and its logarithm along the middle of row-major `[outer, n, inner]`: columns side by side, in the order of
 //! memory, with one partial result a column.
 
+use num_traits::Float;
+
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
 use crate::kernel::threads;
@@ -8,6 +10,8 @@ use crate::kernel::threads;
 /// Columns that are worked on together: their partial results stay in the first-level cache, and rows are read in runs that
 /// are long enough to be fetched ahead.
 const TOGETHER: usize = 512;
+/// Elements that stay in the second-level cache from their largest to their sum.
+const NEAR: usize = 1 << 15;
 
 /// Softmax of each column.
 pub fn softmax<T: Functions>(x: &[T], n: usize, inner: usize, y: &mut [T]) {
@@ -45,7 +49,7 @@ impl<T: Functions> Kernel for Forward<'_, T> {
     fn call<const MODE: u8>(self) {
         let Forward { x, n, inner, y, log } = self;
         let len = (n * inner).max(1);
-        let mut rooms = [[T::zero(); TOGETHER]; 2];
+        let mut rooms = [[T::zero(); TOGETHER]; 3];
         for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
             for first in (0..inner).step_by(TOGETHER) {
                 let width = TOGETHER.min(inner - first);
@@ -56,8 +60,11 @@ impl<T: Functions> Kernel for Forward<'_, T> {
     }
 }
 
-/// Softmax of some columns of a matrix with `inner` of them, or its logarithm. There is room for two numbers of each, and as
-/// many columns as that is long.
+/// Softmax of some columns of a matrix with `inner` of them, or its logarithm. There is room for three numbers of each, and
+/// as many columns as that is long.
+///
+/// For the logarithm, which no exponential is kept for, sums are taken of some rows after the other, and made smaller where
+/// those behind have a larger element: one pass over memory instead of two.
 ///
 /// How many they are must not be known when this is compiled: loops over exponentials come out as straight-line code then,
 /// which takes twice as long.
@@ -67,23 +74,42 @@ pub(super) fn forward_columns<T: Functions, const MODE: u8>(
     inner: usize,
     first: usize,
     y: &mut [T],
-    [most, sums]: [&mut [T]; 2],
+    [most, by, sums]: [&mut [T]; 3],
     log: bool,
 ) {
     let width = most.len();
+    let rows = if log { (NEAR / width.max(1)).max(1) } else { x.len() / inner };
     most.fill(T::neg_infinity());
-    for x in x.chunks_exact(inner) {
-        let places = most.iter_mut().zip(&x[first..][..width]);
-        places.for_each(|(most, &x)| *most = if x > *most { x } else { *most });
-    }
     sums.fill(T::zero());
-    for (x, y) in x.chunks_exact(inner).zip(y.chunks_exact_mut(inner)) {
-        let places =
-            sums.iter_mut().zip(&*most).zip(x[first..][..width].iter().zip(&mut y[first..][..width]));
-        places.for_each(|((sum, &most), (&x, y))| {
-            *y = Functions::exp::<MODE>(x - most);
-            *sum += *y;
-        });
+    let near = (rows * inner).max(1);
+    // Where there is nothing but -infinity so far: of each of those the exponential is 0, not NaN.
+    let finite = |most: T| if most == T::neg_infinity() { T::zero() } else { most };
+    for (k, (x, y)) in x.chunks(near).zip(y.chunks_mut(near)).enumerate() {
+        for x in x.chunks_exact(inner) {
+            let places = most.iter_mut().zip(&x[first..][..width]);
+            // A choice between `x` and what stands there would become a masked store, which takes ten times as long with AVX2.
+            places.for_each(|(most, &x)| *most = Float::max(*most, x));
+        }
+        if k > 0 {
+            let places = sums.iter_mut().zip(by.iter().zip(&*most));
+            places.for_each(|(sum, (&by, &most))| {
+                // Above 0 only where there is no sum yet.
+                let less = Float::min(by - finite(most), T::zero());
+                *sum *= Functions::exp_low::<MODE>(less);
+            });
+        }
+        by.iter_mut().zip(&*most).for_each(|(by, &most)| *by = finite(most));
+        for (x, y) in x.chunks_exact(inner).zip(y.chunks_exact_mut(inner)) {
+            let read = x[first..][..width].iter().zip(&*by);
+            let places = sums.iter_mut().zip(&mut y[first..][..width]).zip(read);
+            places.for_each(|((sum, y), (&x, &by))| {
+                let share = Functions::exp_low::<MODE>(x - by);
+                *sum += share;
+                if !log {
+                    *y = share;
+                }
+            });
+        }
     }
     for sum in &mut *sums {
         *sum = if log { Functions::log::<MODE>(*sum) } else { T::one() / *sum };
@@ -186,7 +212,7 @@ pub(super) fn backward_columns<T: Functions, const MODE: u8>(
         let read = y[first..][..width].iter().zip(&y_bar[first..][..width]).zip(&*sums);
         x_bar[first..][..width].iter_mut().zip(read).for_each(|(x_bar, ((&y, &y_bar), &sum))| {
             let own = match log {
-                true => y_bar - Functions::exp::<MODE>(y) * sum,
+                true => y_bar - Functions::exp_low::<MODE>(y) * sum,
                 false => y * (y_bar - sum),
             };
             *x_bar = if accumulate { *x_bar + own } else { own };

@@ -17,7 +17,7 @@ pub fn are_few(n: usize) -> bool {
 /// Softmax of rows, or its logarithm.
 #[inline(always)]
 pub fn softmax<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T], log: bool) {
-    let (mut xs, mut ys, mut rooms) = (Tile::new(n), Tile::new(n), [[T::zero(); WIDTH]; 2]);
+    let (mut xs, mut ys, mut rooms) = (Tile::new(n), Tile::new(n), [[T::zero(); WIDTH]; 3]);
     for (x, y) in x.chunks(n * WIDTH).zip(y.chunks_mut(n * WIDTH)) {
         xs.load(x);
         let rooms = rooms.each_mut().map(|room| &mut room[..x.len() / n]);

@@ -27,7 +27,7 @@ fn softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [T]) 
     }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        put(y, [x], false, |[x]| Functions::exp::<MODE>(x - largest));
+        put(y, [x], false, |[x]| Functions::exp_low::<MODE>(x - largest));
         let scale = T::one() / sum_slice(y);
         change(y, [], |y, []| y * scale);
     }
@@ -90,7 +90,7 @@ fn log_softmax_kernel<T: Functions, const MODE: u8>(x: &[T], n: usize, y: &mut [
     }
     for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
         let largest = maximum(x);
-        let log = Functions::log::<MODE>(sum_of([x], |[x]| Functions::exp::<MODE>(x - largest)));
+        let log = Functions::log::<MODE>(sum_of([x], |[x]| Functions::exp_low::<MODE>(x - largest)));
         put(y, [x], false, |[x]| (x - largest) - log);
     }
 }
@@ -138,6 +138,6 @@ fn log_softmax_cotangent_kernel<T: Functions, const MODE: u8>(
     let cotangents = y_bar.chunks_exact(n.max(1)).zip(x_bar.chunks_exact_mut(n.max(1)));
     for (y, (y_bar, x_bar)) in y.chunks_exact(n.max(1)).zip(cotangents) {
         let sum = sum_slice(y_bar);
-        put(x_bar, [y, y_bar], accumulate, |[y, y_bar]| y_bar - Functions::exp::<MODE>(y) * sum);
+        put(x_bar, [y, y_bar], accumulate, |[y, y_bar]| y_bar - Functions::exp_low::<MODE>(y) * sum);
     }
 }

@@ -101,6 +101,33 @@ fn extremes() {
 }
 
 #[test]
+fn long_columns_agree_with_rows() {
+    let (n, inner, inf) = (300, 200, f64::INFINITY);
+    let mut rows = random::<f64>(7, n * inner);
+    // The largest late, -infinity for the whole of what is summed first, everywhere, an infinity, a NaN.
+    rows[5 * n + 250] = 40.0;
+    rows[6 * n..][..200].fill(-inf);
+    rows[7 * n..][..n].fill(-inf);
+    rows[8 * n + 250] = inf;
+    rows[9 * n + 20] = f64::NAN;
+    let turned = |x: &[f64]| (0..n * inner).map(|i| x[i % inner * n + i / inner]).collect::<Vec<_>>();
+    let (columns, mut by_rows, mut by_columns) = (turned(&rows), rows.clone(), rows.clone());
+    for log in [false, true] {
+        match log {
+            false => (softmax(&rows, n, &mut by_rows), columns::softmax(&columns, n, inner, &mut by_columns)),
+            true => (
+                log_softmax(&rows, n, &mut by_rows),
+                columns::log_softmax(&columns, n, inner, &mut by_columns),
+            ),
+        };
+        for (have, want) in by_columns.iter().zip(turned(&by_rows)) {
+            let same = have == &want || (have.is_nan() && want.is_nan());
+            assert!(same || (have - want).abs() < 1e-13, "{log}: {have} {want}");
+        }
+    }
+}
+
+#[test]
 fn long_sums_stay_exact() {
     for len in [1023, 1024, 1025, 5000, 1 << 20, (1 << 20) + 3] {
         let x = random::<f32>(len as u64, len);
