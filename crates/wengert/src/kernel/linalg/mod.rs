@@ -12,6 +12,7 @@ mod cholesky;
 mod cofactor;
 mod eigen;
 mod exponential;
+mod jacobi;
 mod lu;
 mod qr;
 mod reflect;
@@ -47,6 +48,8 @@ pub struct Workspace<T> {
     pub work: Vec<T>,
     /// Row exchanges.
     pub pivots: Vec<usize>,
+    /// What [`svd()`] asks for.
+    pub svd: svd::Held<T>,
 }
 
 /// Sorts positions by what stands there; what has no order counts as equal.

@@ -225,7 +225,7 @@ fn svd_of_every_shape_and_rank() {
                 multiply([m, n, rank], Strided::rows(&x, rank), Strided::rows(&y, n))
             };
             let (mut u, mut s, mut vt) = (vec![T::nan(); m * k], vec![T::nan(); k], vec![T::nan(); k * n]);
-            svd(&a, m, n, &mut u, &mut s, &mut vt, &mut Vec::new(), Threads::ONE).unwrap();
+            svd(&a, m, n, &mut u, &mut s, &mut vt, &mut Default::default(), Threads::ONE).unwrap();
             assert!(s.iter().rev().is_sorted() && s.iter().all(|x| *x >= T::zero()));
             let us: Vec<T> = (0..m * k).map(|i| u[i] * s[i % k]).collect();
             let again = multiply([m, n, k], Strided::rows(&us, k), Strided::rows(&vt, n));
@@ -236,8 +236,8 @@ fn svd_of_every_shape_and_rank() {
             assert!(orthonormal(&v, n, k) < 4.0, "v, {m} by {n}, rank {rank}");
         }
     }
-    both(check::<f64>, &[0, 1, 2, 3, 5, 8, 17, 33, 64, 70]);
-    both(check::<f32>, &[0, 1, 2, 3, 5, 8, 17, 33, 64]);
+    both(check::<f64>, &[0, 1, 2, 3, 5, 8, 17, 33, 64, 70, 130]);
+    both(check::<f32>, &[0, 1, 2, 3, 5, 8, 17, 33, 64, 130]);
 }
 
 #[test]
@@ -249,13 +249,41 @@ fn small_singular_values_keep_their_digits() {
     keeps_digits(40, 30.0, |j| 0.25f64.powi(j as i32));
 }
 
+#[test]
+fn graded_rows_and_columns_keep_their_digits_in_single_precision() {
+    // The same matrix in f64 is the reference: each singular value has its own error, not that of the largest.
+    for (n, range) in [(20, 1e-2), (70, 1e-2), (70, 1e-4), (130, 1e-7)] {
+        let mut random = Random::new(n as u64);
+        let b: Vec<f32> = random.vector(n * n);
+        for by_columns in [true, false] {
+            let size = |i: usize| f64::powf(range, i as f64 / n as f64) as f32;
+            let entry = |i: usize, j: usize| b[i * n + j] + if i == j { 20.0 } else { 0.0 };
+            let a: Vec<f32> = (0..n * n)
+                .map(|k| entry(k / n, k % n) * size(if by_columns { k % n } else { k / n }))
+                .collect();
+            let wide: Vec<f64> = a.iter().map(|&x| f64::from(x)).collect();
+            let (s, t) = (singular_values(&a, n), singular_values(&wide, n));
+            for (i, (&s, &t)) in s.iter().zip(&t).enumerate() {
+                let error = (f64::from(s) - t).abs() / (t * f64::from(f32::EPSILON));
+                assert!(error < n as f64, "n = {n}, range {range}, value {i}: {error}");
+            }
+        }
+    }
+}
+
+fn singular_values<T: Gemm>(a: &[T], n: usize) -> Vec<T> {
+    let (mut u, mut s, mut vt) = (vec![T::zero(); n * n], vec![T::zero(); n], vec![T::zero(); n * n]);
+    svd(a, n, n, &mut u, &mut s, &mut vt, &mut Default::default(), Threads::ONE).unwrap();
+    s
+}
+
 fn keeps_digits(n: usize, diagonal: f64, scale: impl Fn(usize) -> f64) {
     let mut random = Random::new(4);
     let b: Vec<f64> = random.vector(n * n);
     let a: Vec<f64> =
         (0..n * n).map(|i| (b[i] + if i % (n + 1) == 0 { diagonal } else { 0.0 }) * scale(i % n)).collect();
     let (mut u, mut s, mut vt) = (vec![0.0; n * n], vec![0.0; n], vec![0.0; n * n]);
-    svd(&a, n, n, &mut u, &mut s, &mut vt, &mut Vec::new(), Threads::ONE).unwrap();
+    svd(&a, n, n, &mut u, &mut s, &mut vt, &mut Default::default(), Threads::ONE).unwrap();
     // Their product is the determinant, which LU finds to full relative accuracy here.
     let (mut f, mut p) = (a.clone(), vec![0; n]);
     lu(&mut f, n, &mut p, &mut Vec::new(), Threads::ONE).unwrap();
