@@ -1,9 +1,11 @@
-//! Eigenvalues and eigenvectors of a symmetric matrix: tridiagonal form, then implicit QL.
+//! Eigenvalues and eigenvectors of a symmetric matrix: tridiagonal form, cut into parts, then implicit QL.
 
 use std::fmt;
 
-use super::reflect::{accumulate, reflector, workspace};
+use super::conquer::{NUMBERS, PLACES, Room, conquer};
+use super::reflect::{accumulate, apply, reflector, workspace};
 use super::sort;
+use super::transpose::transpose;
 use super::vectors::{add_scaled, carve, dot, length, power_of_two_below};
 use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
 use crate::kernel::real::Real;
@@ -29,6 +31,10 @@ const STRIP: usize = 32;
 const NARROW: usize = 8;
 /// A cache line, where the first row begins.
 const LINE: usize = 64;
+/// Rows up to which a matrix is not cut in two.
+const WHOLE: usize = 48;
+/// Rows up to which a part of one is not cut any more: as many as a strip has columns.
+const LEAF: usize = STRIP;
 
 /// `a = vectors diag(values) vectors^T`, values ascending, vectors orthonormal in columns.
 ///
@@ -50,8 +56,10 @@ pub fn eigh<T: Gemm>(
         return Ok(());
     }
     let width = n.next_multiple_of(if n < STRIP { NARROW } else { STRIP });
-    let [full, store, rows, padded, off, tau, pair, space] =
-        carve(work, [n * n, n * n, n * n, n * width + LINE, n, n, 4 * n, workspace(n, n)]);
+    let [full, store, rows, padded, leaf, off, tau, pair, space] = carve(
+        work,
+        [n * n, n * n, n * n, n * width + LINE, LEAF * LEAF + LINE, n, n, NUMBERS * n, workspace(n, n)],
+    );
     let scale = power_of_two_below(a);
     for i in 0..n {
         for j in 0..=i {
@@ -63,22 +71,61 @@ pub fn eigh<T: Gemm>(
         }
     }
     tridiagonalise(full, n, values, off, store, tau, pair, threads);
-    accumulate(store, n, n.saturating_sub(2), 1, tau, rows, n, space, threads);
-    let skip = padded.as_ptr().align_offset(LINE).min(LINE);
-    let padded = &mut padded[skip..][..n * width];
-    for (row, padded) in rows.chunks_exact(n).zip(padded.chunks_exact_mut(width)) {
-        padded[..n].copy_from_slice(row);
-        padded[n..].fill(T::zero());
+    let count = n.saturating_sub(2);
+    let mut order: Vec<usize> = vec![0; PLACES * n];
+    if n <= WHOLE {
+        accumulate(store, n, count, 1, tau, rows, n, space, threads);
+        rotate_rows(values, off, rows, n, aligned(padded, n * width), width, pair)?;
+    } else {
+        rows.fill(T::zero());
+        let leaf = aligned(leaf, LEAF * LEAF);
+        let mut turns = [T::zero(); 2 * LEAF];
+        let mut small = |d: &mut [T], e: &mut [T], z: &mut [T], low: usize| {
+            let size = d.len();
+            (0..size).for_each(|i| z[(low + i) * n + low + i] = T::one());
+            let z = &mut z[low * n + low..];
+            rotate_rows(d, e, z, n, &mut leaf[..size * LEAF], LEAF, &mut turns)
+        };
+        let mut room = Room { rows: full, weights: padded, numbers: pair, places: &mut order };
+        conquer(values, off, rows, n, 0, LEAF, &mut small, &mut room, threads)?;
+        apply(store, n, count, 1, tau, rows, n, space, threads);
     }
-    implicit_ql(values, off, padded, pair)?;
-    let mut order: Vec<usize> = (0..n).collect();
-    sort(&mut order, &|i, j| values[i].partial_cmp(&values[j]));
+    let order = &mut order[..n];
+    order.iter_mut().enumerate().for_each(|(i, at)| *at = i);
+    sort(order, &|i, j| values[i].partial_cmp(&values[j]));
     off.copy_from_slice(values);
-    for (j, &from) in order.iter().enumerate() {
-        values[j] = off[from] * scale;
-        for (i, &x) in padded[from * width..][..n].iter().enumerate() {
-            vectors[i * n + j] = x;
-        }
+    for ((value, row), &from) in values.iter_mut().zip(full.chunks_exact_mut(n)).zip(&*order) {
+        *value = off[from] * scale;
+        row.copy_from_slice(&rows[from * n..][..n]);
+    }
+    transpose(full, n, n, vectors);
+    Ok(())
+}
+
+/// The first `len` elements from the next cache line on.
+fn aligned<T>(held: &mut [T], len: usize) -> &mut [T] {
+    let skip = held.as_ptr().align_offset(LINE).min(LINE);
+    &mut held[skip..][..len]
+}
+
+/// [`implicit_ql`] on rows of `d.len()` columns `n` apart, by way of `padded`, whose rows are `width` long.
+fn rotate_rows<T: Real>(
+    d: &mut [T],
+    e: &mut [T],
+    rows: &mut [T],
+    n: usize,
+    padded: &mut [T],
+    width: usize,
+    turns: &mut [T],
+) -> Result<(), NotConverged> {
+    let size = d.len();
+    for (row, padded) in rows.chunks_mut(n).zip(padded.chunks_exact_mut(width)) {
+        padded[..size].copy_from_slice(&row[..size]);
+        padded[size..].fill(T::zero());
+    }
+    implicit_ql(d, e, padded, turns)?;
+    for (row, padded) in rows.chunks_mut(n).zip(padded.chunks_exact(width)) {
+        row[..size].copy_from_slice(&padded[..size]);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@
 mod adjoint;
 mod cholesky;
 mod cofactor;
+mod conquer;
 mod eigen;
 mod exponential;
 mod jacobi;
@@ -17,6 +18,7 @@ mod lu;
 mod qr;
 mod reflect;
 mod scaled;
+mod secular;
 mod svd;
 #[cfg(test)]
 pub(crate) mod testing;
