@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::conquer::{NUMBERS, PLACES, Room, conquer};
-use super::reflect::{accumulate, apply, reflector, workspace};
+use super::reflect::{accumulate, apply, workspace};
 use super::sort;
 use super::transpose::transpose;
+use super::tridiagonal::{self, tridiagonalise};
 use super::vectors::{add_scaled, carve, dot, length, power_of_two_below};
 use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
 use crate::kernel::real::Real;
@@ -58,7 +59,17 @@ pub fn eigh<T: Gemm>(
     let width = n.next_multiple_of(if n < STRIP { NARROW } else { STRIP });
     let [full, store, rows, padded, leaf, off, tau, pair, space] = carve(
         work,
-        [n * n, n * n, n * n, n * width + LINE, LEAF * LEAF + LINE, n, n, NUMBERS * n, workspace(n, n)],
+        [
+            n * n,
+            n * n,
+            n * n,
+            n * width + LINE,
+            LEAF * LEAF + LINE,
+            n,
+            n,
+            NUMBERS * n,
+            workspace(n, n).max(tridiagonal::workspace(n)),
+        ],
     );
     let scale = power_of_two_below(a);
     for i in 0..n {
@@ -67,10 +78,10 @@ pub fn eigh<T: Gemm>(
             if !x.is_finite() {
                 return Err(NotConverged);
             }
-            (full[i * n + j], full[j * n + i]) = (x, x);
+            full[j * n + i] = x;
         }
     }
-    tridiagonalise(full, n, values, off, store, tau, pair, threads);
+    tridiagonalise(full, n, values, off, store, tau, space, threads);
     let count = n.saturating_sub(2);
     let mut order: Vec<usize> = vec![0; PLACES * n];
     if n <= WHOLE {
@@ -130,57 +141,6 @@ fn rotate_rows<T: Real>(
     Ok(())
 }
 
-/// Reduces the symmetric `a` to diagonal `d` and off-diagonal `e`; reflector `j` goes to row `j` of `store`.
-fn tridiagonalise<T: Gemm>(
-    a: &mut [T],
-    n: usize,
-    d: &mut [T],
-    e: &mut [T],
-    store: &mut [T],
-    tau: &mut [T],
-    pair: &mut [T],
-    threads: Threads,
-) {
-    for j in 0..n {
-        d[j] = a[j * n + j];
-        let (first, len) = (j + 1, n - j - 1);
-        if len <= 1 {
-            e[j] = if len == 1 { a[j * n + first] } else { T::zero() };
-            continue;
-        }
-        let v = &mut store[j * n + first..][..len];
-        v.copy_from_slice(&a[j * n + first..][..len]);
-        tau[j] = reflect(v);
-        e[j] = v[0];
-        v[0] = T::one();
-        if tau[j] == T::zero() {
-            continue;
-        }
-        // w = tau A v - (tau / 2) (tau v^T A v) v;  A -= v w^T + w v^T
-        let (w, pair) = pair.split_at_mut(n);
-        let w = &mut w[..len];
-        let rest = Strided::rows(a, n).at(first, first);
-        gemm([len, 1, len], tau[j], rest, Strided::rows(v, 1), T::zero(), StridedMut::rows(w, 1), threads);
-        balance(w, tau[j], v);
-        for i in 0..len {
-            (pair[2 * i], pair[2 * i + 1]) = (v[i], w[i]);
-        }
-        let left = Strided::rows(pair, 2);
-        let right = Strided { data: pair, offset: 1, row_stride: -1, col_stride: 2 };
-        gemm_within(
-            a,
-            n,
-            [len, len, 2],
-            -T::one(),
-            Place::Other(left),
-            Place::Other(right),
-            T::one(),
-            spot(first, first),
-            threads,
-        );
-    }
-}
-
 /// Diagonalises a tridiagonal matrix, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
 fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) -> Result<(), NotConverged> {
     let n = d.len();
@@ -202,21 +162,6 @@ fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) 
         }
     }
     Ok(())
-}
-
-/// [`reflector`] at the level in use.
-fn reflect<T: Real>(v: &mut [T]) -> T {
-    vectorised!(reflector::<T>; T: Real; v: &'a mut [T] => T)
-}
-
-/// `w -= (tau / 2) (w^T v) v` at the level in use.
-fn balance<T: Real>(w: &mut [T], tau: T, v: &[T]) {
-    vectorised!(subtract_half::<T>; T: Real; w: &'a mut [T], tau: T, v: &'a [T]);
-}
-
-#[inline(always)]
-fn subtract_half<T: Real>(w: &mut [T], tau: T, v: &[T]) {
-    add_scaled(w, -T::of(0.5) * tau * dot(w, v), v);
 }
 
 /// [`turn_rows`] at the level in use.

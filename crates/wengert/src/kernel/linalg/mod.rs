@@ -26,6 +26,7 @@ pub(crate) mod testing;
 mod tests;
 mod transpose;
 mod triangular;
+mod tridiagonal;
 mod vectors;
 
 use std::cmp::Ordering;
