@@ -7,8 +7,8 @@ use super::reflect::{accumulate, apply, workspace};
 use super::sort;
 use super::transpose::transpose;
 use super::tridiagonal::{self, tridiagonalise};
-use super::vectors::{add_scaled, carve, dot, length, power_of_two_below};
-use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
+use super::vectors::{carve, length, power_of_two_below};
+use crate::kernel::gemm::{Gemm, Threads};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
 

@@ -51,13 +51,15 @@ pub fn orthogonalise<T: Gemm>(
     threads: Threads,
 ) -> Result<(), NotConverged> {
     let [gram, angles, spare] = room;
+    names.fill(TURNED);
     // Pairs that were left when they were last turned together.
     let mut before = usize::MAX;
     for _ in 0..ROUNDS {
-        let surveyed = n >= MANY;
-        if surveyed {
+        let known = names.iter().filter(|&&name| name != TURNED).count();
+        // Where most products are those of the last round, the others cost less than all.
+        if n >= MANY && 4 * known < 3 * n {
             products(r, [n, n], gram, threads);
-            let found = survey(gram, n, angles);
+            let found = survey(gram, n, angles, squares);
             if found.pairs == 0 && !found.doubtful {
                 return Ok(());
             }
@@ -66,8 +68,8 @@ pub fn orthogonalise<T: Gemm>(
                 turn_together(r, turn, n, angles, gram, spare, found.widest, threads);
                 continue;
             }
+            names.iter_mut().enumerate().for_each(|(i, name)| *name = i);
         }
-        names.iter_mut().enumerate().for_each(|(i, name)| *name = if surveyed { i } else { TURNED });
         if sweep(r, turn, n, gram, squares, names) {
             return Ok(());
         }
@@ -93,28 +95,34 @@ fn tolerance<T: Real>(n: usize) -> T {
 }
 
 /// Looks at the products of all pairs; the angles that would make them 0, one pair at a time, go to the skew `angles`, those
-/// that are not small as 0.
-fn survey<T: Real>(gram: &[T], n: usize, angles: &mut [T]) -> Found<T> {
+/// that are not small as 0. `lengths` is room for those of the rows.
+fn survey<T: Real>(gram: &[T], n: usize, angles: &mut [T], lengths: &mut [T]) -> Found<T> {
     // exp(X) is cut off behind the square: what that leaves of orthogonality is X^4 / 4.
     let most = T::epsilon().sqrt().sqrt();
     let tolerance = tolerance::<T>(n);
     let (mut pairs, mut large, mut doubtful) = (0, 0, false);
+    angles.fill(T::zero());
     for i in 0..n {
-        angles[i * n + i] = T::zero();
         let ii = gram[i * n + i];
         doubtful |= ii < T::min_positive_value();
-        for j in 0..i {
-            let (ij, jj) = (gram[i * n + j], gram[j * n + j]);
-            let mut angle = T::zero();
-            if ij.abs() > tolerance * (ii.sqrt() * jj.sqrt()) && ii.min(jj) >= T::min_positive_value() {
-                pairs += 1;
-                angle = ij / (ii - jj);
-                // Also where the lengths are equal.
-                if !(angle.abs() <= most) {
-                    (angle, large) = (T::zero(), large + 1);
-                }
+        lengths[i] = ii.sqrt();
+        let bound = tolerance * lengths[i];
+        for (j, (&ij, &length)) in gram[i * n..].iter().zip(&lengths[..i]).enumerate() {
+            if ij.abs() <= bound * length {
+                continue;
             }
-            (angles[i * n + j], angles[j * n + i]) = (angle, -angle);
+            let jj = gram[j * n + j];
+            if ii.min(jj) < T::min_positive_value() {
+                continue;
+            }
+            pairs += 1;
+            let angle = ij / (ii - jj);
+            // Not for equal lengths either.
+            if angle.abs() <= most {
+                (angles[i * n + j], angles[j * n + i]) = (angle, -angle);
+            } else {
+                large += 1;
+            }
         }
     }
     let sums = angles.chunks_exact(n).map(|row| row.iter().fold(T::zero(), |sum, x| sum + x.abs()));

@@ -9,7 +9,8 @@
 
 use super::eigen::{NotConverged, eigh};
 use super::jacobi::{MANY, nothing, orthogonalise, products};
-use super::qr::qr;
+use super::qr::triangularise;
+use super::reflect::{apply, workspace};
 use super::sort;
 use super::transpose::transpose;
 use super::vectors::{add_scaled, carve, dot, norm, power_of_two_below};
@@ -86,8 +87,8 @@ fn tall<T: Gemm>(
     threads: Threads,
 ) -> Result<(), NotConverged> {
     let Held { tall, work, order, .. } = held;
-    let [sorted, q, r, turn, gram, angles, spare, size] =
-        carve(tall, [m * n, m * n, n * n, n * n, n * n, n * n, n * n, n]);
+    let [sorted, columns, r, turn, gram, angles, spare, size, tau] =
+        carve(tall, [m * n, m * n, n * n, n * n, n * n, n * n, n * n, n, n]);
     let (order, names) = room(order, 2 * n).split_at_mut(n);
     // Columns by descending size: a cheap stand-in for pivoting, which is what makes few sweeps enough.
     let scale = power_of_two_below(a);
@@ -100,7 +101,14 @@ fn tall<T: Gemm>(
     for (row, out) in a.chunks_exact(n).zip(sorted.chunks_exact_mut(n)) {
         order.iter().zip(out).for_each(|(&j, out)| *out = row[j] / scale);
     }
-    qr(sorted, m, n, q, r, work, threads);
+    transpose(sorted, m, n, columns);
+    let [space] = carve(work, [workspace(m, n)]);
+    triangularise(columns, m, n, tau, space, threads);
+    for (i, row) in r.chunks_exact_mut(n).enumerate() {
+        row.iter_mut()
+            .enumerate()
+            .for_each(|(j, x)| *x = if i <= j { columns[j * m + i] } else { T::zero() });
+    }
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
     pull_apart(r, turn, n, [gram, angles, spare], size, work, threads)?;
@@ -112,11 +120,14 @@ fn tall<T: Gemm>(
     rank.iter_mut().enumerate().for_each(|(i, at)| *at = i);
     sort(rank, &|i, j| size[j].partial_cmp(&size[i]));
     // u = q turn^T, its columns and the rows of vt in the order of the singular values.
-    for (&i, row) in rank.iter().zip(spare.chunks_exact_mut(n)) {
-        row.copy_from_slice(&turn[i * n..][..n]);
+    let ut = sorted;
+    for (&i, row) in rank.iter().zip(ut.chunks_exact_mut(m)) {
+        row[..n].copy_from_slice(&turn[i * n..][..n]);
+        row[n..].fill(T::zero());
     }
-    let t = Strided::rows(spare, n).t();
-    gemm([m, n, n], T::one(), Strided::rows(q, n), t, T::zero(), StridedMut::rows(u, n), threads);
+    let [space] = carve(work, [workspace(m, n)]);
+    apply(columns, m, n, 0, tau, ut, n, space, threads);
+    transpose(ut, n, m, u);
     for (i, &from) in rank.iter().enumerate() {
         s[i] = size[from] * scale;
         let row = &r[from * n..][..n];
