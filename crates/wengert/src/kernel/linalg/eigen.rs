@@ -7,7 +7,7 @@ use super::reflect::{accumulate, apply, workspace};
 use super::sort;
 use super::transpose::transpose;
 use super::tridiagonal::{self, tridiagonalise};
-use super::vectors::{carve, length, power_of_two_below};
+use super::vectors::{carve, length, power_of_two_below, two_rows};
 use crate::kernel::gemm::{Gemm, Threads};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
@@ -141,14 +141,30 @@ fn rotate_rows<T: Real>(
     Ok(())
 }
 
-/// Diagonalises a tridiagonal matrix, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
+/// Diagonalises a tridiagonal matrix with entries up to about 1, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
 fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) -> Result<(), NotConverged> {
     let n = d.len();
     e[n - 1] = T::zero();
+    // QL finds values from the top: where those there are the large ones, the small ones would be lost again and again.
+    if d[0].abs() > d[n - 1].abs() {
+        d.reverse();
+        e[..n - 1].reverse();
+        let width = z.len() / n;
+        for i in 0..n / 2 {
+            let (x, y) = two_rows(z, width, i, n - 1 - i);
+            x.swap_with_slice(y);
+        }
+    }
+    let most = d.iter().chain(&*e).fold(T::zero(), |most, x| most.max(x.abs()));
     for l in 0..n {
         let mut steps = 0;
         loop {
-            let small = |m: &usize| e[*m].abs() <= T::epsilon() * (d[*m].abs() + d[*m + 1].abs());
+            // Below the first nothing has digits to compare. Noise beside a large value may stay above it: in the end it counts
+            // beside that value.
+            let least =
+                if steps < STEPS / 2 { T::min_positive_value() / T::epsilon() } else { T::epsilon() * most };
+            let small =
+                |m: &usize| e[*m].abs() <= (T::epsilon() * (d[*m].abs() + d[*m + 1].abs())).max(least);
             let m = (l..n - 1).find(small).unwrap_or(n - 1);
             if m == l {
                 break;

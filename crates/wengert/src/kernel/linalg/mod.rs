@@ -13,6 +13,8 @@ mod cofactor;
 mod conquer;
 mod eigen;
 mod exponential;
+#[cfg(test)]
+mod hard;
 mod jacobi;
 mod lu;
 mod qr;

@@ -10,8 +10,9 @@ use crate::kernel::gemm::{Gemm, Place, Strided, Threads, gemm_within, spot};
 use crate::kernel::level::{self, FUSED, Kernel};
 use crate::kernel::real::Real;
 
-/// Reflectors of a panel.
-const PANEL: usize = 16;
+/// Reflectors of a panel, and rows up to which panels of half of them take less time.
+const PANEL: usize = 8;
+const FEW: usize = 64;
 /// Rows of a block of the product that changes the upper triangle.
 const BLOCK: usize = 64;
 /// Rows that are read at once.
@@ -35,15 +36,16 @@ pub fn tridiagonalise<T: Gemm>(
     threads: Threads,
 ) {
     // Reflectors, what goes with them, and the reflectors again: v w^T + w v^T is one product of their columns.
-    let kept = &mut work[..3 * PANEL * n];
-    for from in (0..n).step_by(PANEL) {
-        let count = PANEL.min(n - from);
-        level::run_apart(Reduce { a, n, from, count, d, e, store, tau, kept });
+    let panel = if n < FEW { PANEL / 2 } else { PANEL };
+    let kept = &mut work[..3 * panel * n];
+    for from in (0..n).step_by(panel) {
+        let count = panel.min(n - from);
+        level::run_apart(Reduce { a, n, from, count, panel, d, e, store, tau, kept });
         let first = from + count;
         let left = Strided::rows(kept, n).at(0, 0).t();
-        let right = Strided::rows(kept, n).at(PANEL, 0);
+        let right = Strided::rows(kept, n).at(panel, 0);
         for row in (first..n).step_by(BLOCK) {
-            let size = [BLOCK.min(n - row), n - row, 2 * PANEL];
+            let size = [BLOCK.min(n - row), n - row, 2 * panel];
             let (left, right) = (Place::Other(left.at(row, 0)), Place::Other(right.at(0, row)));
             gemm_within(a, n, size, -T::one(), left, right, T::one(), spot(row, row), threads);
         }
@@ -56,6 +58,7 @@ struct Reduce<'a, T> {
     n: usize,
     from: usize,
     count: usize,
+    panel: usize,
     d: &'a mut [T],
     e: &'a mut [T],
     store: &'a mut [T],
@@ -68,14 +71,14 @@ impl<T: Real> Kernel for Reduce<'_, T> {
 
     #[inline(always)]
     fn call<const MODE: u8>(self) {
-        let Reduce { a, n, from, count, d, e, store, tau, kept } = self;
+        let Reduce { a, n, from, count, panel, d, e, store, tau, kept } = self;
         let lost = T::min_positive_value() / T::epsilon();
         for k in 0..count {
             let j = from + k;
             let (first, len) = (j + 1, n - j - 1);
             let row = &mut a[j * n + j..][..n - j];
             for p in 0..k {
-                let (v, w) = (&kept[p * n + j..][..n - j], &kept[(PANEL + p) * n + j..][..n - j]);
+                let (v, w) = (&kept[p * n + j..][..n - j], &kept[(panel + p) * n + j..][..n - j]);
                 add_two::<T, MODE>(row, -w[0], v, -v[0], w);
             }
             // What is left of a matrix of low rank is noise on noise: once it nears what has no digits, it is 0.
@@ -94,11 +97,11 @@ impl<T: Real> Kernel for Reduce<'_, T> {
                 e[j] = v[0];
                 v[0] = T::one();
             }
-            let (before, w) = kept.split_at_mut((PANEL + k) * n);
+            let (before, w) = kept.split_at_mut((panel + k) * n);
             let w = &mut w[first..][..len];
             if !reflected || tau[j] == T::zero() {
                 w.fill(T::zero());
-                for at in [k, 2 * PANEL + k] {
+                for at in [k, 2 * panel + k] {
                     kept[at * n + first..][..len].fill(T::zero());
                 }
                 continue;
@@ -107,13 +110,13 @@ impl<T: Real> Kernel for Reduce<'_, T> {
             upper_times::<T, MODE>(a, n, first, v, w);
             for p in 0..k {
                 let old = &before[p * n + first..][..len];
-                let with = &before[(PANEL + p) * n + first..][..len];
+                let with = &before[(panel + p) * n + first..][..len];
                 add_two::<T, MODE>(w, -dot(with, v), old, -dot(old, v), with);
             }
             w.iter_mut().for_each(|x| *x *= tau[j]);
             let half = T::of(0.5) * tau[j] * dot(w, v);
             add_scaled(w, -half, v);
-            for at in [k, 2 * PANEL + k] {
+            for at in [k, 2 * panel + k] {
                 kept[at * n + first..][..len].copy_from_slice(v);
             }
         }
