@@ -57,7 +57,7 @@ fn large<T: Gemm>(a: &[T], n: usize, out: &mut [T], threads: Threads) -> Result<
         return Ok(());
     }
     let [mut u, mut vt, mut s] = [n * n, n * n, n].map(|len| vec![T::zero(); len]);
-    svd(a, n, n, &mut u, &mut s, &mut vt, &mut work, threads)?;
+    svd(a, n, n, &mut u, &mut s, &mut vt, &mut Default::default(), threads)?;
     let sign = orientation(&u, n, &mut factors, &mut pivots, &mut work)
         * orientation(&vt, n, &mut factors, &mut pivots, &mut work);
     for i in 0..n {
@@ -109,7 +109,7 @@ fn tangent_of_large<T: Gemm>(
     let [mut u, mut vt, mut s, mut h, mut turned] =
         [n * n, n * n, n, n * n, n * n].map(|len| vec![T::zero(); len]);
     let (mut pivots, mut work) = (vec![0; n], Vec::new());
-    svd(a, n, n, &mut u, &mut s, &mut vt, &mut work, threads)?;
+    svd(a, n, n, &mut u, &mut s, &mut vt, &mut Default::default(), threads)?;
     let sign = orientation(&u, n, &mut h, &mut pivots, &mut work)
         * orientation(&vt, n, &mut h, &mut pivots, &mut work);
     let (u, vt) = (Strided::rows(&u, n), Strided::rows(&vt, n));

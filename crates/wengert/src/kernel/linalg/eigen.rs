@@ -1,11 +1,14 @@
-//! Eigenvalues and eigenvectors of a symmetric matrix: tridiagonal form, then implicit QL.
+//! Eigenvalues and eigenvectors of a symmetric matrix: tridiagonal form, cut into parts, then implicit QL.
 
 use std::fmt;
 
-use super::reflect::{accumulate, reflector, workspace};
+use super::conquer::{NUMBERS, PLACES, Room, conquer};
+use super::reflect::{accumulate, apply, workspace};
 use super::sort;
-use super::vectors::{add_scaled, carve, dot, length, power_of_two_below};
-use crate::kernel::gemm::{Gemm, Place, Strided, StridedMut, Threads, gemm, gemm_within, spot};
+use super::transpose::transpose;
+use super::tridiagonal::{self, tridiagonalise};
+use super::vectors::{carve, length, power_of_two_below, two_rows};
+use crate::kernel::gemm::{Gemm, Threads};
 use crate::kernel::real::Real;
 use crate::kernel::rows::vectorised;
 
@@ -29,6 +32,10 @@ const STRIP: usize = 32;
 const NARROW: usize = 8;
 /// A cache line, where the first row begins.
 const LINE: usize = 64;
+/// Rows up to which a matrix is not cut in two.
+const WHOLE: usize = 48;
+/// Rows up to which a part of one is not cut any more: as many as a strip has columns.
+const LEAF: usize = STRIP;
 
 /// `a = vectors diag(values) vectors^T`, values ascending, vectors orthonormal in columns.
 ///
@@ -50,8 +57,20 @@ pub fn eigh<T: Gemm>(
         return Ok(());
     }
     let width = n.next_multiple_of(if n < STRIP { NARROW } else { STRIP });
-    let [full, store, rows, padded, off, tau, pair, space] =
-        carve(work, [n * n, n * n, n * n, n * width + LINE, n, n, 4 * n, workspace(n, n)]);
+    let [full, store, rows, padded, leaf, off, tau, pair, space] = carve(
+        work,
+        [
+            n * n,
+            n * n,
+            n * n,
+            n * width + LINE,
+            LEAF * LEAF + LINE,
+            n,
+            n,
+            NUMBERS * n,
+            workspace(n, n).max(tridiagonal::workspace(n)),
+        ],
+    );
     let scale = power_of_two_below(a);
     for i in 0..n {
         for j in 0..=i {
@@ -59,89 +78,93 @@ pub fn eigh<T: Gemm>(
             if !x.is_finite() {
                 return Err(NotConverged);
             }
-            (full[i * n + j], full[j * n + i]) = (x, x);
+            full[j * n + i] = x;
         }
     }
-    tridiagonalise(full, n, values, off, store, tau, pair, threads);
-    accumulate(store, n, n.saturating_sub(2), 1, tau, rows, n, space, threads);
-    let skip = padded.as_ptr().align_offset(LINE).min(LINE);
-    let padded = &mut padded[skip..][..n * width];
-    for (row, padded) in rows.chunks_exact(n).zip(padded.chunks_exact_mut(width)) {
-        padded[..n].copy_from_slice(row);
-        padded[n..].fill(T::zero());
+    tridiagonalise(full, n, values, off, store, tau, space, threads);
+    let count = n.saturating_sub(2);
+    let mut order: Vec<usize> = vec![0; PLACES * n];
+    if n <= WHOLE {
+        accumulate(store, n, count, 1, tau, rows, n, space, threads);
+        rotate_rows(values, off, rows, n, aligned(padded, n * width), width, pair)?;
+    } else {
+        rows.fill(T::zero());
+        let leaf = aligned(leaf, LEAF * LEAF);
+        let mut turns = [T::zero(); 2 * LEAF];
+        let mut small = |d: &mut [T], e: &mut [T], z: &mut [T], low: usize| {
+            let size = d.len();
+            (0..size).for_each(|i| z[(low + i) * n + low + i] = T::one());
+            let z = &mut z[low * n + low..];
+            rotate_rows(d, e, z, n, &mut leaf[..size * LEAF], LEAF, &mut turns)
+        };
+        let mut room = Room { rows: full, weights: padded, numbers: pair, places: &mut order };
+        conquer(values, off, rows, n, 0, LEAF, &mut small, &mut room, threads)?;
+        apply(store, n, count, 1, tau, rows, n, space, threads);
     }
-    implicit_ql(values, off, padded, pair)?;
-    let mut order: Vec<usize> = (0..n).collect();
-    sort(&mut order, &|i, j| values[i].partial_cmp(&values[j]));
+    let order = &mut order[..n];
+    order.iter_mut().enumerate().for_each(|(i, at)| *at = i);
+    sort(order, &|i, j| values[i].partial_cmp(&values[j]));
     off.copy_from_slice(values);
-    for (j, &from) in order.iter().enumerate() {
-        values[j] = off[from] * scale;
-        for (i, &x) in padded[from * width..][..n].iter().enumerate() {
-            vectors[i * n + j] = x;
-        }
+    for ((value, row), &from) in values.iter_mut().zip(full.chunks_exact_mut(n)).zip(&*order) {
+        *value = off[from] * scale;
+        row.copy_from_slice(&rows[from * n..][..n]);
+    }
+    transpose(full, n, n, vectors);
+    Ok(())
+}
+
+/// The first `len` elements from the next cache line on.
+fn aligned<T>(held: &mut [T], len: usize) -> &mut [T] {
+    let skip = held.as_ptr().align_offset(LINE).min(LINE);
+    &mut held[skip..][..len]
+}
+
+/// [`implicit_ql`] on rows of `d.len()` columns `n` apart, by way of `padded`, whose rows are `width` long.
+fn rotate_rows<T: Real>(
+    d: &mut [T],
+    e: &mut [T],
+    rows: &mut [T],
+    n: usize,
+    padded: &mut [T],
+    width: usize,
+    turns: &mut [T],
+) -> Result<(), NotConverged> {
+    let size = d.len();
+    for (row, padded) in rows.chunks_mut(n).zip(padded.chunks_exact_mut(width)) {
+        padded[..size].copy_from_slice(&row[..size]);
+        padded[size..].fill(T::zero());
+    }
+    implicit_ql(d, e, padded, turns)?;
+    for (row, padded) in rows.chunks_mut(n).zip(padded.chunks_exact(width)) {
+        row[..size].copy_from_slice(&padded[..size]);
     }
     Ok(())
 }
 
-/// Reduces the symmetric `a` to diagonal `d` and off-diagonal `e`; reflector `j` goes to row `j` of `store`.
-fn tridiagonalise<T: Gemm>(
-    a: &mut [T],
-    n: usize,
-    d: &mut [T],
-    e: &mut [T],
-    store: &mut [T],
-    tau: &mut [T],
-    pair: &mut [T],
-    threads: Threads,
-) {
-    for j in 0..n {
-        d[j] = a[j * n + j];
-        let (first, len) = (j + 1, n - j - 1);
-        if len <= 1 {
-            e[j] = if len == 1 { a[j * n + first] } else { T::zero() };
-            continue;
-        }
-        let v = &mut store[j * n + first..][..len];
-        v.copy_from_slice(&a[j * n + first..][..len]);
-        tau[j] = reflect(v);
-        e[j] = v[0];
-        v[0] = T::one();
-        if tau[j] == T::zero() {
-            continue;
-        }
-        // w = tau A v - (tau / 2) (tau v^T A v) v;  A -= v w^T + w v^T
-        let (w, pair) = pair.split_at_mut(n);
-        let w = &mut w[..len];
-        let rest = Strided::rows(a, n).at(first, first);
-        gemm([len, 1, len], tau[j], rest, Strided::rows(v, 1), T::zero(), StridedMut::rows(w, 1), threads);
-        balance(w, tau[j], v);
-        for i in 0..len {
-            (pair[2 * i], pair[2 * i + 1]) = (v[i], w[i]);
-        }
-        let left = Strided::rows(pair, 2);
-        let right = Strided { data: pair, offset: 1, row_stride: -1, col_stride: 2 };
-        gemm_within(
-            a,
-            n,
-            [len, len, 2],
-            -T::one(),
-            Place::Other(left),
-            Place::Other(right),
-            T::one(),
-            spot(first, first),
-            threads,
-        );
-    }
-}
-
-/// Diagonalises a tridiagonal matrix, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
+/// Diagonalises a tridiagonal matrix with entries up to about 1, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
 fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) -> Result<(), NotConverged> {
     let n = d.len();
     e[n - 1] = T::zero();
+    // QL finds values from the top: where those there are the large ones, the small ones would be lost again and again.
+    if d[0].abs() > d[n - 1].abs() {
+        d.reverse();
+        e[..n - 1].reverse();
+        let width = z.len() / n;
+        for i in 0..n / 2 {
+            let (x, y) = two_rows(z, width, i, n - 1 - i);
+            x.swap_with_slice(y);
+        }
+    }
+    let most = d.iter().chain(&*e).fold(T::zero(), |most, x| most.max(x.abs()));
     for l in 0..n {
         let mut steps = 0;
         loop {
-            let small = |m: &usize| e[*m].abs() <= T::epsilon() * (d[*m].abs() + d[*m + 1].abs());
+            // Below the first nothing has digits to compare. Noise beside a large value may stay above it: in the end it counts
+            // beside that value.
+            let least =
+                if steps < STEPS / 2 { T::min_positive_value() / T::epsilon() } else { T::epsilon() * most };
+            let small =
+                |m: &usize| e[*m].abs() <= (T::epsilon() * (d[*m].abs() + d[*m + 1].abs())).max(least);
             let m = (l..n - 1).find(small).unwrap_or(n - 1);
             if m == l {
                 break;
@@ -155,21 +178,6 @@ fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) 
         }
     }
     Ok(())
-}
-
-/// [`reflector`] at the level in use.
-fn reflect<T: Real>(v: &mut [T]) -> T {
-    vectorised!(reflector::<T>; T: Real; v: &'a mut [T] => T)
-}
-
-/// `w -= (tau / 2) (w^T v) v` at the level in use.
-fn balance<T: Real>(w: &mut [T], tau: T, v: &[T]) {
-    vectorised!(subtract_half::<T>; T: Real; w: &'a mut [T], tau: T, v: &'a [T]);
-}
-
-#[inline(always)]
-fn subtract_half<T: Real>(w: &mut [T], tau: T, v: &[T]) {
-    add_scaled(w, -T::of(0.5) * tau * dot(w, v), v);
 }
 
 /// [`turn_rows`] at the level in use.

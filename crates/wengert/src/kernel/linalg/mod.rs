@@ -10,12 +10,17 @@
 mod adjoint;
 mod cholesky;
 mod cofactor;
+mod conquer;
 mod eigen;
 mod exponential;
+#[cfg(test)]
+mod hard;
+mod jacobi;
 mod lu;
 mod qr;
 mod reflect;
 mod scaled;
+mod secular;
 mod svd;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -23,6 +28,7 @@ pub(crate) mod testing;
 mod tests;
 mod transpose;
 mod triangular;
+mod tridiagonal;
 mod vectors;
 
 use std::cmp::Ordering;
@@ -47,6 +53,8 @@ pub struct Workspace<T> {
     pub work: Vec<T>,
     /// Row exchanges.
     pub pivots: Vec<usize>,
+    /// What [`svd()`] asks for.
+    pub svd: svd::Held<T>,
 }
 
 /// Sorts positions by what stands there; what has no order counts as equal.

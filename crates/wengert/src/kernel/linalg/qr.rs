@@ -27,6 +27,27 @@ pub fn qr<T: Gemm>(
     }
     let [columns, qt, tau, space] = carve(work, [n * m, k * m, k, workspace(m, n.max(k))]);
     transpose(a, m, n, columns);
+    triangularise(columns, m, n, tau, space, threads);
+    for i in 0..k {
+        for j in 0..n {
+            r[i * n + j] = if i <= j { columns[j * m + i] } else { T::zero() };
+        }
+    }
+    accumulate(columns, m, k, 0, tau, qt, k, space, threads);
+    transpose(qt, k, m, q);
+}
+
+/// Makes the matrix whose columns are the rows of `columns` triangular; reflectors stay below the diagonal, where they are
+/// rows of a store. `columns: [n, m]`, `tau: [min(m, n)]`, `space` as much as [`workspace`] of `m` and `max(m, n)`.
+pub fn triangularise<T: Gemm>(
+    columns: &mut [T],
+    m: usize,
+    n: usize,
+    tau: &mut [T],
+    space: &mut [T],
+    threads: Threads,
+) {
+    let k = m.min(n);
     for from in (0..k).step_by(PANEL) {
         let count = PANEL.min(k - from);
         factor(columns, m, from, count, tau);
@@ -38,13 +59,6 @@ pub fn qr<T: Gemm>(
             panel.apply(rest, m, 0, n - next, false, threads);
         }
     }
-    for i in 0..k {
-        for j in 0..n {
-            r[i * n + j] = if i <= j { columns[j * m + i] } else { T::zero() };
-        }
-    }
-    accumulate(columns, m, k, 0, tau, qt, k, space, threads);
-    transpose(qt, k, m, q);
 }
 
 /// [`factor_panel`] at the level in use.

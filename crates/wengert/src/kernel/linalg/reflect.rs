@@ -132,6 +132,24 @@ pub fn accumulate<T: Gemm>(
     }
 }
 
+/// `x = x (H_0 H_1 .. )^T` on all `rows` rows of `x`, which are of length `width`.
+pub fn apply<T: Gemm>(
+    store: &[T],
+    width: usize,
+    count: usize,
+    shift: usize,
+    tau: &[T],
+    x: &mut [T],
+    rows: usize,
+    work: &mut [T],
+    threads: Threads,
+) {
+    for from in (0..count).step_by(PANEL).rev() {
+        let mut panel = Panel::new(store, width, from, PANEL.min(count - from), shift, tau, work);
+        panel.apply(x, width, 0, rows, true, threads);
+    }
+}
+
 /// Makes and applies reflectors within a panel: rows `from .. from + count` of `a`, from column `from` on.
 #[inline(always)]
 pub fn factor_panel<T: Real>(a: &mut [T], width: usize, from: usize, count: usize, tau: &mut [T]) {

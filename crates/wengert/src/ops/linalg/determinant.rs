@@ -23,7 +23,7 @@ impl<T: Functions> Kernels<T> for Det {
         let x = x[0].real();
         let n = known_square(x.shape()).1;
         scratch::with(
-            |Scratch { linalg: Workspace { matrices, work, pivots }, dense: [copy, ..], .. }| {
+            |Scratch { linalg: Workspace { matrices, work, pivots, .. }, dense: [copy, ..], .. }| {
                 let stack = dense(x, copy);
                 for (i, y) in y[0].slice().iter_mut().enumerate() {
                     let (factors, pivots) = (room(&mut matrices[0], n * n), room(pivots, n));

@@ -88,7 +88,7 @@ impl Pinv {
         let k = m.min(n);
         let [u, vt, s] = &mut held.matrices;
         let (u, vt, s) = (room(u, m * k), room(vt, k * n), room(s, k));
-        linalg::svd(a, m, n, u, s, vt, &mut held.work, threads(m.max(n))).ok()?;
+        linalg::svd(a, m, n, u, s, vt, &mut held.svd, threads(m.max(n))).ok()?;
         let rtol = self.rtol.map_or(T::epsilon() * T::of(m.max(n) as f64), T::of);
         let least = rtol * s.first().copied().unwrap_or(T::zero());
         for (row, &s) in vt.chunks_exact_mut(n.max(1)).zip(&*s) {

@@ -13,7 +13,7 @@ fn invert<T: Functions>(x: &Input<'_, T>, out: &mut [T], strict: bool) -> Result
     scratch::with(|Scratch { dense: [copy, ..], .. }| {
         let size = (n * n).max(1);
         let pairs = dense(x, copy).chunks_exact(size).zip(out.chunks_exact_mut(size));
-        each_matrix([count(batch), n], pairs, |i, (a, out), Workspace { matrices, work, pivots }| {
+        each_matrix([count(batch), n], pairs, |i, (a, out), Workspace { matrices, work, pivots, .. }| {
             let (factors, pivots) = (room(&mut matrices[0], n * n), room(pivots, n));
             factors.copy_from_slice(a);
             if let (Err(failed), true) = (linalg::lu(factors, n, pivots, work, threads(n)), strict) {

@@ -200,8 +200,8 @@ impl<T: Functions> Kernels<T> for Svd {
                 u.slice().chunks_exact_mut(chunks(m * k)).zip(s.slice().chunks_exact_mut(chunks(k)));
             let results = results.zip(vt.slice().chunks_exact_mut(chunks(k * n)));
             let stacks = dense(x, copy).chunks_exact(chunks(m * n)).zip(results);
-            each_matrix([count(batch), m.max(n)], stacks, |i, (a, ((u, s), vt)), Workspace { work, .. }| {
-                linalg::svd(a, m, n, u, s, vt, work, threads(m.max(n))).map_err(|_| not_converged(batch, i))
+            each_matrix([count(batch), m.max(n)], stacks, |i, (a, ((u, s), vt)), Workspace { svd, .. }| {
+                linalg::svd(a, m, n, u, s, vt, svd, threads(m.max(n))).map_err(|_| not_converged(batch, i))
             })
         })
     }
