@@ -48,6 +48,25 @@ pub fn transposed<A: Plain>(x: Square<A>) -> Square<A> {
     std::array::from_fn(|c| std::array::from_fn(|r| x[r][c]))
 }
 
+/// The transpose of a larger square of these rows; `put(r, c, some)` gets the elements of its row `r` from `c` on.
+#[inline(always)]
+pub fn transpose_lines<A: Plain, const N: usize>(
+    lines: [&[A; N]; N],
+    mut put: impl FnMut(usize, usize, [A; SIDE]),
+) {
+    const { assert!(N.is_multiple_of(SIDE)) };
+    for r in (0..N).step_by(SIDE) {
+        for c in (0..N).step_by(SIDE) {
+            let columns = std::array::from_fn(|k| {
+                *lines[c + k][r..].first_chunk().expect("a square of the larger one")
+            });
+            for (k, row) in transposed(columns).into_iter().enumerate() {
+                put(r + k, c, row);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +77,14 @@ mod tests {
         };
         let (x, turned): (Square<A>, _) = (square(&|r, c| 4 * r + c), square(&|r, c| 4 * c + r));
         assert_eq!(transposed(x), turned);
+    }
+
+    #[test]
+    fn rows_of_larger_squares_become_columns() {
+        let x: [[f32; 8]; 8] = std::array::from_fn(|r| std::array::from_fn(|c| (8 * r + c) as f32));
+        let mut out = [[0.0; 8]; 8];
+        transpose_lines(x.each_ref(), |r, c, some| out[r][c..c + SIDE].copy_from_slice(&some));
+        assert!((0..64).all(|i| out[i / 8][i % 8] == x[i % 8][i / 8]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::kernel::square::{self, transposed};
+use crate::kernel::square::transpose_lines;
 use crate::memory::Plain;
 
 /// Matrices `[rows, inner]` with their steps from row to row and from column to column.
@@ -95,16 +95,9 @@ fn tiles_of<A: Plain, const SIDE: usize>(
             if (n, m, down) == (SIDE, SIDE, 1) {
                 let lines: [&[A; SIDE]; SIDE] =
                     std::array::from_fn(|c| data[place(0, c)..].first_chunk().expect("a whole tile"));
-                for (r, c) in (0..SIDE)
-                    .step_by(square::SIDE)
-                    .flat_map(|r| (0..SIDE).step_by(square::SIDE).map(move |c| (r, c)))
-                {
-                    let columns =
-                        std::array::from_fn(|k| *lines[c + k][r..].first_chunk().expect("a whole square"));
-                    for (k, row) in transposed(columns).into_iter().enumerate() {
-                        *out[(r + k) * pitch + c..].first_chunk_mut().expect("a whole tile") = row;
-                    }
-                }
+                transpose_lines(lines, |r, c, some| {
+                    *out[r * pitch + c..].first_chunk_mut().expect("a whole tile") = some;
+                });
             } else if n < m {
                 for r in 0..n {
                     let row = out[r * pitch..][..m].iter_mut().enumerate();

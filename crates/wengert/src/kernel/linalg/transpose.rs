@@ -1,6 +1,7 @@
 //! Transposes, tile by tile so that both sides stay in cache.
 
 use crate::kernel::real::Real;
+use crate::kernel::square::transpose_lines;
 
 const TILE: usize = 8;
 
@@ -61,9 +62,7 @@ fn turned<T: Real>(a: &[T], width: usize, (i, j): (usize, usize), left: (usize, 
     if left.0 >= TILE && left.1 >= TILE {
         let rows: [&[T; TILE]; TILE] =
             std::array::from_fn(|p| a[(i + p) * width + j..].first_chunk().expect("a whole tile"));
-        for (q, out) in tile.iter_mut().enumerate() {
-            *out = std::array::from_fn(|p| rows[p][q]);
-        }
+        transpose_lines(rows, |q, p, some| *tile[q][p..].first_chunk_mut().expect("within the tile") = some);
     } else {
         for p in 0..left.0.min(TILE) {
             for q in 0..left.1.min(TILE) {
