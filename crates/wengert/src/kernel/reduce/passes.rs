@@ -55,19 +55,19 @@ impl Pass {
     }
 }
 
-// A NaN is handed on as a sum: of a choice between `x` and `best` as it stands in memory, a masked store would be made,
-// which takes ten times as long with AVX2.
+// A NaN is written anew: of a choice between `x` and `best` as it stands in memory, a masked store would be made, which
+// takes ten times as long with AVX2.
 
 #[inline(always)]
 fn largest<T: Functions>(best: T, x: T) -> T {
     let larger = if best > x { best } else { x };
-    if best.is_nan() { best + best } else { larger }
+    if best.is_nan() { T::nan() } else { larger }
 }
 
 #[inline(always)]
 fn smallest<T: Functions>(best: T, x: T) -> T {
     let smaller = if best < x { best } else { x };
-    if best.is_nan() { best + best } else { smaller }
+    if best.is_nan() { T::nan() } else { smaller }
 }
 
 /// Rows of `width` elements of a matrix with `inner` columns, from column `first` on.
