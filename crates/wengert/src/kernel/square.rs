@@ -37,7 +37,7 @@ pub fn transposed<A: Plain>(x: Square<A>) -> Square<A> {
                 let row = |j: usize| {
                     let pair = |i: usize| {
                         let (a, b) = (x[i][j / 2], x[i + 1][j / 2]);
-                        if j % 2 == 0 { _mm_unpacklo_pd(a, b) } else { _mm_unpackhi_pd(a, b) }
+                        if j.is_multiple_of(2) { _mm_unpacklo_pd(a, b) } else { _mm_unpackhi_pd(a, b) }
                     };
                     [pair(0), pair(2)]
                 };
