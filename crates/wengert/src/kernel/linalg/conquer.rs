@@ -38,6 +38,9 @@ pub struct Room<'a, T> {
     pub places: &'a mut [usize],
 }
 
+/// Does a part that is not cut any more.
+pub type Small<'a, T> = dyn FnMut(&mut [T], &mut [T], &mut [T], usize) -> Result<(), NotConverged> + 'a;
+
 /// Diagonalises a part that begins at row `low` of a tridiagonal matrix: diagonal `d`, `e[i]` between `i` and `i + 1`.
 ///
 /// Vectors go to the part's rows of the `[n, n]` matrix `z`, the columns of the same numbers, in any order. `small` does a
@@ -49,7 +52,7 @@ pub fn conquer<T: Gemm>(
     n: usize,
     low: usize,
     leaf: usize,
-    small: &mut dyn FnMut(&mut [T], &mut [T], &mut [T], usize) -> Result<(), NotConverged>,
+    small: &mut Small<'_, T>,
     room: &mut Room<'_, T>,
     threads: Threads,
 ) -> Result<(), NotConverged> {
@@ -138,8 +141,8 @@ fn join<T: Gemm>(
     }
 }
 
-/// Sorts out what the product does not reach. Returns how many rows stay in it; they come first in `kept`, their values in `d` ascending,
-/// the others behind them.
+/// Sorts out what the product does not reach. Returns how many rows stay in it; they come first in `kept`, their values in
+/// `d` ascending, the others behind them.
 ///
 /// `turn(p, q, c, s)` makes rows `(p, q)` into `(c p + s q, c q - s p)`.
 fn deflate<T: Real>(

@@ -40,7 +40,7 @@ const LEAF: usize = STRIP;
 /// `a = vectors diag(values) vectors^T`, values ascending, vectors orthonormal in columns.
 ///
 /// `a: [n, n]`, of which the lower triangle is read; `values: [n]`, `vectors: [n, n]`. Signs of vectors are
-/// unspecified. `work` grows to about `4 n^2 + 128 n`. O(9 n^3).
+/// unspecified. `work` grows to about `4 n^2 + 128 n`. O(5 n^3).
 ///
 /// # Errors
 /// If an entry is not finite, or (never seen) the iteration does not converge.
@@ -141,7 +141,8 @@ fn rotate_rows<T: Real>(
     Ok(())
 }
 
-/// Diagonalises a tridiagonal matrix with entries up to about 1, rotating the rows of `z` along. `e[i]` couples `i` and `i + 1`.
+/// Diagonalises a tridiagonal matrix that is part of one with a largest entry near 1, rotating the rows of `z` along.
+/// `e[i]` couples `i` and `i + 1`; pairs of value and row come in any order.
 fn implicit_ql<T: Real>(d: &mut [T], e: &mut [T], z: &mut [T], turns: &mut [T]) -> Result<(), NotConverged> {
     let n = d.len();
     e[n - 1] = T::zero();

@@ -55,7 +55,7 @@ fn eigh_of_matrices_with_known_values() {
         for glue in [0.0, 1e-30, 1e-12, 1e-6, 1.0] {
             let wilkinson = |i: usize, j: usize| match i - j {
                 0 => (i % 21) as f64 - 10.0,
-                1 if i % 21 == 0 => glue,
+                1 if i.is_multiple_of(21) => glue,
                 1 => 1.0,
                 _ => 0.0,
             };

@@ -138,7 +138,8 @@ fn root<T: Real>(poles: &[T], z: &[T], rho: T, total: T, i: usize, distances: &m
             let discriminant = (a * a - two * two * b * c).abs().sqrt();
             if a <= zero { (a - discriminant) / (two * c) } else { two * b / (a + discriminant) }
         };
-        if !(value * step < zero) {
+        let towards = value * step < zero;
+        if !towards {
             step = -value / slope;
         }
         let mut next = x + step;

@@ -37,7 +37,7 @@ pub struct Held<T> {
 /// Reduced decomposition: `u diag(s) vt = a`, `s` descending and not negative, `u` and `vt` orthonormal.
 ///
 /// `a: [m, n]`, `u: [m, k]`, `s: [k]`, `vt: [k, n]` with `k = min(m, n)`. Vectors are orthonormal for zero
-/// singular values too. Signs are unspecified. What is held grows to about `4 m n + 12 k^2`. O(m n k + 30 k^3).
+/// singular values too. Signs are unspecified. What is held grows to about `4 m n + 12 k^2`. O(4 m n k + 14 k^3).
 ///
 /// # Errors
 /// If an entry is not finite, or (never seen) the iteration does not converge.
@@ -147,10 +147,10 @@ fn tall<T: Gemm>(
 /// their products: most rotations are left nothing to do. `turn`, the identity so far, follows. `room` holds matrices as
 /// large as `r`, `values` a number for each row.
 ///
-/// Short rows keep their digits beside long ones. That the vectors are orthonormal to `eps` only changes each singular value
-/// by `eps` of itself (a factor near 1 in front of `r`); and what a vector of length `a` has of a row of length `b > a` is about
-/// `a / b`, with an error of `eps`, so that the sum rounds as `eps (a + eps b)`. What is left between rows `a` and `c` is a cosine of about
-/// `eps b^2 / (a c)`, which must be small: hence the limit.
+/// Short rows keep their digits beside long ones. That the vectors are orthonormal only to `eps` changes each singular
+/// value by `eps` of itself, since they are a factor in front of `r`; and what a new row of length `a` has of an old one of
+/// length `b > a` is about `a / b` with an error of `eps`, so that the sum rounds as `eps (a + eps b)`. What is left between
+/// rows of lengths `a` and `c` is a cosine of about `eps b^2 / (a c)`, `b` the longest, which must be small: hence the limit.
 fn pull_apart<T: Gemm>(
     r: &mut [T],
     turn: &mut [T],

@@ -23,8 +23,8 @@ pub fn workspace(n: usize) -> usize {
     3 * PANEL * n
 }
 
-/// Reduces the symmetric `a`, of which the upper triangle is read and whose largest entry is near 1, to diagonal `d` and off-diagonal `e`; reflector `j` goes to row
-/// `j` of `store`.
+/// Reduces the symmetric `a`, of which the upper triangle is read, to diagonal `d` and off-diagonal `e`; reflector `j` goes
+/// to row `j` of `store`. The largest entry of `a` is near 1.
 pub fn tridiagonalise<T: Gemm>(
     a: &mut [T],
     n: usize,
