@@ -22,6 +22,9 @@ const BLOCK: usize = 768 << 10;
 const STRIPS: usize = 8;
 /// Rows of a strip. With [`panel`] registers side by side the sums of a tile just fit the register file.
 const ROWS: usize = 6;
+/// Bytes of a panel of `b` up to which it stays in the first-level cache while copied strips go past it; past a larger one it is
+/// the strip that stays.
+const NEAR: usize = 16 << 10;
 /// Bytes of a line of the cache.
 const LINE: usize = 64;
 
@@ -91,38 +94,45 @@ unsafe fn block<S: Simd, T: Gemm>(s: S, p: Product<'_, T>, packed: *mut T, room:
         let mut row = 0;
         while row + ROWS <= p.m {
             if in_place {
-                strip::<S, T, ROWS>(s, p.rows(row, ROWS));
+                strip::<S, T, ROWS>(s, p.rows(row, ROWS), 0, p.n);
                 row += ROWS;
                 continue;
             }
             let strips = ((p.m - row) / ROWS).min(STRIPS);
             pack_strips(p.rows(row, strips * ROWS), packed);
-            for done in 0..strips {
-                let a = At { ptr: packed.add(done * ROWS * p.k).cast_const(), rs: 1, cs: ROWS as isize };
-                strip::<S, T, ROWS>(s, Product { a, ..p.rows(row, ROWS) });
-                row += ROWS;
+            // Strips within panels, or panels within strips: what is inside comes by anew each time.
+            let near = panel::<S>() * T::lanes::<S>() * p.k * size_of::<T>() <= NEAR;
+            let mut col = 0;
+            while col < p.n {
+                let len = if near { next_panel::<S, T>(p.n - col, panel::<S>()) } else { p.n };
+                for done in 0..strips {
+                    let a = At { ptr: packed.add(done * ROWS * p.k).cast_const(), rs: 1, cs: ROWS as isize };
+                    strip::<S, T, ROWS>(s, Product { a, ..p.rows(row + done * ROWS, ROWS) }, col, len);
+                }
+                col += len;
             }
+            row += strips * ROWS;
         }
         if row + 4 <= p.m {
-            strip::<S, T, 4>(s, p.rows(row, 4));
+            strip::<S, T, 4>(s, p.rows(row, 4), 0, p.n);
             row += 4;
         }
         if row + 2 <= p.m {
-            strip::<S, T, 2>(s, p.rows(row, 2));
+            strip::<S, T, 2>(s, p.rows(row, 2), 0, p.n);
             row += 2;
         }
         if row < p.m {
-            strip::<S, T, 1>(s, p.rows(row, 1));
+            strip::<S, T, 1>(s, p.rows(row, 1), 0, p.n);
         }
     }
 }
 
-/// `R` rows of the result, panel by panel of the packed `b`.
+/// `R` rows of the result and the columns `from .. from + len`, panel by panel of the packed `b`.
 #[inline(always)]
-unsafe fn strip<S: Simd, T: Gemm, const R: usize>(s: S, p: Product<'_, T>) {
+unsafe fn strip<S: Simd, T: Gemm, const R: usize>(s: S, p: Product<'_, T>, from: usize, len: usize) {
     let lanes = T::lanes::<S>();
-    let mut col = 0;
-    while col < p.n {
+    let mut col = from;
+    while col < from + len {
         let n = next_panel::<S, T>(p.n - col, panel::<S>());
         let registers = n.div_ceil(lanes);
         // SAFETY: the caller's promise: a panel of whole registers for each [`next_panel`], and columns of `c` below `n`.
