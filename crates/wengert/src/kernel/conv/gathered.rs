@@ -80,7 +80,7 @@ fn starts(starts: &mut Vec<usize>, pass: &Pass, pitch: usize, images: usize, ima
     }
 }
 
-/// What the results of each tile reach, of `images` passes over the same rows of results.
+/// What the results of each tile reach; every image has the same rows of results.
 fn spans(spans: &mut Vec<Range<usize>>, of_rows: &[Range<usize>], pass: &Pass, tiles: usize) {
     let [rows, columns] = pass.grid.size;
     spans.clear();

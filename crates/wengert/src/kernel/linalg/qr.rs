@@ -28,11 +28,7 @@ pub fn qr<T: Gemm>(
     let [columns, qt, tau, space] = carve(work, [n * m, k * m, k, workspace(m, n.max(k))]);
     transpose(a, m, n, columns);
     triangularise(columns, m, n, tau, space, threads);
-    for i in 0..k {
-        for j in 0..n {
-            r[i * n + j] = if i <= j { columns[j * m + i] } else { T::zero() };
-        }
-    }
+    triangle(columns, m, n, r);
     accumulate(columns, m, k, 0, tau, qt, k, space, threads);
     transpose(qt, k, m, q);
 }
@@ -57,6 +53,15 @@ pub fn triangularise<T: Gemm>(
             let (store, rest) = columns.split_at_mut(next * m);
             let mut panel = Panel::new(store, m, from, count, 0, tau, space);
             panel.apply(rest, m, 0, n - next, false, threads);
+        }
+    }
+}
+
+/// The triangular factor `r: [min(m, n), n]` in what [`triangularise`] has left.
+pub fn triangle<T: Real>(columns: &[T], m: usize, n: usize, r: &mut [T]) {
+    for (i, row) in r.chunks_exact_mut(n).enumerate() {
+        for (j, x) in row.iter_mut().enumerate() {
+            *x = if i <= j { columns[j * m + i] } else { T::zero() };
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use super::eigen::{NotConverged, eigh};
 use super::jacobi::{MANY, nothing, orthogonalise, products};
-use super::qr::triangularise;
+use super::qr::{triangle, triangularise};
 use super::reflect::{apply, workspace};
 use super::sort;
 use super::transpose::transpose;
@@ -104,11 +104,7 @@ fn tall<T: Gemm>(
     transpose(sorted, m, n, columns);
     let [space] = carve(work, [workspace(m, n)]);
     triangularise(columns, m, n, tau, space, threads);
-    for (i, row) in r.chunks_exact_mut(n).enumerate() {
-        row.iter_mut()
-            .enumerate()
-            .for_each(|(j, x)| *x = if i <= j { columns[j * m + i] } else { T::zero() });
-    }
+    triangle(columns, m, n, r);
     turn.fill(T::zero());
     (0..n).for_each(|i| turn[i * n + i] = T::one());
     pull_apart(r, turn, n, [gram, angles, spare], size, work, threads)?;

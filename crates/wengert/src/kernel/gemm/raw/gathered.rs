@@ -71,8 +71,8 @@ impl<T: Gemm> WithSimd for Gathered<'_, T> {
                         continue;
                     }
                     let add = add || here.start > span.start;
-                    let (steps, c) = (steps.get(here.clone()).unwrap_or_default(), c[col..].as_mut_ptr());
-                    let b = panel[here.start.min(depth) * registers * lanes..].as_ptr();
+                    let (steps, c) = (&steps[here.clone()], c[col..].as_mut_ptr());
+                    let b = panel[here.start * registers * lanes..].as_ptr();
                     // SAFETY: the assertions above: every element of `a` is in `data`, a panel of `b` has `depth` rows of
                     // whole registers, and a row of `c` has room for them.
                     unsafe {
