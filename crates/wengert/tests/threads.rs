@@ -72,6 +72,14 @@ fn families<T: Engine>() -> Vec<Family<T>> {
         ("sum in the middle", &[&[3, 5003, 11]], |g, x| g.sum_axes(x[0], &[1])),
         ("sum of rows", &[&[701, 301]], |g, x| g.sum_axes(x[0], &[1])),
         ("sum of two rows", &[&[2, 70_001]], |g, x| g.sum_axes(x[0], &[1])),
+        ("formula, sum of rows", &[&[701, 301], &[301]], |g, x| g.sum_axes(x[0] * x[1].exp(), &[1])),
+        ("formula, sum of columns", &[&[701, 301], &[301]], |g, x| g.mean_axes(x[0] * x[1].exp(), &[0])),
+        ("formula, sum in the middle", &[&[7, 503, 41], &[503, 1]], |g, x| g.sum_axes(x[0] * x[1].sin(), &[1])),
+        ("formula of pairs", &[&[151, 1, 16], &[1, 130, 16]], |g, x| g.sum_axes((x[0] - x[1]).square(), &[2])),
+        ("formula of windows", &[&[401, 502]], |g, x| {
+            let at = |i: isize, j: isize| g.slice(g.slice(x[0], 0, i..399 + i), 1, j..500 + j);
+            g.eval(at(0, 1) * at(2, 1) - at(1, 0).sin() + at(1, 2) * at(1, 1))
+        }),
         ("prod", &[&[100_003]], |g, x| g.prod(g.eval(x[0] * 1e-5 + 1))),
         ("max", &[&[100_003]], |g, x| g.max(x[0])),
         ("max_axes", &[&[300, 403]], |g, x| g.max_axes(x[0], &[0])),

@@ -12,7 +12,6 @@ use crate::expr::Lowering;
 use crate::graph::Graph;
 use crate::graph::checkpoint::Part;
 use crate::graph::custom::Custom;
-use crate::graph::formula::Total;
 use crate::graph::lines::At;
 use crate::graph::marks::Mark;
 use crate::graph::structured::Vars;
@@ -42,7 +41,7 @@ engine! {
     fn map(g: &Graph<Self>, op: Map, x: Var) -> Result<Var> = g.map_here(op, x);
     fn zip(g: &Graph<Self>, op: Binary, a: Var, b: Var) -> Result<Var> = g.zip_here(op, a, b);
     fn record(g: &Graph<Self>, op: &Op, args: &[Var]) -> Result<Vars> = g.record_here(op, args);
-    fn formula(g: &Graph<Self>, program: &Lowering, total: Option<Total>) -> Result<Option<Var>> = g.push_formula(program, total);
+    fn formula(g: &Graph<Self>, program: &Lowering, total: Option<&Op>) -> Result<Option<Var>> = g.push_formula(program, total);
     fn custom(g: &Graph<Self>, op: Arc<dyn Custom<Self>>, args: &[Var]) -> Result<Var, Refusal> = g.custom_here(op, args);
     fn checkpoint(g: &Graph<Self>, part: Arc<Part<Self>>, args: &[Var]) -> Result<Var, Refusal> = g.checkpoint_here(part, args);
     fn settle(g: &Graph<Self>, id: usize) -> () = g.settle_here(id);

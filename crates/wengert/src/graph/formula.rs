@@ -12,14 +12,16 @@ use crate::error::{Error, Refusal};
 use crate::expr::{Expr, Lowering, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::graph::tape::{Array, Kind, Memory, Stored, Tape};
+use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params};
-use crate::kernel::walk::Operand;
-use crate::op::{Binary, Op, Params, Tuned, Unary};
-use crate::rule::{Dtype, Record};
-use crate::shape::{Layout, Shape, broadcast};
+use crate::kernel::walk::{Operand, Walk};
+use crate::memory::Place;
+use crate::op::{Binary, Mean, Op, Params, Sum, Tuned, Unary};
+use crate::ops;
+use crate::rule::{Arg, Dtype, Record};
+use crate::shape::{Axes, Layout, Shape, broadcast, reduced};
 use crate::term::Term;
 use crate::var::Var;
 
@@ -34,11 +36,13 @@ pub struct Formula {
     /// The layout of the elementwise result, which a total sums up.
     pub layout: u32,
     pub total: Option<Total>,
+    /// Where a total goes over some axes only: the result's layout with these axes at length 1.
+    pub kept: Option<u32>,
     /// A formula of numbers: the first of its partials among `weights`, one a leaf.
     pub weights: Option<u32>,
 }
 
-/// How the elements of a formula are joined to one number.
+/// How the elements of a formula are joined, to one number or along axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
     Sum,
@@ -62,11 +66,18 @@ impl Total {
         }
     }
 
-    /// What one element contributes, times `y_bar`.
+    /// What one of `len` elements that are joined contributes, times `y_bar`.
     pub fn scale<T: Functions>(self, y_bar: T, len: usize) -> T {
         match self {
             Total::Sum => y_bar,
             Total::Mean => y_bar / T::of(len as f64),
+        }
+    }
+
+    /// Makes results, or cotangents, of sums of `len` elements.
+    pub fn scale_all<T: Functions>(self, sums: &mut [T], len: usize) {
+        if self == Total::Mean {
+            sums.iter_mut().for_each(|sum| *sum = self.scale(*sum, len));
         }
     }
 }
@@ -91,6 +102,12 @@ impl<T: Functions> Tape<T> {
             leaves,
             len: self.layouts.get(formula.layout).len,
         }
+    }
+
+    /// The elements of an array with the layout `kept`, as those of the formula that is joined to it read it.
+    pub fn repeated(&self, formula: &Formula, kept: u32) -> Walk {
+        let shape = &self.layouts.get(formula.layout).layout.shape;
+        Walk::new(shape, &self.layouts.get(kept).layout.broadcast_strides(shape))
     }
 
     /// Computes the pending number at node `id`.
@@ -178,10 +195,12 @@ impl<T: Engine> Graph<T> {
         crate::expr::record(&OneByOne(self), x)
     }
 
-    /// Records the sum or mean of all elements of a formula, or `None` where the argument is no formula of arrays.
+    /// Records a formula with the sum or mean of its elements that `op` is, or `None` where `op` is something else or `x` no
+    /// formula of arrays.
     #[track_caller]
-    pub(crate) fn total(&self, x: impl Expr, total: Total) -> Option<Var> {
-        (self.fuses(x) || (self.has_array(x) && single(x))).then(|| self.record_formula(x, Some(total)))
+    pub(crate) fn total(&self, x: impl Expr, op: &Op) -> Option<Var> {
+        let joins = Total::of(op).is_some() && (self.fuses(x) || (self.has_array(x) && single(x)));
+        joins.then(|| self.record_formula(x, Some(op)))
     }
 
     #[inline(always)]
@@ -197,7 +216,7 @@ impl<T: Engine> Graph<T> {
     }
 
     #[track_caller]
-    fn record_formula(&self, x: impl crate::expr::Operand, total: Option<Total>) -> Var {
+    fn record_formula(&self, x: impl crate::expr::Operand, total: Option<&Op>) -> Var {
         let mut program = self.lowering.take();
         program.clear();
         x.lower(&mut program);
@@ -210,22 +229,14 @@ impl<T: Engine> Graph<T> {
             Ok(Some(v)) => v,
             Ok(None) => {
                 let x = self.record_one_by_one(x);
-                match total {
-                    None => x,
-                    Some(Total::Sum) => self.must(&crate::op::Sum::default().into(), &[x]),
-                    Some(Total::Mean) => self.must(&crate::op::Mean::default().into(), &[x]),
-                }
+                total.map_or(x, |op| self.must(op, &[x]))
             }
             Err(error) => panic!("{error}"),
         }
     }
 
     /// Records a program as one node; `None` where a leaf is nothing to compute with, which the op that takes it will say.
-    pub(super) fn push_formula(
-        &self,
-        program: &Lowering,
-        total: Option<Total>,
-    ) -> Result<Option<Var>, Error> {
+    pub(super) fn push_formula(&self, program: &Lowering, total: Option<&Op>) -> Result<Option<Var>, Error> {
         let at = self.at.get();
         let mut tape = self.tape.borrow_mut();
         let tape = &mut *tape;
@@ -237,6 +248,10 @@ impl<T: Engine> Graph<T> {
             }
         }
         let layout = tape.formula_layout(program, &ids, at)?;
+        let joined = total.map(|op| tape.joined(op, layout, at)).transpose()?;
+        if joined.as_ref().is_some_and(|joined| joined.whole && !in_lane(&joined.shape)) {
+            return Ok(None);
+        }
         let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
         let first = tape.parents.len() as u32;
         tape.parents.extend(ids.iter().map(|&id| id as u32));
@@ -245,34 +260,55 @@ impl<T: Engine> Graph<T> {
             leaves: (first, ids.len() as u32),
             numbers: tape.numbers.len() as u32,
             layout,
-            total,
+            total: total.and_then(Total::of),
+            kept: joined.as_ref().filter(|joined| !joined.whole).map(|joined| joined.kept),
             weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
         for &id in &ids {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
         }
-        let stored = match total {
-            Some(_) => Stored::Lane { value: T::zero(), rank: 0 },
-            None => {
-                let len = tape.layouts.get(layout).len;
-                let mut fresh = self.memory.slab.take::<T>(len);
-                let mut leaves = Leaves::new();
-                tape.formula_leaves(&self.memory, &formula, &mut leaves);
-                let run = tape.run(&formula, &leaves);
-                run.forward(&mut self.scratch.borrow_mut(), fresh.slice(len));
-                Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
+        let stored = match &joined {
+            Some(joined) if joined.whole => {
+                Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 }
+            }
+            _ => {
+                let layout = match &joined {
+                    Some(joined) => tape.layouts.intern(Layout::contiguous(&joined.shape)),
+                    None => layout,
+                };
+                let fresh = self.compute_formula(tape, &formula, tape.layouts.get(layout).len);
+                Stored::Array(Array { place: fresh, layout, root: 0 }, Dtype::Real)
             }
         };
+        let pending = matches!(stored, Stored::Lane { .. });
         tape.formulas.push(formula);
         let index = tape.formulas.len() as u32 - 1;
         let marks = self.marks(differentiable);
         let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
-        if total.is_some() {
+        if pending {
             tape.nodes[v.id].set_pending(true);
             tape.pending.push(v.id as u32);
         }
         Ok(Some(v))
+    }
+
+    /// The `len` numbers that a formula comes to, in memory of their own.
+    fn compute_formula(&self, tape: &Tape<T>, formula: &Formula, len: usize) -> Place {
+        let mut fresh = self.memory.slab.take::<T>(len);
+        let mut leaves = Leaves::new();
+        tape.formula_leaves(&self.memory, formula, &mut leaves);
+        let (run, scratch, out) =
+            (tape.run(formula, &leaves), &mut self.scratch.borrow_mut(), fresh.slice(len));
+        match (formula.total, formula.kept) {
+            (Some(total), Some(kept)) => {
+                out.fill(T::zero());
+                run.sum_over(scratch, tape.repeated(formula, kept), out);
+                total.scale_all(out, run.len / len.max(1));
+            }
+            _ => run.forward(scratch, out),
+        }
+        fresh.place()
     }
 
     /// Makes sure that the number at node `id` has been computed.
@@ -330,10 +366,14 @@ impl<T: Engine> Graph<T> {
     pub(crate) fn unfolded(&self, id: usize) -> Term<'_> {
         let steps = self.steps_of(id);
         let last = Term::new(self, steps[steps.len() - 1]);
-        match self.with_tape(|tape| tape.formulas[tape.nodes[id].a as usize].total) {
+        let (total, axes, shape) = self.with_tape(|tape| {
+            let formula = &tape.formulas[tape.nodes[id].a as usize];
+            (formula.total, tape.joined_axes(formula), tape.shape(id).clone())
+        });
+        match total {
             None => last,
-            Some(Total::Sum) => last.sum_all(),
-            Some(Total::Mean) => last.apply(crate::op::Mean::default(), &[]),
+            Some(Total::Sum) => last.apply(Sum { axes, keepdims: true }, &[]).reshape(&shape),
+            Some(Total::Mean) => last.apply(Mean { axes, keepdims: true }, &[]).reshape(&shape),
         }
     }
 }
@@ -342,7 +382,35 @@ fn single<E: Expr>(_: E) -> bool {
     E::OPS == 1
 }
 
+/// What the elements of a formula are joined to.
+struct Joined {
+    shape: Shape,
+    /// The layout of the result with the axes that it lacks at length 1.
+    kept: u32,
+    /// Whether it is one number.
+    whole: bool,
+}
+
 impl<T: Functions> Tape<T> {
+    /// What the sum or mean `op` makes of a formula of layout `layout`.
+    fn joined(&mut self, op: &Op, layout: u32, at: crate::graph::lines::At) -> Result<Joined, Error> {
+        let (rule, x) = (ops::rule(op), self.layouts.get(layout).layout.shape.clone());
+        let result = rule.infer(&[Arg { shape: x.clone(), dtype: Dtype::Real }]);
+        let result = result.map_err(|refusal| Error::new(refusal, op.name(), [x.clone()], Some(at)))?;
+        let (axes, _) = rule.repeats(&x).expect("sums and means do");
+        let kept = Layout::contiguous(&reduced(&x, &axes, true));
+        let whole = kept.len() == 1;
+        Ok(Joined { shape: result[0].shape.clone(), kept: self.layouts.intern(kept), whole })
+    }
+
+    /// The axes along which the elements of a formula are joined: all, or these.
+    fn joined_axes(&self, formula: &Formula) -> Option<Axes> {
+        let [all, kept] =
+            [formula.layout, formula.kept?].map(|layout| &self.layouts.get(layout).layout.shape);
+        let differ = all.iter().zip(kept).enumerate().filter(|(_, (all, kept))| all != kept);
+        Some(differ.map(|(axis, _)| axis as isize).collect())
+    }
+
     /// The layout of a formula's result, or which of its ops does not fit.
     fn formula_layout(
         &mut self,

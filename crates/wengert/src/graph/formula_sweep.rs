@@ -11,7 +11,11 @@ use crate::kernel::program::{FEW, Into, Run, Seed, Slot, Step};
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::Loan;
 use crate::op::Params;
+use crate::ops;
 use crate::shape::{Layout, reduced};
+
+/// Elements of a run that is added where it belongs in the array that a view shows.
+const RUN: usize = 16;
 
 /// The cotangent of a formula's result.
 pub enum Bar<'a, T> {
@@ -84,25 +88,30 @@ impl<T: Functions> Sweep<T> {
             parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
         let run = Run { steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
-        self.run_reverse(tape, parents, shape, &run, y_bar, y, false);
+        self.run_reverse(tape, parents, shape, &run, y_bar, Some(y), false);
     }
 
     /// The sweep through a formula that has a cotangent.
     pub fn visit_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
-        let Some(y_bar) = self.take(node) else { return };
+        let Some(mut y_bar) = self.take(node) else { return };
         let formula = tape.formulas[node.a as usize];
-        let len = if formula.total.is_some() { 1 } else { tape.layouts.get(formula.layout).len };
+        let (len, all) = (tape.entry(id).len, tape.layouts.get(formula.layout).len);
         if node.is_retained() {
             self.keep_copy(len, id, &y_bar);
         }
-        match formula.total {
-            Some(total) => {
-                let each = total.scale(y_bar.slice::<T>(1)[0], tape.layouts.get(formula.layout).len);
-                self.run_formula(tape, memory, id, Bar::Each(each));
-                self.pool.give_back(y_bar);
+        let Some(total) = formula.total else {
+            return self.run_formula(tape, memory, id, Bar::Own(y_bar));
+        };
+        let data = y_bar.slice_mut::<T>(len);
+        total.scale_all(data, all / len.max(1));
+        match formula.kept {
+            Some(kept) => {
+                let repeated = Operand { data, first: 0, walk: tape.repeated(&formula, kept) };
+                self.run_formula(tape, memory, id, Bar::Lent(&repeated));
             }
-            None => self.run_formula(tape, memory, id, Bar::Own(y_bar)),
+            None => self.run_formula(tape, memory, id, Bar::Each(data[0])),
         }
+        self.pool.give_back(y_bar);
     }
 
     /// The cotangents of a formula's arguments, and its total if that is still pending.
@@ -113,10 +122,8 @@ impl<T: Functions> Sweep<T> {
         let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
         let mut leaves = Leaves::new();
         tape.formula_leaves(memory, &formula, &mut leaves);
-        let y = match formula.total {
-            Some(_) => &[][..],
-            None => memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len),
-        };
+        let value = || memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
+        let y = formula.total.is_none().then(value);
         let run = tape.run(&formula, &leaves);
         let sum =
             self.run_reverse(tape, tape.formula_parents(node.a), shape, &run, y_bar, y, node.is_pending());
@@ -134,25 +141,36 @@ impl<T: Functions> Sweep<T> {
         shape: &[usize],
         run: &Run<'_, T>,
         mut y_bar: Bar<'_, T>,
-        y: &[T],
+        y: Option<&[T]>,
         total: bool,
     ) -> T {
-        let heir = match &y_bar {
-            Bar::Own(_) => parents.iter().position(|&parent| {
-                self.may_inherit(&tape.nodes[parent as usize]) && tape.shape(parent as usize)[..] == *shape
-            }),
+        let mut goals = self.goals(tape, parents, shape);
+        let inherits = |goal: &Goal| match *goal {
+            Goal::Same { slot } => self.may_inherit(&tape.nodes[slot]).then_some(slot),
             _ => None,
         };
-        let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
-        let mut loans: SmallVec<[Option<(Loan, bool)>; FEW]> = SmallVec::new();
-        for (k, &parent) in parents.iter().enumerate() {
-            let node = tape.nodes[parent as usize];
-            let array = node.is_differentiable() && !node.is_lane() && heir != Some(k);
-            loans.push(array.then(|| self.buffer(parent as usize, &node, tape.entry(parent as usize).len)));
+        let heir = match &y_bar {
+            Bar::Own(_) => goals.iter().enumerate().find_map(|(k, goal)| Some((k, inherits(goal)?))),
+            _ => None,
+        };
+        let inherits = |k: usize| heir.is_some_and(|(heir, _)| heir == k);
+        let mut lent: SmallVec<[Lent; FEW]> = SmallVec::new();
+        for (_, goal) in goals.iter_mut().enumerate().filter(|(k, _)| !inherits(*k)) {
+            if let Goal::Same { slot } | Goal::Added { slot, .. } = goal {
+                let id = std::mem::replace(slot, lent.len());
+                match lent.iter().position(|lent| lent.id == id) {
+                    Some(at) => *slot = at,
+                    None => lent.push(self.lend_to(tape, id, matches!(goal, Goal::Added { .. }))),
+                }
+            }
         }
+        let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
         let flat;
         let (mut over, seed) = match &mut y_bar {
-            Bar::Own(loan) if heir.is_some() => (Some(loan.slice_mut::<T>(run.len)), Seed::Under { y }),
+            Bar::Own(loan) if heir.is_some() => {
+                let y = y.expect("a cotangent of its own is that of an array");
+                (Some(loan.slice_mut::<T>(run.len)), Seed::Under { y })
+            }
             Bar::Own(loan) => {
                 flat = Operand { data: loan.slice::<T>(run.len), first: 0, walk: Walk::flat(run.len) };
                 (None, Seed::Array { y_bar: &flat, y })
@@ -160,45 +178,155 @@ impl<T: Functions> Sweep<T> {
             Bar::Lent(y_bar) => (None, Seed::Array { y_bar, y }),
             Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
         };
-        let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
-        for (k, ((&parent, loan), one)) in parents.iter().zip(&mut loans).zip(&mut ones).enumerate() {
-            let (node, own) = (tape.nodes[parent as usize], tape.entry(parent as usize));
-            let walk = || Walk::new(shape, &Layout::contiguous(&own.layout.shape).broadcast_strides(shape));
-            into.push(match loan {
-                None if heir == Some(k) => Into::Over { bar: over.take().expect("one heir") },
-                None if !node.is_differentiable() => Into::Nowhere,
-                None => Into::Repeated { out: std::slice::from_mut(one), walk: walk() },
-                Some((loan, held)) => {
-                    let out = loan.slice_mut::<T>(own.len);
-                    if own.layout.shape[..] == *shape {
-                        Into::Same { out, held: *held }
-                    } else {
-                        if !*held {
-                            out.fill(T::zero());
-                        }
-                        Into::Repeated { out, walk: walk() }
+        let mut arrays: SmallVec<[(Option<&mut [T]>, bool, usize); FEW]> = SmallVec::new();
+        for lent in &mut lent {
+            arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), lent.held, 0));
+        }
+        let (mut into, mut added) =
+            (SmallVec::<[Into<'_, T>; FEW]>::new(), SmallVec::<[&mut [T]; FEW]>::new());
+        for ((k, goal), one) in goals.iter().enumerate().zip(&mut ones) {
+            into.push(match goal {
+                _ if inherits(k) => Into::Over { bar: over.take().expect("one heir") },
+                Goal::Nowhere => Into::Nowhere,
+                Goal::One => {
+                    added.push(std::slice::from_mut(one));
+                    let walk = Walk::new(shape, &SmallVec::<[isize; 4]>::from_elem(0, shape.len()));
+                    Into::Added { to: added.len() - 1, first: 0, walk }
+                }
+                Goal::Same { slot } => {
+                    let (out, held, _) = &mut arrays[*slot];
+                    Into::Same { out: out.take().expect("nothing else is added to it"), held: *held }
+                }
+                Goal::Added { slot, first, walk } => {
+                    let (out, _, to) = &mut arrays[*slot];
+                    if let Some(out) = out.take() {
+                        added.push(out);
+                        *to = added.len() - 1;
                     }
+                    Into::Added { to: *to, first: *first, walk: walk.clone() }
                 }
             });
         }
-        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, total);
-        drop(into);
-        let reached = |k: usize| reached >> k & 1 == 1;
-        for ((loan, &parent), (k, one)) in loans.into_iter().zip(parents).zip(ones.into_iter().enumerate()) {
-            let node = tape.nodes[parent as usize];
-            match loan {
-                Some((loan, held)) if held || reached(k) => self.store(&node, loan),
-                Some((loan, _)) => self.pool.give_back(loan),
-                None if reached(k) && heir != Some(k) => self.add_one(parent as usize, one),
-                None => {}
+        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, &mut added, total);
+        drop((into, added, arrays));
+        for (k, goal) in goals.iter().enumerate().filter(|(k, _)| reached >> k & 1 == 1) {
+            match goal {
+                _ if inherits(k) => {}
+                Goal::Same { slot } | Goal::Added { slot, .. } => lent[*slot].held = true,
+                Goal::One => self.add_one(parents[k] as usize, ones[k]),
+                Goal::Nowhere => {}
             }
         }
+        for Lent { id, loan, held } in lent {
+            if held { self.store(&tape.nodes[id], loan) } else { self.pool.give_back(loan) }
+        }
         if let Bar::Own(loan) = y_bar {
-            match heir.filter(|k| reached(*k)) {
-                Some(k) => self.inherit(parents[k] as usize, &tape.nodes[parents[k] as usize], loan),
+            match heir.filter(|(k, _)| reached >> k & 1 == 1) {
+                Some((_, id)) => self.inherit(id, &tape.nodes[id], loan),
                 None => self.pool.give_back(loan),
             }
         }
         sum
     }
+
+    /// What is to become of the cotangents of `parents`, broadcast to `shape`. Slots are nodes still.
+    fn goals(&self, tape: &Tape<T>, parents: &[u32], shape: &[usize]) -> SmallVec<[Goal; FEW]> {
+        let mut goals: SmallVec<[Goal; FEW]> = SmallVec::new();
+        for &parent in parents {
+            let (id, node) = (parent as usize, &tape.nodes[parent as usize]);
+            goals.push(match () {
+                () if !node.is_differentiable() => Goal::Nowhere,
+                () if node.is_lane() => Goal::One,
+                () => home(tape, id).and_then(|home| home.goal(tape, shape)).unwrap_or_else(|| {
+                    Home::own(tape, id).goal(tape, shape).expect("arrays without gaps have long runs")
+                }),
+            });
+        }
+        // What something else is added to is not written in place.
+        for k in 0..goals.len() {
+            let Goal::Same { slot } = goals[k] else { continue };
+            let is_slot = |(other, goal): (usize, &Goal)| {
+                other != k
+                    && matches!(goal, Goal::Same { slot: own } | Goal::Added { slot: own, .. } if *own == slot)
+            };
+            if goals.iter().enumerate().any(is_slot) {
+                goals[k] = Goal::Added { slot, first: 0, walk: Walk::flat(tape.entry(slot).len) };
+            }
+        }
+        goals
+    }
+
+    /// The buffer of a node's cotangent; zeros to add to, if there was none.
+    fn lend_to(&mut self, tape: &Tape<T>, id: usize, added: bool) -> Lent {
+        let len = tape.entry(id).len;
+        let (mut loan, held) = self.buffer(id, &tape.nodes[id], len);
+        if added && !held {
+            loan.slice_mut::<T>(len).fill(T::zero());
+        }
+        Lent { id, loan, held }
+    }
+}
+
+/// A buffer that cotangents of leaves are written to, of node `id`.
+struct Lent {
+    id: usize,
+    loan: Loan,
+    /// Whether it holds a cotangent.
+    held: bool,
+}
+
+/// What is to become of a leaf's cotangent.
+enum Goal {
+    Nowhere,
+    /// It is a number.
+    One,
+    /// An array of the result's shape, which is a buffer's.
+    Same {
+        slot: usize,
+    },
+    /// An array that is repeated, or a view: added to a buffer, where `walk` has its elements from `first` on.
+    Added {
+        slot: usize,
+        first: usize,
+        walk: Walk,
+    },
+}
+
+/// Where the elements of a view lie in the cotangent of what it shows.
+struct Home {
+    id: usize,
+    layout: Layout,
+    first: usize,
+}
+
+impl Home {
+    /// A node that is no view.
+    fn own<T: Functions>(tape: &Tape<T>, id: usize) -> Self {
+        Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0 }
+    }
+
+    /// What the cotangent of a leaf of a formula of `shape` is to it, if the elements lie in runs that are long enough to be
+    /// added by themselves.
+    fn goal<T: Functions>(&self, tape: &Tape<T>, shape: &[usize]) -> Option<Goal> {
+        let Home { id: slot, first, .. } = *self;
+        let walk = Walk::new(shape, &self.layout.broadcast_strides(shape));
+        if walk.is_contiguous() && shape.iter().product::<usize>() == tape.entry(slot).len {
+            return Some(Goal::Same { slot });
+        }
+        let whole = first == 0 && self.layout.is_contiguous();
+        (whole || walk.runs_at_least(RUN)).then_some(Goal::Added { slot, first, walk })
+    }
+}
+
+/// The array that node `id` is a view of, through any number of views, if its cotangent is that array's and nobody else's.
+fn home<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
+    let rule = ops::rule(tape.op(id)?);
+    let parent = tape.parents_of(id)[0];
+    if !rule.is_linear() || tape.nodes[id].is_retained() || tape.nodes[parent].is_lane() {
+        return None;
+    }
+    let within = home(tape, parent).unwrap_or_else(|| Home::own(tape, parent));
+    let (layout, offset) = rule.view(&within.layout)?;
+    let first = within.first.checked_add_signed(offset)?;
+    layout.strides.iter().all(|step| *step >= 0).then_some(Home { id: within.id, layout, first })
 }

@@ -38,6 +38,7 @@ impl<T: Engine> Graph<T> {
             numbers: numbers.len() as u32,
             layout: u32::from(seen.rank()),
             total: None,
+            kept: None,
             weights: Some(weights.len() as u32),
         });
         parents.extend_from_slice(leaves.slice());

@@ -1,13 +1,23 @@
 //! The reverse of reading an array in row-major order: numbers are added to where they would have been read from.
 
+use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::real::Real;
+use crate::kernel::tile::{self, Tile};
 use crate::kernel::walk::{Walk, add};
 
 /// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
 pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
+    scatter_from(0, data, walk, start, values);
+}
+
+/// As [`scatter_add`] where the first element of `walk` belongs to place `first`, which may lie before what `data` begins with.
+pub fn scatter_from<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
+    if let Some(rows) = walk.summed() {
+        return scatter_sums(first, data, walk, rows, start, values);
+    }
     let Some((rows, inner)) = walk.repeated() else {
-        return scatter_runs(data, walk, start, values);
+        return scatter_runs(first, data, walk, start, values);
     };
     let mut sum = [T::zero(); ROWS / 2];
     let mut done = 0;
@@ -18,17 +28,70 @@ pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &
         let part = &values[done..][..if len > inner { len / inner * inner } else { len }];
         if part.len() > inner {
             run(SumRows { rows: part, inner, sum: &mut sum });
-            scatter_runs(data, walk, start + done, &sum[..inner]);
+            scatter_runs(first, data, walk, start + done, &sum[..inner]);
         } else {
-            scatter_runs(data, walk, start + done, part);
+            scatter_runs(first, data, walk, start + done, part);
         }
         done += part.len();
     }
 }
 
-fn scatter_runs<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
+/// As [`scatter_add`] where rows of `n` elements go to one place each, `side` of them side by side.
+fn scatter_sums<T: Real>(
+    first: isize,
+    data: &mut [T],
+    walk: &Walk,
+    (side, n): (usize, usize),
+    start: usize,
+    values: &[T],
+) {
+    let mut done = 0;
+    while done < values.len() {
+        let (row, at, left) = ((start + done) / n, (start + done) % n, values.len() - done);
+        let rows = if at > 0 || left < n { 0 } else { (left / n).min(side - row % side) };
+        let len = if rows > 0 { rows * n } else { left.min(n - at) };
+        let (part, place) = (&values[done..][..len], (first + walk.offset(start + done)) as usize);
+        match rows {
+            0 => data[place] += pairwise_sum(part),
+            _ => run(SumEach { rows: part, n, sums: &mut data[place..][..rows] }),
+        }
+        done += len;
+    }
+}
+
+/// Adds the sum of each row of `n` elements to one of `sums`.
+struct SumEach<'a, T> {
+    rows: &'a [T],
+    n: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumEach<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let SumEach { rows, n, sums } = self;
+        if n > tile::MOST {
+            for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(n)) {
+                *sum += lanes::fold([row], T::zero(), |[x]| x, |a, b| a + b);
+            }
+            return;
+        }
+        let mut tile = Tile::new(n);
+        for (sums, rows) in sums.chunks_mut(tile::WIDTH).zip(rows.chunks(n * tile::WIDTH)) {
+            tile.load(rows);
+            let mut all = [T::zero(); tile::WIDTH];
+            for lanes in tile.lanes() {
+                (0..tile::WIDTH).for_each(|r| all[r] += lanes[r]);
+            }
+            sums.iter_mut().zip(all).for_each(|(sum, row)| *sum += row);
+        }
+    }
+}
+
+fn scatter_runs<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
     walk.runs(start, values.len(), |offset, step, range| {
-        let from = offset as usize;
+        let from = (first + offset) as usize;
         let values = &values[range];
         match step {
             0 => data[from] += pairwise_sum(values),

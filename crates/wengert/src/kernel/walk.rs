@@ -1,5 +1,7 @@
 //! [`Walk`]: the elements of a strided or broadcast array in row-major order, as runs of equal stride.
 
+use std::ops::Range;
+
 use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
@@ -54,7 +56,7 @@ impl Walk {
     }
 
     /// Where element `index` in row-major order lies, counted from the first.
-    fn offset(&self, mut index: usize) -> isize {
+    pub fn offset(&self, mut index: usize) -> isize {
         let mut offset = 0;
         for &(n, step) in self.axes.iter().rev() {
             offset += (index % n) as isize * step;
@@ -80,10 +82,42 @@ impl Walk {
         nearer.then_some(Turned { rows, inner, down, along })
     }
 
+    /// Whether elements that lie one behind the other, or are one over and over, are so many or all.
+    pub fn runs_at_least(&self, len: usize) -> bool {
+        let (n, step) = self.axes[self.axes.len() - 1];
+        step == 0 || (step == 1 && (n >= len || self.axes.len() == 1))
+    }
+
     /// How often a short row is repeated, and its length, if the innermost axes do that.
     pub fn repeated(&self) -> Option<(usize, usize)> {
         let [.., (rows, 0), (inner, 1..)] = self.axes[..] else { return None };
         (inner <= SHORT).then_some((rows, inner))
+    }
+
+    /// How many rows of one element over and over lie side by side, and their length, if the innermost axes are such.
+    pub fn summed(&self) -> Option<(usize, usize)> {
+        let [.., (rows, 1), (n, 0)] = self.axes[..] else { return None };
+        Some((rows, n))
+    }
+
+    /// Of the elements in a row that are read from places among each other, how many there are; each such group lies behind
+    /// the one before it.
+    pub fn period(&self) -> usize {
+        self.axes[self.nested()..].iter().map(|&(n, _)| n).product()
+    }
+
+    /// How many of the outer axes have steps that lead past all that lies within.
+    fn nested(&self) -> usize {
+        (0..self.axes.len())
+            .find(|&k| self.axes[k].1 <= extent(&self.axes[k + 1..]))
+            .unwrap_or(self.axes.len())
+    }
+
+    /// Where the elements `range` lie, counted from the first; steps must not be negative.
+    pub fn span(&self, range: Range<usize>) -> Range<usize> {
+        let group = self.period();
+        let [first, last] = [range.start, range.end.max(1) - 1].map(|k| self.offset(k / group * group));
+        first as usize..(last + extent(&self.axes[self.nested()..])) as usize + 1
     }
 
     /// The axis along which neighbours in memory lie, if that is not the innermost one.
@@ -95,7 +129,7 @@ impl Walk {
 
     /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
     #[inline]
-    pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, std::ops::Range<usize>)) {
+    pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, Range<usize>)) {
         let (&(inner, step), outer) = self.axes.split_last().expect("at least one axis");
         if len == 0 {
             return;
@@ -127,6 +161,11 @@ impl Walk {
             }
         }
     }
+}
+
+/// How far the last element of an array lies behind the first.
+fn extent(axes: &[(usize, isize)]) -> isize {
+    axes.iter().map(|&(n, step)| (n as isize - 1) * step).sum()
 }
 
 impl<'a, A: Plain> Operand<'a, A> {

@@ -15,8 +15,8 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     fn reduced(&self, op: &'static str, each: impl Expr, reduction: Reduction) -> Var {
         match reduction {
-            Reduction::Mean => self.reduce_all(each, Mean::default().into()),
-            Reduction::Sum => self.reduce_all(each, Sum::default().into()),
+            Reduction::Mean => self.reduce(each, Mean::default().into()),
+            Reduction::Sum => self.reduce(each, Sum::default().into()),
             Reduction::None => self.arg(each),
             Reduction::BatchMean => {
                 let rule = "this loss has no reduction `batchmean`";
@@ -148,8 +148,10 @@ impl<T: Engine> Graph<T> {
         };
         let [a, b] = [a, b].map(|v| self.must(&BroadcastTo { shape: shape.clone() }.into(), &[v]));
         let [m, n] = [a, b].map(|v| self.held_norm(v, 2.0, axis, eps));
-        let product = self.arg((a / m) * (b / n));
-        self.must(&Sum { axes: Some([axis][..].into()), keepdims: false }.into(), &[product])
+        // Of a unit vector no product overflows, and the sum is at most the other one's norm.
+        let product = self.reduce(a * (b / n), Sum { axes: Some([axis][..].into()), keepdims: true }.into());
+        let cosine = self.arg(product / m);
+        self.must(&Squeeze { axes: Some([axis][..].into()) }.into(), &[cosine])
     }
 
     /// `1 - cos` where the target is 1, `max(0, cos - margin)` where it is -1, with the cosines along the last axis.

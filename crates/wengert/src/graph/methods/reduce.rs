@@ -3,7 +3,6 @@
 use crate::expr::Expr;
 use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::graph::formula::Total;
 use crate::op::*;
 use crate::var::Var;
 
@@ -32,13 +31,13 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn sum(&self, x: impl Expr) -> Var {
         self.enter();
-        self.reduce_all(x, Sum::default().into())
+        self.reduce(x, Sum::default().into())
     }
 
-    /// Records a reduction over everything, joined with the formula it reduces where there is one.
+    /// Records a reduction, joined with the formula it reduces where it is a sum of one.
     #[track_caller]
-    pub(super) fn reduce_all(&self, x: impl Expr, op: Op) -> Var {
-        if let Some(total) = Total::of(&op).and_then(|total| self.total(x, total)) {
+    pub(super) fn reduce(&self, x: impl Expr, op: Op) -> Var {
+        if let Some(total) = self.total(x, &op) {
             return total;
         }
         let x = self.arg(x);
@@ -54,16 +53,14 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn sum_axes(&self, x: impl Expr, axes: &[isize]) -> Var {
         self.enter();
-        let x = self.arg(x);
-        self.must(&Sum { axes: Some(axes.into()), keepdims: false }.into(), &[x])
+        self.reduce(x, Sum { axes: Some(axes.into()), keepdims: false }.into())
     }
 
     /// As [`Graph::sum_axes`]; the axes stay, with length 1.
     #[track_caller]
     pub fn sum_keepdims(&self, x: impl Expr, axes: &[isize]) -> Var {
         self.enter();
-        let x = self.arg(x);
-        self.must(&Sum { axes: Some(axes.into()), keepdims: true }.into(), &[x])
+        self.reduce(x, Sum { axes: Some(axes.into()), keepdims: true }.into())
     }
 }
 
@@ -74,7 +71,7 @@ macro_rules! reductions {
         #[track_caller]
         pub fn $all(&self, x: impl Expr) -> Var {
             self.enter();
-            self.reduce_all(x, $Op::default().into())
+            self.reduce(x, $Op::default().into())
         }
 
         #[doc = concat!("As [`Graph::", stringify!($all), "`] over `axes` only, which are removed.")]
@@ -86,16 +83,14 @@ macro_rules! reductions {
         #[track_caller]
         pub fn $some(&self, x: impl Expr, axes: &[isize]) -> Var {
             self.enter();
-            let x = self.arg(x);
-            self.must(&$Op { axes: Some(axes.into()), ..$Op::default() }.into(), &[x])
+            self.reduce(x, $Op { axes: Some(axes.into()), ..$Op::default() }.into())
         }
 
         #[doc = concat!("As [`Graph::", stringify!($some), "`]; the axes stay, with length 1.")]
         #[track_caller]
         pub fn $kept(&self, x: impl Expr, axes: &[isize]) -> Var {
             self.enter();
-            let x = self.arg(x);
-            self.must(&$Op { axes: Some(axes.into()), keepdims: true, ..$Op::default() }.into(), &[x])
+            self.reduce(x, $Op { axes: Some(axes.into()), keepdims: true, ..$Op::default() }.into())
         }
     )* } };
 }

@@ -10,6 +10,7 @@ use super::plan::To;
 use super::run::{Into, Seed};
 use super::tiles::Tile;
 use crate::kernel::functions::Functions;
+use crate::kernel::scatter::scatter_from;
 use crate::kernel::walk::{Walk, add};
 
 /// One block's work.
@@ -19,6 +20,35 @@ pub(super) struct Job<'j, T> {
     /// The result, if it is wanted.
     pub result: &'j mut [T],
     pub outs: SmallVec<[Out<'j, T>; FEW]>,
+    pub added: SmallVec<[Piece<'j, T>; FEW]>,
+}
+
+/// What a block adds to: a part of an array, or zeros in its place.
+pub(super) struct Piece<'j, T> {
+    data: &'j mut [T],
+    /// Where in the array it begins.
+    start: usize,
+}
+
+impl<'j, T> Job<'j, T> {
+    /// All of the work.
+    pub fn whole(
+        len: usize,
+        seed: Option<Seed<'j, T>>,
+        result: &'j mut [T],
+        into: &'j mut [Into<'_, T>],
+        added: &'j mut [&mut [T]],
+    ) -> Self {
+        let outs = into.iter_mut().map(|into| match into {
+            Into::Nowhere => Out::Nowhere,
+            Into::Same { out, .. } => Out::Same(out),
+            Into::Added { to, first, walk } => Out::Added { to: *to, first: *first, walk },
+            Into::Over { bar } => Out::Over(bar),
+        });
+        let outs = outs.collect();
+        let added = added.iter_mut().map(|data| Piece { data, start: 0 }).collect();
+        Job { range: 0..len, seed, result, outs, added }
+    }
 }
 
 impl<T> Job<'_, T> {
@@ -36,8 +66,18 @@ impl<T> Job<'_, T> {
 pub(super) enum Out<'j, T> {
     Nowhere,
     Same(&'j mut [T]),
-    Repeated(&'j mut [T], &'j Walk),
+    Added { to: usize, first: usize, walk: &'j Walk },
     Over(&'j mut [T]),
+}
+
+impl<T: Functions> Out<'_, T> {
+    /// Adds elements `from..` to where they belong, if they are to be added to something.
+    pub fn add(&self, added: &mut [Piece<'_, T>], from: usize, values: &[T]) {
+        if let Out::Added { to, first, walk } = self {
+            let Piece { data, start } = &mut added[*to];
+            scatter_from(*first as isize - *start as isize, data, walk, from, values);
+        }
+    }
 }
 
 impl<'j, T> Out<'j, T> {
@@ -110,6 +150,7 @@ pub(super) struct Cut<'c, T> {
     seed: Option<Seed<'c, T>>,
     result: ChunksMut<'c, T>,
     leaves: SmallVec<[Rest<'c, T>; FEW]>,
+    added: SmallVec<[Sum<'c, T>; FEW]>,
 }
 
 /// What is left of a leaf's cotangent.
@@ -117,8 +158,16 @@ enum Rest<'c, T> {
     Nowhere,
     Same(ChunksMut<'c, T>),
     Over(ChunksMut<'c, T>),
-    /// All of it, and where elements belong.
-    Repeated(&'c mut [T], &'c Walk),
+    Added { to: usize, first: usize, walk: &'c Walk },
+}
+
+/// An array that is added to.
+struct Sum<'c, T> {
+    /// What has not been handed out, and where it begins.
+    rest: &'c mut [T],
+    start: usize,
+    /// Whether what a block adds to lies behind what the one before it did: it is handed out itself.
+    parts: bool,
 }
 
 impl<'c, T: Functions> Cut<'c, T> {
@@ -128,39 +177,93 @@ impl<'c, T: Functions> Cut<'c, T> {
         seed: Option<Seed<'c, T>>,
         result: &'c mut [T],
         into: &'c mut [Into<'_, T>],
+        added: &'c mut [&mut [T]],
     ) -> Self {
-        let leaves = into.iter_mut().map(|into| match into {
-            Into::Nowhere => Rest::Nowhere,
-            Into::Same { out, .. } => Rest::Same(out.chunks_mut(step)),
-            Into::Over { bar } => Rest::Over(bar.chunks_mut(step)),
-            Into::Repeated { out, walk } => Rest::Repeated(out, walk),
-        });
-        let leaves = leaves.collect();
-        Cut { step, len, seed, result: result.chunks_mut(step), leaves }
+        let mut sums: SmallVec<[Sum<'c, T>; FEW]> =
+            added.iter_mut().map(|rest| Sum { rest, start: 0, parts: true }).collect();
+        let mut leaves: SmallVec<[Rest<'c, T>; FEW]> = SmallVec::new();
+        let mut taken = 0u64;
+        for into in into.iter_mut() {
+            leaves.push(match into {
+                Into::Nowhere => Rest::Nowhere,
+                Into::Same { out, .. } => Rest::Same(out.chunks_mut(step)),
+                Into::Over { bar } => Rest::Over(bar.chunks_mut(step)),
+                Into::Added { to, first, walk } => {
+                    sums[*to].parts &= step % walk.period() == 0 && taken >> *to & 1 == 0;
+                    taken |= 1 << *to;
+                    Rest::Added { to: *to, first: *first, walk }
+                }
+            });
+        }
+        Cut { step, len, seed, result: result.chunks_mut(step), leaves, added: sums }
     }
 
-    /// The work on block `k`, to be asked for in order; repeated leaves are added up in `part`.
+    fn range(&self, k: usize) -> Range<usize> {
+        k * self.step..self.len.min((k + 1) * self.step)
+    }
+
+    /// Where in the `to`-th of the arrays that are added to block `k` adds.
+    fn span(&self, k: usize, to: usize) -> Range<usize> {
+        let spans = self.leaves.iter().filter_map(|leaf| match leaf {
+            Rest::Added { to: own, first, walk } if *own == to => {
+                let span = walk.span(self.range(k));
+                Some(first + span.start..first + span.end)
+            }
+            _ => None,
+        });
+        spans.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default()
+    }
+
+    /// The arrays of which blocks do not get parts of their own, with the span of block `k`.
+    fn joined(&self, k: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let joined = self.added.iter().enumerate().filter(|(_, sum)| !sum.parts);
+        joined.map(move |(to, _)| (to, self.span(k, to)))
+    }
+
+    /// How many elements block `k` adds up apart.
+    pub fn apart(&self, k: usize) -> usize {
+        self.joined(k).map(|(_, span)| span.len()).sum()
+    }
+
+    /// The work on block `k`, to be asked for in order; what it adds up apart goes to `part`.
     pub fn job<'j>(&mut self, k: usize, mut part: &'j mut [T]) -> Job<'j, T>
     where
         'c: 'j,
     {
+        let mut added: SmallVec<[Piece<'j, T>; FEW]> = SmallVec::new();
+        for to in 0..self.added.len() {
+            let span = self.span(k, to);
+            let Sum { rest, start, parts } = &mut self.added[to];
+            added.push(match parts {
+                true => {
+                    let (first, len) = (*start, span.end - *start);
+                    *start = span.end;
+                    Piece { data: rest.split_off_mut(..len).expect("within the array"), start: first }
+                }
+                false => {
+                    let data = part.split_off_mut(..span.len()).expect("room for every array");
+                    Piece { data, start: span.start }
+                }
+            });
+        }
+        let range = self.range(k);
         let outs = self.leaves.iter_mut().map(|leaf| match leaf {
             Rest::Nowhere => Out::Nowhere,
             Rest::Same(chunks) => Out::Same(chunks.next().expect("a chunk a block")),
             Rest::Over(chunks) => Out::Over(chunks.next().expect("a chunk a block")),
-            Rest::Repeated(out, walk) => {
-                Out::Repeated(part.split_off_mut(..out.len()).expect("room for every leaf"), walk)
-            }
+            Rest::Added { to, first, walk } => Out::Added { to: *to, first: *first, walk },
         });
-        let range = k * self.step..self.len.min((k + 1) * self.step);
-        Job { range, seed: self.seed, result: self.result.next().unwrap_or_default(), outs: outs.collect() }
+        let outs = outs.collect();
+        Job { range, seed: self.seed, result: self.result.next().unwrap_or_default(), outs, added }
     }
 
-    /// Adds what a block has added up.
-    pub fn join(&mut self, mut part: &[T]) {
-        for leaf in &mut self.leaves {
-            if let Rest::Repeated(out, _) = leaf {
-                add(out, part.split_off(..out.len()).expect("room for every leaf"));
+    /// Adds what block `k` has added up apart.
+    pub fn join(&mut self, k: usize, mut part: &[T]) {
+        for to in 0..self.added.len() {
+            if !self.added[to].parts {
+                let span = self.span(k, to);
+                let own = part.split_off(..span.len()).expect("room for every array");
+                add(&mut self.added[to].rest[span], own);
             }
         }
     }

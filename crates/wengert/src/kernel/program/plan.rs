@@ -40,6 +40,8 @@ pub enum To {
 pub enum Partial {
     /// To be evaluated.
     Of { step: u16, position: u8 },
+    /// To both factors of a product of one thing by itself.
+    Square { step: u16 },
     /// Computed with the value.
     Tile(u16),
 }
@@ -243,6 +245,11 @@ impl Plan {
         {
             let (to, add) = ([a_bar, b_bar], [add_a, add_b]);
             return self.acts.push(Act::PullBoth { factors: [a, b], bar, to, add });
+        }
+        if let ([Some((to, add)), Some((again, true))], Step::Binary(Binary::Mul, a, b)) = (goes, steps[k])
+            && (a, to) == (b, again)
+        {
+            return self.acts.push(Act::Pull { by: Partial::Square { step: k as u16 }, bar, to, add });
         }
         for (position, goes) in goes.into_iter().enumerate() {
             let Some((to, add)) = goes else { continue };

@@ -16,11 +16,11 @@ use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::muladd::{multiply_join, multiply_vjp};
-use crate::kernel::scatter::{pairwise_sum, scatter_add};
+use crate::kernel::scatter::pairwise_sum;
 use crate::kernel::threads;
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::prefetch;
-use crate::op::Binary;
+use crate::op::{Binary, Unary};
 
 /// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
@@ -39,8 +39,9 @@ pub enum Into<'a, T> {
     Nowhere,
     /// A leaf of the result's shape: written (or added) in place.
     Same { out: &'a mut [T], held: bool },
-    /// A repeated leaf: added where its elements belong; the buffer was cleared or holds a cotangent.
-    Repeated { out: &'a mut [T], walk: Walk },
+    /// A leaf that is repeated, or a view: added where its elements belong in the `to`-th of the arrays that are added to,
+    /// from place `first` on.
+    Added { to: usize, first: usize, walk: Walk },
     /// A leaf of the result's shape: the buffer holds the result's cotangent, of which its own takes the place.
     Over { bar: &'a mut [T] },
 }
@@ -48,8 +49,8 @@ pub enum Into<'a, T> {
 /// The cotangent of a formula's result.
 #[derive(Clone, Copy)]
 pub enum Seed<'a, T> {
-    /// The cotangent and the value of each element.
-    Array { y_bar: &'a Operand<'a, T>, y: &'a [T] },
+    /// The cotangent of each element, and the values, if they are in memory.
+    Array { y_bar: &'a Operand<'a, T>, y: Option<&'a [T]> },
     /// The value of each element; the cotangent lies where a leaf's will ([`Into::Over`]).
     Under { y: &'a [T] },
     /// The formula was summed: every element has this one.
@@ -69,32 +70,43 @@ impl<T: Functions> Run<'_, T> {
     pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
         let Scratch { plans, tiles, .. } = scratch;
         let plan = plans.of(self.steps, self.numbers, Goal::Values);
-        self.drive(plan, tiles, None, out, &mut [], &mut Vec::new());
+        self.drive(plan, tiles, None, out, &mut [], &mut [], &mut Vec::new());
     }
 
     /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
     pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
         let Scratch { plans, tiles, .. } = scratch;
         let plan = plans.of(self.steps, self.numbers, Goal::Total);
-        self.drive(plan, tiles, None, &mut [], &mut [], &mut Vec::new())
+        self.drive(plan, tiles, None, &mut [], &mut [], &mut [], &mut Vec::new())
     }
 
-    /// Adds the cotangents of the leaves, from that of the result, in one pass; returns the sum of the elements, if
-    /// `total` asks for it, and which leaves were reached: nothing is written to those that only flat steps read.
+    /// Adds the elements to where `walk` has them in `out`.
+    pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: Walk, out: &mut [T]) {
+        let Scratch { plans, tiles, partial } = scratch;
+        let plan = plans.of(self.steps, self.numbers, Goal::Total);
+        let into = &mut [Into::Added { to: 0, first: 0, walk }];
+        self.drive(plan, tiles, None, &mut [], into, &mut [out], partial);
+    }
+
+    /// Adds the cotangents of the leaves, from that of the result, in one pass, those of repeated leaves and views to `added`, which
+    /// was cleared or holds a cotangent; returns the sum of the elements, if `total` asks for it, and which leaves were reached:
+    /// nothing is written to those that only flat steps read.
     pub fn reverse(
         &self,
         scratch: &mut Scratch<T>,
         seed: Seed<'_, T>,
         into: &mut [Into<'_, T>],
+        added: &mut [&mut [T]],
         total: bool,
     ) -> (T, u64) {
         let Scratch { plans, tiles, partial } = scratch;
-        let (wants, given) = (into.iter().map(Into::want).collect(), !matches!(seed, Seed::Each(_)));
+        let wants = into.iter().map(Into::want).collect();
+        let given = !matches!(seed, Seed::Each(_) | Seed::Array { y: None, .. });
         let plan = plans.of(self.steps, self.numbers, Goal::Cotangents { wants, total, given });
-        (self.drive(plan, tiles, Some(seed), &mut [], into, partial), plan.reached)
+        (self.drive(plan, tiles, Some(seed), &mut [], into, added, partial), plan.reached)
     }
 
-    /// Runs all blocks; returns the total.
+    /// Runs all blocks; returns the total. Without a cotangent as `seed`, what is there to go `into` is the sums of the values.
     fn drive(
         &self,
         plan: &Plan,
@@ -102,43 +114,47 @@ impl<T: Functions> Run<'_, T> {
         seed: Option<Seed<'_, T>>,
         result: &mut [T],
         into: &mut [Into<'_, T>],
+        added: &mut [&mut [T]],
         partial: &mut Vec<T>,
     ) -> T {
-        let repeated = into.iter().map(Into::repeated);
-        let (most, all) = (repeated.clone().max().unwrap_or(0), repeated.sum());
-        // So many elements that what repeated leaves cost is small beside them.
         let turned = self.leaves.iter().any(|leaf| leaf.walk.turned().is_some());
         let strips = if turned { PANEL } else { STRIPS };
-        let step = (strips * Tile::<T>::LEN).max((4 * most).next_power_of_two());
+        // Totals are joined as those of strips would be, whoever asks for them.
+        let free = !into.is_empty() && !matches!(seed, Some(Seed::Each(_)));
+        let step = block_len(strips * Tile::<T>::LEN, free, into);
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
-            let outs = into.iter_mut().map(Into::whole).collect();
-            return self.block(plan, tiles, Job { range: 0..self.len, seed, result, outs });
+            return self.block(plan, tiles, Job::whole(self.len, seed, result, into, added));
         }
-        let mut cut = Cut::new(step, self.len, seed, result, into);
+        let mut cut = Cut::new(step, self.len, seed, result, into, added);
         let mut tally = Tally::default();
         let work = self.len.saturating_mul(self.steps.len());
         if work < THREADED || threads::available() == 1 {
             for k in 0..blocks {
                 partial.clear();
-                partial.resize(all, T::zero());
+                partial.resize(cut.apart(k), T::zero());
                 let job = cut.job(k, partial);
                 tally.add(self.block(plan, tiles, job));
-                cut.join(partial);
+                cut.join(k, partial);
             }
             return tally.total();
         }
         partial.clear();
-        partial.resize(blocks * all, T::zero());
+        partial.resize((0..blocks).map(|k| cut.apart(k)).sum(), T::zero());
         let mut sums = vec![T::zero(); blocks];
         let mut parts = &mut partial[..];
-        let jobs: Vec<_> =
-            (0..blocks).map(|k| cut.job(k, parts.split_off_mut(..all).expect("one a block"))).collect();
+        let jobs: Vec<_> = (0..blocks)
+            .map(|k| {
+                let own = cut.apart(k);
+                cut.job(k, parts.split_off_mut(..own).expect("one a block"))
+            })
+            .collect();
         threads::each(jobs.into_iter().zip(&mut sums), |(job, sum)| {
             *sum = self.block(plan, &mut Tiles::default(), job);
         });
         sums.into_iter().for_each(|sum| tally.add(sum));
-        (0..blocks).for_each(|k| cut.join(&partial[k * all..][..all]));
+        let mut parts = &partial[..];
+        (0..blocks).for_each(|k| cut.join(k, parts.split_off(..cut.apart(k)).expect("one a block")));
         tally.total()
     }
 
@@ -197,7 +213,11 @@ impl<T: Functions> Run<'_, T> {
                     }
                     Act::Total => {
                         let last = Slot::Step(self.steps.len() as u16 - 1);
-                        tally.add(pairwise_sum(read(last, plan, &leaves, tiles, y_bar)));
+                        let values = read(last, plan, &leaves, tiles, y_bar);
+                        match job.outs.first().filter(|_| job.seed.is_none()) {
+                            Some(out) => out.add(&mut job.added, from, values),
+                            None => tally.add(pairwise_sum(values)),
+                        }
                     }
                     Act::Copy { from, to } => {
                         let mut own = tiles[to as usize].take().expect("a copy has a tile of its own");
@@ -208,7 +228,9 @@ impl<T: Functions> Run<'_, T> {
                         let mut target = Target::take(to, tiles, leaf_bars, &mut job.outs);
                         let (g, out) = (bar(from, tiles, y_bar), target.slice(&here));
                         let given = match job.seed {
-                            Some(Seed::Array { y, .. } | Seed::Under { y }) => &y[strip.from..strip.from + n],
+                            Some(Seed::Array { y: Some(y), .. } | Seed::Under { y }) => {
+                                &y[strip.from..strip.from + n]
+                            }
                             _ => y_bar,
                         };
                         let find = |slot| match slot {
@@ -217,6 +239,10 @@ impl<T: Functions> Run<'_, T> {
                         };
                         match by {
                             Partial::Of { step, position } => self.pull(step, position, find, g, out, add),
+                            Partial::Square { step } => {
+                                let x = find(self.steps[step as usize].slot(0).expect("a product"));
+                                map_vjp(Map::Unary(Unary::Square), x, x, g, out, add);
+                            }
                             Partial::Tile(t) => {
                                 let slope =
                                     &tiles[t as usize].as_ref().expect("computed with the value").0[..n];
@@ -236,9 +262,9 @@ impl<T: Functions> Run<'_, T> {
                     }
                 }
             }
-            for (l, out) in job.outs.iter_mut().enumerate().filter(|(l, _)| plan.reached >> l & 1 == 1) {
-                if let (Out::Repeated(out, walk), Some(tile)) = (out, &leaf_bars[l]) {
-                    scatter_add(out, walk, from, &tile.0[..n]);
+            for (l, out) in job.outs.iter().enumerate().filter(|(l, _)| plan.reached >> l & 1 == 1) {
+                if let Some(tile) = &leaf_bars[l] {
+                    out.add(&mut job.added, from, &tile.0[..n]);
                 }
             }
             if let (Some(over), Some(Bar::Tile(t))) = (&mut over, plan.heir) {
@@ -373,6 +399,20 @@ impl Strip {
     }
 }
 
+/// Elements of a block, about `least`, but so many that what is added up apart for each is few beside them; where they are
+/// `free`, whole periods, which lie behind one another.
+fn block_len<T>(least: usize, free: bool, into: &[Into<'_, T>]) -> usize {
+    let walks = into.iter().filter_map(|into| match into {
+        Into::Added { walk, .. } => Some((walk.period(), walk)),
+        _ => None,
+    });
+    let apart =
+        walks.clone().filter(|(period, _)| *period > least).map(|(_, walk)| walk.span(0..least).len());
+    let len = least.max((4 * apart.max().unwrap_or(0)).next_power_of_two());
+    let period = walks.map(|(period, _)| period).filter(|period| free && *period <= len).max().unwrap_or(1);
+    len / period * period
+}
+
 /// The value in a slot, or `any` numbers where no partial reads it and it was not computed.
 fn read<'s, T>(
     slot: Slot,
@@ -404,25 +444,8 @@ impl<T: Functions> Into<'_, T> {
         match self {
             Into::Nowhere => Want::Nothing,
             Into::Same { held, .. } => Want::InPlace { held: *held },
-            Into::Repeated { .. } => Want::Apart,
+            Into::Added { .. } => Want::Apart,
             Into::Over { .. } => Want::Over,
-        }
-    }
-
-    /// Elements of a repeated leaf.
-    fn repeated(&self) -> usize {
-        match self {
-            Into::Repeated { out, .. } => out.len(),
-            _ => 0,
-        }
-    }
-
-    fn whole(&mut self) -> Out<'_, T> {
-        match self {
-            Into::Nowhere => Out::Nowhere,
-            Into::Same { out, .. } => Out::Same(out),
-            Into::Repeated { out, walk } => Out::Repeated(out, walk),
-            Into::Over { bar } => Out::Over(bar),
         }
     }
 }

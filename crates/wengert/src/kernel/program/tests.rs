@@ -87,7 +87,11 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
         let wanted: [usize; LEAVES] = std::array::from_fn(|_| random.below(3));
         let y_bar: Vec<f64> = (0..len).map(|k| if seed % 2 == 0 { 0.5 } else { k as f64 * 0.01 }).collect();
         let given = Operand { data: &y_bar, first: 0, walk: Walk::flat(len) };
-        let seed_bar = if seed % 2 == 0 { Seed::Each(0.5) } else { Seed::Array { y_bar: &given, y: &y } };
+        let seed_bar = match seed % 4 {
+            0 | 2 => Seed::Each(0.5),
+            1 => Seed::Array { y_bar: &given, y: Some(&y) },
+            _ => Seed::Array { y_bar: &given, y: None },
+        };
         let mut bars = vec![vec![0.25; len]; LEAVES];
         let mut into: Vec<Into<'_, f64>> = bars
             .iter_mut()
@@ -97,7 +101,7 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
                 wanted => Into::Same { out, held: wanted == 2 },
             })
             .collect();
-        let (sum, reached) = run.reverse(&mut scratch, seed_bar, &mut into, seed % 2 == 0);
+        let (sum, reached) = run.reverse(&mut scratch, seed_bar, &mut into, &mut [], seed % 2 == 0);
         if seed % 2 == 0 {
             assert_eq!(
                 sum,
@@ -108,6 +112,87 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
         for l in (0..LEAVES).filter(|l| wanted[*l] > 0) {
             let before = if wanted[l] == 2 || reached >> l & 1 == 0 { 0.25 } else { 0.0 };
             (0..len).for_each(|k| close(bars[l][k] - before, y_bar[k] * model(l, k).eps, "cotangent"));
+        }
+    }
+}
+
+/// Shapes of less than a block and of several, with rows of a few elements, some, and more than a block has.
+const SHAPES: [[usize; 3]; 6] =
+    [[1, 5, 7], [1, 200, 498], [2, 2, 30_000], [1, 40_000, 3], [70, 60, 16], [500, 1, 90]];
+
+fn strides(shape: [usize; 3]) -> [isize; 3] {
+    [shape[1] * shape[2], shape[2], 1].map(|step| step as isize)
+}
+
+/// Where element `k` of an array of `shape` with these strides lies.
+fn place(k: usize, [_, n, m]: [usize; 3], strides: [isize; 3]) -> usize {
+    let index = [k / (n * m), k / m % n, k % m];
+    index.iter().zip(strides).map(|(i, step)| i * step as usize).sum()
+}
+
+#[test]
+fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
+    for shape in SHAPES {
+        let [b, n, m] = shape;
+        let len = b * n * m;
+        // Two windows of one array that is larger by two along each axis, a row and a column.
+        let large = [b + 2, n + 2, m + 2];
+        let window = strides(large);
+        let firsts = [0, place(1, shape, [0, 0, window[2]]) + (window[0] + window[1]) as usize];
+        let steps = [window, window, [0, 0, 1], [n as isize, 1, 0]];
+        let sizes = [large.iter().product(), m, b * n];
+        let mut random = Random(len as u64);
+        let arrays = sizes.map(|size| (0..size).map(|_| random.below(9) as f64 - 4.0).collect::<Vec<f64>>());
+        let of = [0, 0, 1, 2];
+        let first = |leaf: usize| firsts.get(leaf).copied().unwrap_or(0);
+        let leaves: Vec<Operand<'_, f64>> = (0..4)
+            .map(|l| Operand { data: &arrays[of[l]], first: first(l), walk: Walk::new(&shape, &steps[l]) })
+            .collect();
+        let [x, y, row, column] = [0, 1, 2, 3].map(Slot::Leaf);
+        let program = [
+            Step::Binary(Binary::Mul, x, column),
+            Step::Binary(Binary::Mul, y, row),
+            Step::Binary(Binary::Add, Slot::Step(0), Slot::Step(1)),
+        ];
+        let run = Run { steps: &program, numbers: &[], leaves: &leaves, len };
+        let y_bar: Vec<f64> = (0..len).map(|k| (k % 5) as f64 - 2.0).collect();
+        let at = |leaf: usize, k: usize| first(leaf) + place(k, shape, steps[leaf]);
+        let mut want = arrays.each_ref().map(|array| vec![1.0; array.len()]);
+        for k in 0..len {
+            for (leaf, other) in [(0, 3), (3, 0), (1, 2), (2, 1)] {
+                want[of[leaf]][at(leaf, k)] += y_bar[k] * arrays[of[other]][at(other, k)];
+            }
+        }
+        let given = Operand { data: &y_bar, first: 0, walk: Walk::flat(len) };
+        let mut have = arrays.each_ref().map(|array| vec![1.0; array.len()]);
+        let mut into: Vec<Into<'_, f64>> = (0..4)
+            .map(|l| Into::Added { to: of[l], first: first(l), walk: leaves[l].walk.clone() })
+            .collect();
+        let mut added = have.each_mut().map(|array| &mut array[..]);
+        let seed = Seed::Array { y_bar: &given, y: None };
+        run.reverse(&mut Scratch::default(), seed, &mut into, &mut added, false);
+        assert_eq!(have, want, "{shape:?}");
+    }
+}
+
+#[test]
+fn values_are_summed_along_any_axes() {
+    for shape in SHAPES {
+        let len = shape.iter().product();
+        let x: Vec<f64> = (0..len).map(|k| (k % 7) as f64 - 2.0).collect();
+        let leaf = [Operand { data: &x, first: 0, walk: Walk::flat(len) }];
+        let square = [Step::Binary(Binary::Mul, Slot::Leaf(0), Slot::Leaf(0))];
+        let run = Run { steps: &square, numbers: &[], leaves: &leaf, len };
+        for over in 0..8 {
+            let kept: [usize; 3] =
+                std::array::from_fn(|axis| if over >> axis & 1 == 1 { 1 } else { shape[axis] });
+            let own = strides(kept);
+            let steps = std::array::from_fn(|axis| if over >> axis & 1 == 1 { 0 } else { own[axis] });
+            let mut want = vec![3.0; kept.iter().product()];
+            (0..len).for_each(|k| want[place(k, shape, steps)] += x[k] * x[k]);
+            let mut have = vec![3.0; want.len()];
+            run.sum_over(&mut Scratch::default(), Walk::new(&shape, &steps), &mut have);
+            assert_eq!(have, want, "{shape:?} over {over:03b}");
         }
     }
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::{MOST, Strands};
 use crate::broadcast::{TILE, Target};
 use crate::graph::formula::Leaves;
+use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::sweep::numbers::{each_partial, each_weight};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
@@ -12,9 +13,11 @@ use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Into, Seed};
 use crate::kernel::scatter::{pairwise_sum, scatter_add};
+use crate::kernel::walk::Operand;
 use crate::memory::Loan;
 use crate::memory::Pool;
 use crate::op::Binary;
+use crate::shape::Layout;
 
 /// Tiles to compute in.
 pub(super) struct Spare<T> {
@@ -163,7 +166,20 @@ impl<T: Functions> Strands<T> {
         y_bar: &[T],
     ) {
         let formula = tape.formulas[node.a as usize];
-        let (shape, len) = (tape.shape(id), tape.entry(id).len);
+        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
+        let (len, joined) = (*len, tape.entry(id).len);
+        let repeated = formula.kept.zip(formula.total).map(|(kept, total)| {
+            let mut all = sweep.pool.lend::<T>(self.count * len);
+            let walk = tape.repeated(&formula, kept);
+            for k in 0..self.count {
+                let all = &mut all.slice_mut::<T>(self.count * len)[k * len..][..len];
+                let bar = Operand { data: &y_bar[k * joined..][..joined], first: 0, walk: walk.clone() };
+                bar.copy_to(all);
+                total.scale_all(all, len / joined.max(1));
+            }
+            all
+        });
+        let y_bar = repeated.as_ref().map_or(y_bar, |all| all.slice::<T>(self.count * len));
         let parents = tape.formula_parents(node.a);
         let mut loans: SmallVec<[Option<Loan>; FEW]> = SmallVec::new();
         for &parent in parents {
@@ -180,7 +196,13 @@ impl<T: Functions> Strands<T> {
         }
         let mut leaves = Leaves::new();
         tape.formula_leaves(memory, &formula, &mut leaves);
-        tape.run(&formula, &leaves).reverse(&mut sweep.scratch, Seed::Each(T::one()), &mut into, false);
+        tape.run(&formula, &leaves).reverse(
+            &mut sweep.scratch,
+            Seed::Each(T::one()),
+            &mut into,
+            &mut [],
+            false,
+        );
         drop(into);
         for (&parent, loan) in parents.iter().zip(loans) {
             let Some(loan) = loan else { continue };
@@ -190,6 +212,7 @@ impl<T: Functions> Strands<T> {
             });
             sweep.pool.give_back(loan);
         }
+        repeated.into_iter().for_each(|all| sweep.pool.give_back(all));
     }
 
     /// Adds `y_bar` times a partial to the cotangents of node `id`, summed back from shape `result`.

@@ -1,0 +1,199 @@
+//! Formulas that are summed over axes, and formulas of views whose cotangents go to what they show: against differences, and
+//! against the same ops with nothing to join.
+
+use ndarray::{Array, ArrayD, Axis, IxDyn};
+use wengert::check::check_function;
+use wengert::functional::jacobian;
+use wengert::graph::Source;
+use wengert::prelude::*;
+
+fn numbers(seed: u64, shape: &[usize]) -> ArrayD<f64> {
+    let mut state = seed;
+    Array::from_shape_simple_fn(IxDyn(shape), || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f64 / (1u64 << 23) as f64 - 1.0
+    })
+}
+
+type Program = fn(&Graph, &[Var]) -> Var;
+
+/// Shapes of the inputs, the program, and the same program of which nothing is joined.
+#[rustfmt::skip]
+fn cases() -> Vec<(&'static str, &'static [&'static [usize]], Program, Program)> {
+    vec![
+        ("last axis", &[&[3, 5], &[5]], |g, x| g.sum_axes(x[0] * x[1].exp(), &[-1]),
+            |g, x| g.sum_axes(g.mul(x[0], g.exp(x[1])), &[-1])),
+        ("first axis", &[&[3, 5], &[5]], |g, x| g.mean_axes(x[0] * x[0] * x[1], &[0]),
+            |g, x| g.mean_axes(g.mul(g.mul(x[0], x[0]), x[1]), &[0])),
+        ("middle axis, kept", &[&[2, 3, 4], &[3, 1]], |g, x| g.sum_keepdims((x[0] - x[1]).square(), &[1]),
+            |g, x| g.sum_keepdims(g.square(g.sub(x[0], x[1])), &[1])),
+        ("outer axes", &[&[2, 3, 4], &[2, 1, 4]], |g, x| g.mean_keepdims(x[0] * x[1] + x[0].sin(), &[0, 2]),
+            |g, x| g.mean_keepdims(g.add(g.mul(x[0], x[1]), g.sin(x[0])), &[0, 2])),
+        ("all axes by name", &[&[3, 4], &[4]], |g, x| g.sum_axes(x[0] * x[1].tanh(), &[0, 1]),
+            |g, x| g.sum_axes(g.mul(x[0], g.tanh(x[1])), &[0, 1])),
+        ("all axes by name, kept", &[&[3, 4], &[4]], |g, x| g.mean_keepdims(x[0] * x[1].tanh(), &[0, 1]),
+            |g, x| g.mean_keepdims(g.mul(x[0], g.tanh(x[1])), &[0, 1])),
+        ("axes of length 1", &[&[1, 4, 1]], |g, x| g.sum_axes(x[0] * x[0], &[0, 2]),
+            |g, x| g.sum_axes(g.mul(x[0], x[0]), &[0, 2])),
+        ("one op, of one argument", &[&[4, 3]], |g, x| g.sum_axes(x[0].tanh(), &[1]),
+            |g, x| g.sum_axes(g.tanh(x[0]), &[1])),
+        ("pairwise distances", &[&[4, 1, 3], &[1, 5, 3]], |g, x| g.sum_axes((x[0] - x[1]).square(), &[-1]),
+            |g, x| g.sum_axes(g.square(g.sub(x[0], x[1])), &[-1])),
+        ("a result that the partial reads", &[&[3, 5]], |g, x| g.sum_axes((x[0] * 0.5).exp().tanh(), &[1]),
+            |g, x| g.sum_axes(g.tanh(g.exp(g.mul(x[0], 0.5))), &[1])),
+        ("windows of one array", &[&[5, 20]], |g, x| {
+                let at = |i: isize, j: isize| g.slice(g.slice(x[0], 0, 1 + i..4 + i), 1, 1 + j..19 + j);
+                g.eval((at(0, 1) * at(0, -1) + at(1, 0) - at(-1, 0).sin() + at(0, 0)).square())
+            }, |g, x| {
+                let at = |i: isize, j: isize| {
+                    let window = g.slice(g.slice(x[0], 0, 1 + i..4 + i), 1, 1 + j..19 + j);
+                    g.mul(window, g.ones(&[3, 18]))
+                };
+                let sum = g.add(g.sub(g.add(g.mul(at(0, 1), at(0, -1)), at(1, 0)), g.sin(at(-1, 0))), at(0, 0));
+                g.square(sum)
+            }),
+        ("a window and all of an array", &[&[2, 3, 16]], |g, x| {
+                let first = g.narrow(x[0], 0, 0, 1);
+                g.eval(first * x[0] + x[0].sin())
+            }, |g, x| {
+                let first = g.mul(g.narrow(x[0], 0, 0, 1), g.ones(&[1, 3, 16]));
+                g.add(g.mul(first, x[0]), g.sin(x[0]))
+            }),
+        ("views of views, repeated", &[&[4, 32]], |g, x| {
+                let rows = g.reshape(g.narrow(x[0], 0, 1, 2), &[4, 16]);
+                let row = g.select(rows, 0, 2);
+                let wide = g.broadcast_to(row, &[3, 16]);
+                g.eval(rows * row + g.narrow(rows, 0, 0, 1) * g.select(wide, 0, 1))
+            }, |g, x| {
+                let rows = g.mul(g.reshape(g.narrow(x[0], 0, 1, 2), &[4, 16]), g.ones(&[4, 16]));
+                let row = g.mul(g.select(rows, 0, 2), g.ones(&[16]));
+                let first = g.mul(g.narrow(rows, 0, 0, 1), g.ones(&[1, 16]));
+                g.add(g.mul(rows, row), g.mul(first, row))
+            }),
+        ("gates", &[&[3, 64]], |g, x| {
+                let q = g.split(x[0], &[16, 16, 16, 16], 1);
+                g.eval(q[0].sigmoid() * q[1].tanh() + q[2].sigmoid() * q[3])
+            }, |g, x| {
+                let q: Vec<Var> =
+                    (0..4).map(|k| g.mul(g.narrow(x[0], 1, 16 * k, 16), g.ones(&[3, 16]))).collect();
+                g.add(g.mul(g.sigmoid(q[0]), g.tanh(q[1])), g.mul(g.sigmoid(q[2]), q[3]))
+            }),
+        ("short runs, turned and reversed", &[&[6, 4]], |g, x| {
+                let turned = g.t(g.narrow(x[0], 1, 1, 2));
+                g.eval(turned * g.flip(turned, &[1]) + g.narrow(turned, 0, 0, 1))
+            }, |g, x| {
+                let turned = g.mul(g.t(g.narrow(x[0], 1, 1, 2)), g.ones(&[2, 6]));
+                let flipped = g.mul(g.flip(turned, &[1]), g.ones(&[2, 6]));
+                g.add(g.mul(turned, flipped), g.mul(g.narrow(turned, 0, 0, 1), g.ones(&[1, 6])))
+            }),
+    ]
+}
+
+fn inputs(shapes: &[&[usize]]) -> Vec<ArrayD<f64>> {
+    shapes.iter().zip(1..).map(|(shape, seed)| numbers(seed, shape)).collect()
+}
+
+#[test]
+fn derivatives_of_both_orders_agree_with_differences() {
+    for (name, shapes, program, _) in cases() {
+        let x = inputs(shapes);
+        let x: Vec<&dyn Source<f64>> = x.iter().map(|x| x as &dyn Source<f64>).collect();
+        let check = check_function(|g, x| vec![program(g, x)], &x, 1e-3).unwrap();
+        assert!(check.holds(), "{name}: {check}");
+    }
+}
+
+fn close(what: &str, have: &ArrayD<f64>, want: &ArrayD<f64>) {
+    assert_eq!(have.shape(), want.shape(), "{what}");
+    let worst = (have - want).fold(0.0_f64, |worst, d| worst.max(d.abs()));
+    assert!(worst < 1e-13, "{what}: {worst:e} apart");
+}
+
+#[test]
+fn whatever_is_joined_equals_what_is_not() {
+    for (name, shapes, joined, apart) in cases() {
+        let x = inputs(shapes);
+        let run = |program: Program| {
+            let mut g = Graph::new();
+            let x: Vec<Var> = x.iter().map(|x| g.leaf(x)).collect();
+            let y = program(&g, &x);
+            let weight = g.constant(numbers(9, &g.shape(y)));
+            let loss = g.sum(g.mul(weight, g.sin(y)));
+            // Twice: the second time gradients are added to those there are.
+            g.backward(loss).unwrap();
+            g.backward(loss).unwrap();
+            let gradients: Vec<_> = x.iter().map(|x| g.grad(*x).unwrap().to_owned()).collect();
+            (g.value(y).to_owned(), gradients)
+        };
+        let (have, want) = (run(joined), run(apart));
+        close(name, &have.0, &want.0);
+        have.1.iter().zip(&want.1).for_each(|(have, want)| close(name, have, want));
+        let x: Vec<&dyn Source<f64>> = x.iter().map(|x| x as &dyn Source<f64>).collect();
+        let [have, want] = [joined, apart].map(|program| jacobian(program, &x).unwrap());
+        have.iter().zip(&want).for_each(|(have, want)| close(name, have, want));
+    }
+}
+
+#[test]
+fn a_view_whose_gradient_is_retained_has_one() {
+    for retained in [false, true] {
+        let mut g = Graph::new();
+        let x = g.leaf(numbers(1, &[3, 40]));
+        let [a, b] = [g.narrow(x, 1, 0, 20), g.narrow(x, 1, 10, 20)];
+        if retained {
+            g.retain_grad(a);
+        }
+        let loss = g.sum(a * b * a);
+        g.backward(loss).unwrap();
+        let (a, b) = (g.value(a).to_owned(), g.value(b).to_owned());
+        let (of_a, of_b) = (2.0 * &a * &b, &a * &a);
+        let mut want = ArrayD::zeros(IxDyn(&[3, 40]));
+        want.slice_axis_mut(Axis(1), (..20).into()).zip_mut_with(&of_a, |want, bar| *want += bar);
+        want.slice_axis_mut(Axis(1), (10..30).into()).zip_mut_with(&of_b, |want, bar| *want += bar);
+        close("x", &g.grad(x).unwrap().to_owned(), &want);
+        if retained {
+            let view = g.nodes().nth(1).unwrap();
+            close("the view", &g.grad(view).unwrap().to_owned(), &of_a);
+        }
+    }
+}
+
+#[test]
+fn sums_over_nothing_and_means_of_nothing() {
+    let mut g = Graph::new();
+    let x = g.leaf(ArrayD::zeros(IxDyn(&[3, 0])));
+    let [sum, mean] = [g.sum_axes(x * x, &[1]), g.mean_axes(x * x, &[1])];
+    assert_eq!(g.value(sum), numbers(1, &[3]) * 0.0);
+    assert!(g.value(mean).iter().all(|mean| mean.is_nan()));
+    let none = g.sum_axes(x * x + x, &[0]);
+    assert_eq!(g.shape(none)[..], [0]);
+    let loss = g.sum(sum);
+    g.backward(loss).unwrap();
+    assert_eq!(g.grad(x).unwrap().shape(), [3, 0]);
+}
+
+#[test]
+fn an_axis_out_of_range_is_named_with_the_shape_and_nothing_is_recorded() {
+    let g = Graph::new();
+    let x = g.leaf(numbers(1, &[2, 3]));
+    let before = g.node_count();
+    let message = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| g.sum_axes(x * x + x, &[2])));
+    let message = *message.unwrap_err().downcast::<String>().unwrap();
+    assert!(
+        message.contains("sum") && message.contains("[2, 3]") && message.contains("joined.rs"),
+        "{message}"
+    );
+    assert_eq!(g.node_count(), before);
+}
+
+#[test]
+fn long_sums_are_accurate() {
+    let n = 1 << 20;
+    let x = Array::from_shape_fn((n, 4), |(i, j)| 0.1f32 + (i * 4 + j) as f32 * 1e-9);
+    let g = Graph::<f32>::default();
+    let v = g.leaf(&x);
+    let want = x.mapv(f64::from).mapv(|x| x * x).sum_axis(Axis(0));
+    for (have, want) in g.value(g.sum_axes(v * v, &[0])).iter().zip(&want) {
+        assert!((f64::from(*have) / want - 1.0).abs() < 2e-6, "{have}, not {want}");
+    }
+}
