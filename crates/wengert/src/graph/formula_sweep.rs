@@ -14,7 +14,8 @@ use crate::op::Params;
 use crate::ops;
 use crate::shape::{Layout, reduced};
 
-/// Elements of a run that is added where it belongs in the array that a view shows.
+/// Elements of a formula, and of a run, from which the cotangent of a view is added where it belongs.
+const LONG: usize = 1 << 13;
 const RUN: usize = 16;
 
 /// The cotangent of a formula's result.
@@ -144,9 +145,10 @@ impl<T: Functions> Sweep<T> {
         y: Option<&[T]>,
         total: bool,
     ) -> T {
-        let mut goals = self.goals(tape, parents, shape);
+        let mut goals: SmallVec<[Goal; FEW]> = SmallVec::new();
+        self.find_goals(tape, parents, shape, run.len, &mut goals);
         let inherits = |goal: &Goal| match *goal {
-            Goal::Same { slot } => self.may_inherit(&tape.nodes[slot]).then_some(slot),
+            Goal::Same(id) => self.may_inherit(&tape.nodes[id]).then_some(id),
             _ => None,
         };
         let heir = match &y_bar {
@@ -156,11 +158,12 @@ impl<T: Functions> Sweep<T> {
         let inherits = |k: usize| heir.is_some_and(|(heir, _)| heir == k);
         let mut lent: SmallVec<[Lent; FEW]> = SmallVec::new();
         for (_, goal) in goals.iter_mut().enumerate().filter(|(k, _)| !inherits(*k)) {
-            if let Goal::Same { slot } | Goal::Added { slot, .. } = goal {
+            let added = matches!(goal, Goal::Added(_));
+            if let Goal::Same(slot) | Goal::Added(slot) = goal {
                 let id = std::mem::replace(slot, lent.len());
                 match lent.iter().position(|lent| lent.id == id) {
                     Some(at) => *slot = at,
-                    None => lent.push(self.lend_to(tape, id, matches!(goal, Goal::Added { .. }))),
+                    None => lent.push(self.lend_to(tape, id, added)),
                 }
             }
         }
@@ -178,32 +181,34 @@ impl<T: Functions> Sweep<T> {
             Bar::Lent(y_bar) => (None, Seed::Array { y_bar, y }),
             Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
         };
-        let mut arrays: SmallVec<[(Option<&mut [T]>, bool, usize); FEW]> = SmallVec::new();
+        let mut arrays: SmallVec<[(Option<&mut [T]>, usize); FEW]> = SmallVec::new();
+        let mut held: SmallVec<[bool; FEW]> = SmallVec::new();
         for lent in &mut lent {
-            arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), lent.held, 0));
+            held.push(lent.held);
+            arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), 0));
         }
-        let (mut into, mut added) =
-            (SmallVec::<[Into<'_, T>; FEW]>::new(), SmallVec::<[&mut [T]; FEW]>::new());
+        let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
+        let mut added: SmallVec<[&mut [T]; FEW]> = SmallVec::new();
         for ((k, goal), one) in goals.iter().enumerate().zip(&mut ones) {
-            into.push(match goal {
+            into.push(match *goal {
                 _ if inherits(k) => Into::Over { bar: over.take().expect("one heir") },
                 Goal::Nowhere => Into::Nowhere,
                 Goal::One => {
                     added.push(std::slice::from_mut(one));
-                    let walk = Walk::new(shape, &SmallVec::<[isize; 4]>::from_elem(0, shape.len()));
-                    Into::Added { to: added.len() - 1, first: 0, walk }
+                    Into::Added { to: added.len() - 1, first: 0, walk: Walk::new(&[run.len], &[0]) }
                 }
-                Goal::Same { slot } => {
-                    let (out, held, _) = &mut arrays[*slot];
-                    Into::Same { out: out.take().expect("nothing else is added to it"), held: *held }
+                Goal::Same(slot) => {
+                    let out = arrays[slot].0.take().expect("nothing else is added to it");
+                    Into::Same { out, held: held[slot] }
                 }
-                Goal::Added { slot, first, walk } => {
-                    let (out, _, to) = &mut arrays[*slot];
+                Goal::Added(slot) => {
+                    let (out, to) = &mut arrays[slot];
                     if let Some(out) = out.take() {
                         added.push(out);
                         *to = added.len() - 1;
                     }
-                    Into::Added { to: *to, first: *first, walk: walk.clone() }
+                    let (first, walk) = Home::of(tape, parents[k] as usize, run.len).walk(shape);
+                    Into::Added { to: *to, first, walk }
                 }
             });
         }
@@ -212,7 +217,7 @@ impl<T: Functions> Sweep<T> {
         for (k, goal) in goals.iter().enumerate().filter(|(k, _)| reached >> k & 1 == 1) {
             match goal {
                 _ if inherits(k) => {}
-                Goal::Same { slot } | Goal::Added { slot, .. } => lent[*slot].held = true,
+                Goal::Same(slot) | Goal::Added(slot) => lent[*slot].held = true,
                 Goal::One => self.add_one(parents[k] as usize, ones[k]),
                 Goal::Nowhere => {}
             }
@@ -229,31 +234,42 @@ impl<T: Functions> Sweep<T> {
         sum
     }
 
-    /// What is to become of the cotangents of `parents`, broadcast to `shape`. Slots are nodes still.
-    fn goals(&self, tape: &Tape<T>, parents: &[u32], shape: &[usize]) -> SmallVec<[Goal; FEW]> {
-        let mut goals: SmallVec<[Goal; FEW]> = SmallVec::new();
+    /// What is to become of the cotangents of `parents`, broadcast to `shape`, in terms of nodes.
+    fn find_goals(
+        &self,
+        tape: &Tape<T>,
+        parents: &[u32],
+        shape: &[usize],
+        len: usize,
+        goals: &mut SmallVec<[Goal; FEW]>,
+    ) {
         for &parent in parents {
             let (id, node) = (parent as usize, &tape.nodes[parent as usize]);
             goals.push(match () {
                 () if !node.is_differentiable() => Goal::Nowhere,
                 () if node.is_lane() => Goal::One,
-                () => home(tape, id).and_then(|home| home.goal(tape, shape)).unwrap_or_else(|| {
-                    Home::own(tape, id).goal(tape, shape).expect("arrays without gaps have long runs")
-                }),
+                () if len < LONG && tape.shape(id)[..] == *shape => Goal::Same(id),
+                () if len < LONG => Goal::Added(id),
+                () => {
+                    let home = Home::of(tape, id, len);
+                    match home.walk(shape).1.is_contiguous() && tape.entry(home.id).len == len {
+                        true => Goal::Same(home.id),
+                        false => Goal::Added(home.id),
+                    }
+                }
             });
         }
         // What something else is added to is not written in place.
-        for k in 0..goals.len() {
-            let Goal::Same { slot } = goals[k] else { continue };
-            let is_slot = |(other, goal): (usize, &Goal)| {
-                other != k
-                    && matches!(goal, Goal::Same { slot: own } | Goal::Added { slot: own, .. } if *own == slot)
-            };
-            if goals.iter().enumerate().any(is_slot) {
-                goals[k] = Goal::Added { slot, first: 0, walk: Walk::flat(tape.entry(slot).len) };
+        for k in (0..goals.len()).filter(|_| len >= LONG) {
+            let Goal::Same(id) = goals[k] else { continue };
+            let others = goals.iter().enumerate().filter(|(other, _)| *other != k);
+            if others
+                .into_iter()
+                .any(|(_, goal)| matches!(goal, Goal::Same(own) | Goal::Added(own) if *own == id))
+            {
+                goals[k] = Goal::Added(id);
             }
         }
-        goals
     }
 
     /// The buffer of a node's cotangent; zeros to add to, if there was none.
@@ -275,57 +291,54 @@ struct Lent {
     held: bool,
 }
 
-/// What is to become of a leaf's cotangent.
+/// What is to become of a leaf's cotangent. An array is a node, or one of the buffers that are lent.
+#[derive(Clone, Copy)]
 enum Goal {
     Nowhere,
     /// It is a number.
     One,
-    /// An array of the result's shape, which is a buffer's.
-    Same {
-        slot: usize,
-    },
-    /// An array that is repeated, or a view: added to a buffer, where `walk` has its elements from `first` on.
-    Added {
-        slot: usize,
-        first: usize,
-        walk: Walk,
-    },
+    /// It is this array, which has the result's shape.
+    Same(usize),
+    /// It is repeated, or a view: it is added to this array.
+    Added(usize),
 }
 
-/// Where the elements of a view lie in the cotangent of what it shows.
+/// The array that keeps the cotangent of a node: its own, or the one that it is a view of.
 struct Home {
     id: usize,
+    /// The node's elements in that array, and where they begin.
     layout: Layout,
     first: usize,
 }
 
 impl Home {
-    /// A node that is no view.
     fn own<T: Functions>(tape: &Tape<T>, id: usize) -> Self {
         Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0 }
     }
 
-    /// What the cotangent of a leaf of a formula of `shape` is to it, if the elements lie in runs that are long enough to be
-    /// added by themselves.
-    fn goal<T: Functions>(&self, tape: &Tape<T>, shape: &[usize]) -> Option<Goal> {
-        let Home { id: slot, first, .. } = *self;
-        let walk = Walk::new(shape, &self.layout.broadcast_strides(shape));
-        if walk.is_contiguous() && shape.iter().product::<usize>() == tape.entry(slot).len {
-            return Some(Goal::Same { slot });
-        }
-        let whole = first == 0 && self.layout.is_contiguous();
-        (whole || walk.runs_at_least(RUN)).then_some(Goal::Added { slot, first, walk })
+    /// That of a leaf of a formula of `len` elements. Short cotangents are quicker poured into what they belong to afterwards,
+    /// those without long runs at any length.
+    fn of<T: Functions>(tape: &Tape<T>, id: usize, len: usize) -> Self {
+        let shown = if len >= LONG { shown(tape, id) } else { None };
+        let own = || Home::own(tape, id);
+        shown.filter(|home| home.walk(&home.layout.shape).1.runs_at_least(RUN)).unwrap_or_else(own)
+    }
+
+    /// The elements as they are read by a formula of `shape`.
+    fn walk(&self, shape: &[usize]) -> (usize, Walk) {
+        (self.first, Walk::new(shape, &self.layout.broadcast_strides(shape)))
     }
 }
 
-/// The array that node `id` is a view of, through any number of views, if its cotangent is that array's and nobody else's.
-fn home<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
+/// Where the elements of node `id` lie in what it shows, through any number of views, if its cotangent is nobody's but that
+/// array's.
+fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
     let rule = ops::rule(tape.op(id)?);
     let parent = tape.parents_of(id)[0];
     if !rule.is_linear() || tape.nodes[id].is_retained() || tape.nodes[parent].is_lane() {
         return None;
     }
-    let within = home(tape, parent).unwrap_or_else(|| Home::own(tape, parent));
+    let within = shown(tape, parent).unwrap_or_else(|| Home::own(tape, parent));
     let (layout, offset) = rule.view(&within.layout)?;
     let first = within.first.checked_add_signed(offset)?;
     layout.strides.iter().all(|step| *step >= 0).then_some(Home { id: within.id, layout, first })
