@@ -249,7 +249,7 @@ impl<T: Engine> Graph<T> {
         }
         let layout = tape.formula_layout(program, &ids, at)?;
         let joined = total.map(|op| tape.joined(op, layout, at)).transpose()?;
-        if joined.as_ref().is_some_and(|joined| joined.whole && !in_lane(&joined.shape)) {
+        if joined.as_ref().is_some_and(|joined| joined.kept.is_none() && !in_lane(&joined.shape)) {
             return Ok(None);
         }
         let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
@@ -261,7 +261,7 @@ impl<T: Engine> Graph<T> {
             numbers: tape.numbers.len() as u32,
             layout,
             total: total.and_then(Total::of),
-            kept: joined.as_ref().filter(|joined| !joined.whole).map(|joined| joined.kept),
+            kept: joined.as_ref().and_then(|joined| joined.kept),
             weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
@@ -269,7 +269,7 @@ impl<T: Engine> Graph<T> {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
         }
         let stored = match &joined {
-            Some(joined) if joined.whole => {
+            Some(joined) if joined.kept.is_none() => {
                 Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 }
             }
             _ => {
@@ -370,11 +370,13 @@ impl<T: Engine> Graph<T> {
             let formula = &tape.formulas[tape.nodes[id].a as usize];
             (formula.total, tape.joined_axes(formula), tape.shape(id).clone())
         });
-        match total {
-            None => last,
-            Some(Total::Sum) => last.apply(Sum { axes, keepdims: true }, &[]).reshape(&shape),
-            Some(Total::Mean) => last.apply(Mean { axes, keepdims: true }, &[]).reshape(&shape),
-        }
+        let keepdims = !shape.is_empty();
+        let joined = match total {
+            None => return last,
+            Some(Total::Sum) => last.apply(Sum { axes, keepdims }, &[]),
+            Some(Total::Mean) => last.apply(Mean { axes, keepdims }, &[]),
+        };
+        if keepdims { joined.reshape(&shape) } else { joined }
     }
 }
 
@@ -385,22 +387,25 @@ fn single<E: Expr>(_: E) -> bool {
 /// What the elements of a formula are joined to.
 struct Joined {
     shape: Shape,
-    /// The layout of the result with the axes that it lacks at length 1.
-    kept: u32,
-    /// Whether it is one number.
-    whole: bool,
+    /// The layout of the result with the axes that it lacks at length 1, if it is more than one number.
+    kept: Option<u32>,
 }
 
 impl<T: Functions> Tape<T> {
     /// What the sum or mean `op` makes of a formula of layout `layout`.
     fn joined(&mut self, op: &Op, layout: u32, at: crate::graph::lines::At) -> Result<Joined, Error> {
+        if let Op::Sum(Sum { axes: None, keepdims: false }) | Op::Mean(Mean { axes: None, keepdims: false }) =
+            op
+        {
+            return Ok(Joined { shape: Shape::new(), kept: None });
+        }
         let (rule, x) = (ops::rule(op), self.layouts.get(layout).layout.shape.clone());
         let result = rule.infer(&[Arg { shape: x.clone(), dtype: Dtype::Real }]);
         let result = result.map_err(|refusal| Error::new(refusal, op.name(), [x.clone()], Some(at)))?;
         let (axes, _) = rule.repeats(&x).expect("sums and means do");
         let kept = Layout::contiguous(&reduced(&x, &axes, true));
-        let whole = kept.len() == 1;
-        Ok(Joined { shape: result[0].shape.clone(), kept: self.layouts.intern(kept), whole })
+        let kept = (kept.len() != 1).then(|| self.layouts.intern(kept));
+        Ok(Joined { shape: result[0].shape.clone(), kept })
     }
 
     /// The axes along which the elements of a formula are joined: all, or these.

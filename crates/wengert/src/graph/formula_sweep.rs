@@ -7,7 +7,7 @@ use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{FEW, Into, Run, Seed, Slot, Step};
+use crate::kernel::program::{FEW, Into, Place, Run, Seed, Slot, Step};
 use crate::kernel::walk::{Operand, Walk};
 use crate::memory::Loan;
 use crate::op::Params;
@@ -181,39 +181,44 @@ impl<T: Functions> Sweep<T> {
             Bar::Lent(y_bar) => (None, Seed::Array { y_bar, y }),
             Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
         };
-        let mut arrays: SmallVec<[(Option<&mut [T]>, usize); FEW]> = SmallVec::new();
-        let mut held: SmallVec<[bool; FEW]> = SmallVec::new();
-        for lent in &mut lent {
-            held.push(lent.held);
-            arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), 0));
-        }
-        let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
-        let mut added: SmallVec<[&mut [T]; FEW]> = SmallVec::new();
-        for ((k, goal), one) in goals.iter().enumerate().zip(&mut ones) {
-            into.push(match *goal {
-                _ if inherits(k) => Into::Over { bar: over.take().expect("one heir") },
-                Goal::Nowhere => Into::Nowhere,
-                Goal::One => {
-                    added.push(std::slice::from_mut(one));
-                    Into::Added { to: added.len() - 1, first: 0, walk: Walk::new(&[run.len], &[0]) }
-                }
-                Goal::Same(slot) => {
-                    let out = arrays[slot].0.take().expect("nothing else is added to it");
-                    Into::Same { out, held: held[slot] }
-                }
-                Goal::Added(slot) => {
-                    let (out, to) = &mut arrays[slot];
-                    if let Some(out) = out.take() {
-                        added.push(out);
-                        *to = added.len() - 1;
+        let (sum, reached) = {
+            let mut arrays: SmallVec<[(Option<&mut [T]>, usize); FEW]> = SmallVec::new();
+            let mut held: SmallVec<[bool; FEW]> = SmallVec::new();
+            for lent in &mut lent {
+                held.push(lent.held);
+                arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), 0));
+            }
+            let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
+            let mut added: SmallVec<[&mut [T]; FEW]> = SmallVec::new();
+            for ((k, goal), one) in goals.iter().enumerate().zip(&mut ones) {
+                into.push(match *goal {
+                    _ if inherits(k) => Into::Over { bar: over.take().expect("one heir") },
+                    Goal::Nowhere => Into::Nowhere,
+                    Goal::One => {
+                        added.push(std::slice::from_mut(one));
+                        Into::Added(Place {
+                            to: added.len() - 1,
+                            first: 0,
+                            walk: Walk::new(&[run.len], &[0]),
+                        })
                     }
-                    let (first, walk) = Home::of(tape, parents[k] as usize, run.len).walk(shape);
-                    Into::Added { to: *to, first, walk }
-                }
-            });
-        }
-        let (sum, reached) = run.reverse(&mut self.scratch, seed, &mut into, &mut added, total);
-        drop((into, added, arrays));
+                    Goal::Same(slot) => {
+                        let out = arrays[slot].0.take().expect("nothing else is added to it");
+                        Into::Same { out, held: held[slot] }
+                    }
+                    Goal::Added(slot) => {
+                        let (out, to) = &mut arrays[slot];
+                        if let Some(out) = out.take() {
+                            added.push(out);
+                            *to = added.len() - 1;
+                        }
+                        let (first, walk) = Home::of(tape, parents[k] as usize, run.len).walk(shape);
+                        Into::Added(Place { to: *to, first, walk })
+                    }
+                });
+            }
+            run.reverse(&mut self.scratch, seed, &mut into, &mut added, total)
+        };
         for (k, goal) in goals.iter().enumerate().filter(|(k, _)| reached >> k & 1 == 1) {
             match goal {
                 _ if inherits(k) => {}

@@ -3,12 +3,18 @@
 /// Asks for memory that will be read or written soon, into the first-level cache.
 #[inline]
 pub fn prefetch<A>(memory: &[A]) {
+    prefetch_at(memory.as_ptr(), memory.len());
+}
+
+/// As [`prefetch`], `len` elements from a place on that need not be anybody's: a hint reads nothing.
+#[inline]
+pub fn prefetch_at<A>(first: *const A, len: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in memory.chunks(64 / size_of::<A>().max(1)) {
+    for start in (0..len).step_by(64 / size_of::<A>().max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint reads nothing and never faults; SSE is part of the target.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        // SAFETY: a hint never faults; SSE is part of the target.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(start).cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = memory;
+    let _ = (first, len);
 }

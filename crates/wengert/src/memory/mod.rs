@@ -21,7 +21,7 @@ mod pool;
 mod room;
 mod slab;
 
-pub use fetch::prefetch;
+pub use fetch::{prefetch, prefetch_at};
 pub use few::Few;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};

@@ -7,11 +7,11 @@ use smallvec::SmallVec;
 
 use super::FEW;
 use super::plan::To;
-use super::run::{Into, Seed};
+use super::run::{Into, Place, Seed};
 use super::tiles::Tile;
 use crate::kernel::functions::Functions;
 use crate::kernel::scatter::scatter_from;
-use crate::kernel::walk::{Walk, add};
+use crate::kernel::walk::add;
 
 /// One block's work.
 pub(super) struct Job<'j, T> {
@@ -31,6 +31,10 @@ pub(super) struct Piece<'j, T> {
 }
 
 impl<'j, T> Job<'j, T> {
+    fn new(range: Range<usize>, seed: Option<Seed<'j, T>>, result: &'j mut [T]) -> Self {
+        Job { range, seed, result, outs: SmallVec::new(), added: SmallVec::new() }
+    }
+
     /// All of the work.
     pub fn whole(
         len: usize,
@@ -39,15 +43,15 @@ impl<'j, T> Job<'j, T> {
         into: &'j mut [Into<'_, T>],
         added: &'j mut [&mut [T]],
     ) -> Self {
-        let outs = into.iter_mut().map(|into| match into {
+        let mut job = Job::new(0..len, seed, result);
+        job.outs.extend(into.iter_mut().map(|into| match into {
             Into::Nowhere => Out::Nowhere,
             Into::Same { out, .. } => Out::Same(out),
-            Into::Added { to, first, walk } => Out::Added { to: *to, first: *first, walk },
+            Into::Added(place) => Out::Added(place),
             Into::Over { bar } => Out::Over(bar),
-        });
-        let outs = outs.collect();
-        let added = added.iter_mut().map(|data| Piece { data, start: 0 }).collect();
-        Job { range: 0..len, seed, result, outs, added }
+        }));
+        job.added.extend(added.iter_mut().map(|data| Piece { data, start: 0 }));
+        job
     }
 }
 
@@ -66,14 +70,14 @@ impl<T> Job<'_, T> {
 pub(super) enum Out<'j, T> {
     Nowhere,
     Same(&'j mut [T]),
-    Added { to: usize, first: usize, walk: &'j Walk },
+    Added(&'j Place),
     Over(&'j mut [T]),
 }
 
 impl<T: Functions> Out<'_, T> {
     /// Adds elements `from..` to where they belong, if they are to be added to something.
     pub fn add(&self, added: &mut [Piece<'_, T>], from: usize, values: &[T]) {
-        if let Out::Added { to, first, walk } = self {
+        if let Out::Added(Place { to, first, walk }) = self {
             let Piece { data, start } = &mut added[*to];
             scatter_from(*first as isize - *start as isize, data, walk, from, values);
         }
@@ -158,7 +162,7 @@ enum Rest<'c, T> {
     Nowhere,
     Same(ChunksMut<'c, T>),
     Over(ChunksMut<'c, T>),
-    Added { to: usize, first: usize, walk: &'c Walk },
+    Added(&'c Place),
 }
 
 /// An array that is added to.
@@ -188,10 +192,10 @@ impl<'c, T: Functions> Cut<'c, T> {
                 Into::Nowhere => Rest::Nowhere,
                 Into::Same { out, .. } => Rest::Same(out.chunks_mut(step)),
                 Into::Over { bar } => Rest::Over(bar.chunks_mut(step)),
-                Into::Added { to, first, walk } => {
-                    sums[*to].parts &= step % walk.period() == 0 && taken >> *to & 1 == 0;
-                    taken |= 1 << *to;
-                    Rest::Added { to: *to, first: *first, walk }
+                Into::Added(place) => {
+                    sums[place.to].parts &= step % place.walk.period() == 0 && taken >> place.to & 1 == 0;
+                    taken |= 1 << place.to;
+                    Rest::Added(place)
                 }
             });
         }
@@ -205,7 +209,7 @@ impl<'c, T: Functions> Cut<'c, T> {
     /// Where in the `to`-th of the arrays that are added to block `k` adds.
     fn span(&self, k: usize, to: usize) -> Range<usize> {
         let spans = self.leaves.iter().filter_map(|leaf| match leaf {
-            Rest::Added { to: own, first, walk } if *own == to => {
+            Rest::Added(Place { to: own, first, walk }) if *own == to => {
                 let span = walk.span(self.range(k));
                 Some(first + span.start..first + span.end)
             }
@@ -230,11 +234,11 @@ impl<'c, T: Functions> Cut<'c, T> {
     where
         'c: 'j,
     {
-        let mut added: SmallVec<[Piece<'j, T>; FEW]> = SmallVec::new();
+        let mut job = Job::new(self.range(k), self.seed, self.result.next().unwrap_or_default());
         for to in 0..self.added.len() {
             let span = self.span(k, to);
             let Sum { rest, start, parts } = &mut self.added[to];
-            added.push(match parts {
+            job.added.push(match parts {
                 true => {
                     let (first, len) = (*start, span.end - *start);
                     *start = span.end;
@@ -246,15 +250,13 @@ impl<'c, T: Functions> Cut<'c, T> {
                 }
             });
         }
-        let range = self.range(k);
-        let outs = self.leaves.iter_mut().map(|leaf| match leaf {
+        job.outs.extend(self.leaves.iter_mut().map(|leaf| match leaf {
             Rest::Nowhere => Out::Nowhere,
             Rest::Same(chunks) => Out::Same(chunks.next().expect("a chunk a block")),
             Rest::Over(chunks) => Out::Over(chunks.next().expect("a chunk a block")),
-            Rest::Added { to, first, walk } => Out::Added { to: *to, first: *first, walk },
-        });
-        let outs = outs.collect();
-        Job { range, seed: self.seed, result: self.result.next().unwrap_or_default(), outs, added }
+            Rest::Added(place) => Out::Added(place),
+        }));
+        job
     }
 
     /// Adds what block `k` has added up apart.

@@ -15,7 +15,7 @@ mod run;
 mod tests;
 mod tiles;
 
-pub use run::{Into, Run, Seed};
+pub use run::{Into, Place, Run, Seed};
 pub use tiles::Scratch;
 
 use crate::kernel::elementwise::Map;

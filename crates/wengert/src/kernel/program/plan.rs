@@ -13,7 +13,7 @@ use crate::op::Binary;
 
 /// Where a value of this strip is to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Value {
     Nowhere,
     Tile(u16),
     /// The result of the whole formula, in memory from its forward pass.
@@ -81,7 +81,7 @@ pub enum Want {
 pub struct Plan {
     pub acts: Vec<Act>,
     /// Where the value of each step lies.
-    pub places: Vec<Place>,
+    pub places: Vec<Value>,
     /// How many tiles there are.
     pub tiles: usize,
     /// Leaves whose values are read.
@@ -102,7 +102,7 @@ impl Plan {
     fn clear(&mut self, steps: usize) {
         self.acts.clear();
         self.places.clear();
-        self.places.resize(steps, Place::Nowhere);
+        self.places.resize(steps, Value::Nowhere);
         self.bars.clear();
         // One for each step, and the heir's.
         self.bars.resize(steps + 1, None);
@@ -143,7 +143,7 @@ impl Plan {
         for k in (0..steps.len()).filter(computed).filter(|k| waiting >> k & 1 == 0) {
             let stays = total && k == last || kept >> k & 1 == 1;
             let to = (k != last || stays || joint >> k & 1 == 1).then(|| self.tile());
-            self.places[k] = to.map_or(Place::Nowhere, Place::Tile);
+            self.places[k] = to.map_or(Value::Nowhere, Value::Tile);
             let product = arguments(steps, k) & waiting;
             match to {
                 Some(to) if joint >> k & 1 == 1 => {
@@ -177,8 +177,8 @@ impl Plan {
         }
     }
 
-    fn release(&mut self, place: Place) {
-        if let Place::Tile(tile) = place {
+    fn release(&mut self, place: Value) {
+        if let Value::Tile(tile) = place {
             self.free.push(tile);
         }
     }
@@ -202,7 +202,7 @@ impl Plan {
         self.leaves = leaves;
         self.values(steps, needed, kept, joint, total);
         if given {
-            self.places[last] = Place::Given;
+            self.places[last] = Value::Given;
         }
         self.bars[last] = Some(Bar::Seed);
         for k in (0..steps.len()).rev() {

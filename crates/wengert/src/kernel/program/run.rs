@@ -4,12 +4,10 @@
 //! block adds to the cotangent of a repeated leaf is summed apart and joined in the order of the blocks. So the
 //! result is the same bits on any number of threads.
 
-use std::ops::Range;
-
 use smallvec::SmallVec;
 
 use super::cut::{Cut, Job, Out, Tally, Target};
-use super::plan::{Act, Bar, Partial, Place, Plan, Want, join};
+use super::plan::{Act, Bar, Partial, Plan, Value, Want, join};
 use super::plans::Goal;
 use super::tiles::{PANEL, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
@@ -19,7 +17,7 @@ use crate::kernel::muladd::{multiply_join, multiply_vjp};
 use crate::kernel::scatter::pairwise_sum;
 use crate::kernel::threads;
 use crate::kernel::walk::{Operand, Walk};
-use crate::memory::prefetch;
+use crate::memory::prefetch_at;
 use crate::op::{Binary, Unary};
 
 /// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
@@ -39,11 +37,17 @@ pub enum Into<'a, T> {
     Nowhere,
     /// A leaf of the result's shape: written (or added) in place.
     Same { out: &'a mut [T], held: bool },
-    /// A leaf that is repeated, or a view: added where its elements belong in the `to`-th of the arrays that are added to,
-    /// from place `first` on.
-    Added { to: usize, first: usize, walk: Walk },
+    /// A leaf that is repeated, or a view: added where its elements belong.
+    Added(Place),
     /// A leaf of the result's shape: the buffer holds the result's cotangent, of which its own takes the place.
     Over { bar: &'a mut [T] },
+}
+
+/// Where elements belong: in the `to`-th of the arrays that are added to, from place `first` on.
+pub struct Place {
+    pub to: usize,
+    pub first: usize,
+    pub walk: Walk,
 }
 
 /// The cotangent of a formula's result.
@@ -84,7 +88,7 @@ impl<T: Functions> Run<'_, T> {
     pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: Walk, out: &mut [T]) {
         let Scratch { plans, tiles, partial } = scratch;
         let plan = plans.of(self.steps, self.numbers, Goal::Total);
-        let into = &mut [Into::Added { to: 0, first: 0, walk }];
+        let into = &mut [Into::Added(Place { to: 0, first: 0, walk })];
         self.drive(plan, tiles, None, &mut [], into, &mut [out], partial);
     }
 
@@ -124,7 +128,7 @@ impl<T: Functions> Run<'_, T> {
         let step = block_len(strips * Tile::<T>::LEN, free, into);
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
-            return self.block(plan, tiles, Job::whole(self.len, seed, result, into, added));
+            return self.block(plan, tiles, &mut Job::whole(self.len, seed, result, into, added));
         }
         let mut cut = Cut::new(step, self.len, seed, result, into, added);
         let mut tally = Tally::default();
@@ -133,8 +137,7 @@ impl<T: Functions> Run<'_, T> {
             for k in 0..blocks {
                 partial.clear();
                 partial.resize(cut.apart(k), T::zero());
-                let job = cut.job(k, partial);
-                tally.add(self.block(plan, tiles, job));
+                tally.add(self.block(plan, tiles, &mut cut.job(k, partial)));
                 cut.join(k, partial);
             }
             return tally.total();
@@ -149,8 +152,8 @@ impl<T: Functions> Run<'_, T> {
                 cut.job(k, parts.split_off_mut(..own).expect("one a block"))
             })
             .collect();
-        threads::each(jobs.into_iter().zip(&mut sums), |(job, sum)| {
-            *sum = self.block(plan, &mut Tiles::default(), job);
+        threads::each(jobs.into_iter().zip(&mut sums), |(mut job, sum)| {
+            *sum = self.block(plan, &mut Tiles::default(), &mut job);
         });
         sums.into_iter().for_each(|sum| tally.add(sum));
         let mut parts = &partial[..];
@@ -159,7 +162,7 @@ impl<T: Functions> Run<'_, T> {
     }
 
     /// Carries out the plan for the elements of one block; returns their total.
-    fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, mut job: Job<'_, T>) -> T {
+    fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, job: &mut Job<'_, T>) -> T {
         tiles.reserve(plan.tiles, self.leaves.len());
         let Tiles { steps: tiles, leaves: loaded, leaf_bars, seed: constant, panels } = tiles;
         let (seed_panel, panels) = panels.split_last_mut().expect("reserved");
@@ -168,8 +171,13 @@ impl<T: Functions> Run<'_, T> {
             constant.fill(value);
         }
         let mut over = job.outs.iter_mut().find_map(Out::over);
-        let arrays = self.read(&job).count() + job.written().count() + usize::from(over.is_some());
-        let ahead = plan.acts.len() >= BUSY && arrays * self.len * size_of::<T>() >= FAR;
+        // Where the arrays that are read or written in place begin, if the next strip of each is asked for.
+        let reads = self.read(job).map(|x| x.data[x.first + job.range.start..].as_ptr());
+        let written = job.written().map(<[T]>::as_ptr).chain(over.as_ref().map(|over| over.as_ptr()));
+        let mut ahead: SmallVec<[*const T; FEW]> = reads.chain(written).collect();
+        if plan.acts.len() < BUSY || ahead.len() * self.len * size_of::<T>() < FAR {
+            ahead.clear();
+        }
         let share = (Tile::<T>::LEN / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
         let mut tally = Tally::default();
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
@@ -186,13 +194,11 @@ impl<T: Functions> Run<'_, T> {
                 }
                 _ => &constant[..n],
             };
-            let next = [n, n + Tile::<T>::LEN].map(|ahead| job.range.end.min(from + ahead));
-            let next = next[0]..next[1];
-            for (k, act) in plan.acts.iter().enumerate() {
-                if ahead {
-                    let [start, end] = [k, k + 1].map(|k| next.end.min(next.start + k * share));
-                    self.fetch(&job, over.as_deref(), start..end);
-                }
+            let mut next = here.end..(here.end + Tile::<T>::LEN).min(job.range.len());
+            for act in &plan.acts {
+                let some = share.min(next.len());
+                ahead.iter().for_each(|array| prefetch_at(array.wrapping_add(next.start), some));
+                next.start += some;
                 match *act {
                     Act::Value { step, product, to } => {
                         let mut own =
@@ -234,7 +240,7 @@ impl<T: Functions> Run<'_, T> {
                             _ => y_bar,
                         };
                         let find = |slot| match slot {
-                            Slot::Step(k) if plan.places[k as usize] == Place::Given => given,
+                            Slot::Step(k) if plan.places[k as usize] == Value::Given => given,
                             slot => read(slot, plan, &leaves, tiles, g),
                         };
                         match by {
@@ -281,17 +287,6 @@ impl<T: Functions> Run<'_, T> {
             _ => None,
         };
         self.leaves.iter().chain(y_bar).filter(|x| x.walk.is_contiguous())
-    }
-
-    /// Asks for elements `part` of all arrays that are read or written where they lie.
-    fn fetch(&self, job: &Job<'_, T>, over: Option<&[T]>, part: Range<usize>) {
-        for x in self.read(job) {
-            prefetch(&x.data[x.first + part.start..x.first + part.end]);
-        }
-        let here = part.start - job.range.start..part.end - job.range.start;
-        for out in job.written().chain(over) {
-            prefetch(&out[here.clone()]);
-        }
     }
 
     /// The values of the leaves that the plan reads; one number for all elements is written once a block.
@@ -403,7 +398,7 @@ impl Strip {
 /// `free`, whole periods, which lie behind one another.
 fn block_len<T>(least: usize, free: bool, into: &[Into<'_, T>]) -> usize {
     let walks = into.iter().filter_map(|into| match into {
-        Into::Added { walk, .. } => Some((walk.period(), walk)),
+        Into::Added(Place { walk, .. }) => Some((walk.period(), walk)),
         _ => None,
     });
     let apart =
@@ -427,8 +422,8 @@ fn read<'s, T>(
         Slot::Step(k) => plan.places[k as usize],
     };
     match place {
-        Place::Tile(t) => tiles[t as usize].as_ref().map_or(any, |tile| &tile.0[..any.len()]),
-        Place::Given | Place::Nowhere => any,
+        Value::Tile(t) => tiles[t as usize].as_ref().map_or(any, |tile| &tile.0[..any.len()]),
+        Value::Given | Value::Nowhere => any,
     }
 }
 
@@ -444,7 +439,7 @@ impl<T: Functions> Into<'_, T> {
         match self {
             Into::Nowhere => Want::Nothing,
             Into::Same { held, .. } => Want::InPlace { held: *held },
-            Into::Added { .. } => Want::Apart,
+            Into::Added(_) => Want::Apart,
             Into::Over { .. } => Want::Over,
         }
     }

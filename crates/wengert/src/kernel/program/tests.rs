@@ -166,7 +166,7 @@ fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
         let given = Operand { data: &y_bar, first: 0, walk: Walk::flat(len) };
         let mut have = arrays.each_ref().map(|array| vec![1.0; array.len()]);
         let mut into: Vec<Into<'_, f64>> = (0..4)
-            .map(|l| Into::Added { to: of[l], first: first(l), walk: leaves[l].walk.clone() })
+            .map(|l| Into::Added(Place { to: of[l], first: first(l), walk: leaves[l].walk.clone() }))
             .collect();
         let mut added = have.each_mut().map(|array| &mut array[..]);
         let seed = Seed::Array { y_bar: &given, y: None };
