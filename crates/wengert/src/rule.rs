@@ -288,6 +288,12 @@ pub trait Kernels<T: Functions> {
         false
     }
 
+    /// Turns the cotangent of the one result `y`, row-major, into that of the one argument where it lies, with the bits of
+    /// [`vjp_kernel`](Kernels::vjp_kernel); `false`, and nothing done, where that does not apply.
+    fn vjp_over(&self, _y: &Input<'_, T>, _bar: &mut [T]) -> bool {
+        false
+    }
+
     /// Whether several cotangents at once, with an axis for them in front of every array, are better than one after the other.
     fn takes_lead(&self) -> bool {
         false

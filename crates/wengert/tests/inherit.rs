@@ -59,3 +59,38 @@ fn long_arrays_have_the_gradients_of_numbers() {
         assert!(worst < 1e-13, "{columns} columns, repeated argument: {worst:e} apart");
     }
 }
+
+#[test]
+fn rows_whose_cotangents_are_overwritten_have_the_gradients_of_their_formulas() {
+    type Op = fn(&Graph, Var) -> Var;
+    let ops: [(Op, bool); 2] = [(|g, x| g.softmax(x, -1), false), (|g, x| g.log_softmax(x, -1), true)];
+    for (rows, n) in [(3001, 3), (90, 100), (2, 5000), (1, 9000)] {
+        let x = Array2::from_shape_fn((rows, n), |(i, j)| (0.7 * (i * n + j) as f64).sin());
+        let w = Array2::from_shape_fn((rows, n), |(i, j)| (1.1 * (i * n + j) as f64).cos());
+        for (op, log) in ops {
+            // A result whose gradient is kept keeps its cotangent as well.
+            let [kept, overwritten] = [true, false].map(|kept| {
+                let mut g = Graph::new();
+                let v = g.leaf(&x);
+                let y = op(&g, v);
+                if kept {
+                    g.retain_grad(y);
+                }
+                let loss = g.sum(y * g.constant(&w));
+                g.backward(loss).unwrap();
+                g.grad(v).unwrap().to_owned()
+            });
+            assert_eq!(kept, overwritten, "{rows} rows of {n}");
+            for ((row, weights), bars) in x.outer_iter().zip(w.outer_iter()).zip(overwritten.outer_iter()) {
+                let total = row.mapv(f64::exp).sum();
+                let y = row.mapv(|x| x.exp() / total);
+                let want = match log {
+                    true => &weights - &(&y * weights.sum()),
+                    false => &y * &(&weights - (&y * &weights).sum()),
+                };
+                let apart = (&bars - &want).fold(0.0_f64, |worst, d| worst.max(d.abs()));
+                assert!(apart < 1e-12, "{rows} rows of {n}: {apart:e} apart");
+            }
+        }
+    }
+}

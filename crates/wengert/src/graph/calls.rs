@@ -35,6 +35,9 @@ impl<T: Engine> Graph<T> {
                 self.sweep.visit_reduced(tape, &self.memory, id, &axes, divisor);
                 return Ok(());
             }
+            if self.sweep.visit_over(tape, &self.memory, id, argument, ops::kernels(op)) {
+                return Ok(());
+            }
         }
         let operation = call.op.clone();
         let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();

@@ -5,7 +5,8 @@ use ndarray::ArrayViewD;
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::rows::{columns, softmax};
-use crate::kernel::scratch::{self, Scratch, dense};
+use crate::kernel::scratch::{self, Scratch, dense, room};
+use crate::kernel::threads;
 use crate::op::{LogSoftmax, Softmax};
 use crate::rule::*;
 use crate::shape::axis;
@@ -70,6 +71,26 @@ fn vjp_kernel<T: Functions>(
     true
 }
 
+/// Elements of rows whose cotangents are kept while they are overwritten.
+const KEPT: usize = 4096;
+
+/// As [`vjp_kernel`] with the result's cotangent overwritten, some rows at a time.
+fn vjp_over<T: Functions>(along: isize, y: &Input<'_, T>, bar: &mut [T], rows: Rows<T>) -> bool {
+    let y = y.real();
+    let (n, inner) = around(y.shape(), along);
+    let Some(values) = y.as_slice().filter(|_| inner == 1 && n > 0) else { return false };
+    let some = (KEPT / n).max(1) * n;
+    let pieces = values.chunks(some).zip(bar.chunks_mut(some));
+    threads::each_if(threads::pays(values.len()), pieces, |(values, bar)| {
+        scratch::with(|Scratch { dense: [copy, ..], .. }| {
+            let kept = room(copy, bar.len());
+            kept.copy_from_slice(bar);
+            rows(values, kept, n, false, bar);
+        });
+    });
+    true
+}
+
 impl Rule for Softmax {
     fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
@@ -92,6 +113,9 @@ impl<T: Functions> Kernels<T> for Softmax {
     }
     fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         vjp_kernel(self.axis, y, y_bar, x_bar, (softmax::softmax_cotangent, columns::softmax_cotangent))
+    }
+    fn vjp_over(&self, y: &Input<'_, T>, bar: &mut [T]) -> bool {
+        vjp_over(self.axis, y, bar, softmax::softmax_cotangent)
     }
 }
 
@@ -119,6 +143,9 @@ impl<T: Functions> Kernels<T> for LogSoftmax {
         let kernels =
             (softmax::log_softmax_cotangent as Rows<T>, columns::log_softmax_cotangent as Columns<T>);
         vjp_kernel(self.axis, y, y_bar, x_bar, kernels)
+    }
+    fn vjp_over(&self, y: &Input<'_, T>, bar: &mut [T]) -> bool {
+        vjp_over(self.axis, y, bar, softmax::log_softmax_cotangent)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::kernel::reads::Reads;
 use crate::kernel::threads;
 use crate::memory::Loan;
 use crate::op::Binary;
+use crate::rule::Kernels;
 
 /// Elements from which a cotangent is overwritten tile by tile: a second buffer would be fetched from further away.
 const LONG: usize = 1 << 13;
@@ -37,6 +38,31 @@ impl<T: Functions> Sweep<T> {
             Kind::Binary(op) => self.visit_zip(tape, memory, op, id, node, y_bar),
             _ => unreachable!("structured ops are left to the caller"),
         }
+    }
+
+    /// The sweep through an op whose kernel overwrites the cotangent of a long array, where its argument has none; `false`
+    /// where that is not so.
+    pub fn visit_over(
+        &mut self,
+        tape: &Tape<T>,
+        memory: &Memory<T>,
+        id: usize,
+        argument: usize,
+        kernels: &dyn Kernels<T>,
+    ) -> bool {
+        let (node, target) = (tape.nodes[id], &tape.nodes[argument]);
+        let lies_alone = node.has_value() && !node.is_lane() && !node.is_retained();
+        if !lies_alone || tape.entry(id).len < LONG || !self.may_inherit(target) {
+            return false;
+        }
+        let Some(mut bar) = self.arrays[node.slot as usize].take() else { return false };
+        let len = tape.entry(id).len;
+        let done = kernels.vjp_over(&tape.input(memory, id), bar.slice_mut(len));
+        match done {
+            true => self.inherit(argument, target, bar),
+            false => self.store(&node, bar),
+        }
+        done
     }
 
     fn visit_map(
