@@ -64,7 +64,7 @@ fn long_arrays_have_the_gradients_of_numbers() {
 fn rows_whose_cotangents_are_overwritten_have_the_gradients_of_their_formulas() {
     type Op = fn(&Graph, Var) -> Var;
     let ops: [(Op, bool); 2] = [(|g, x| g.softmax(x, -1), false), (|g, x| g.log_softmax(x, -1), true)];
-    for (rows, n) in [(3001, 3), (90, 100), (2, 5000), (1, 9000)] {
+    for (rows, n) in [(3001, 3), (90_001, 3), (2700, 100), (55, 5000), (1, 300_000)] {
         let x = Array2::from_shape_fn((rows, n), |(i, j)| (0.7 * (i * n + j) as f64).sin());
         let w = Array2::from_shape_fn((rows, n), |(i, j)| (1.1 * (i * n + j) as f64).cos());
         for (op, log) in ops {
@@ -89,7 +89,7 @@ fn rows_whose_cotangents_are_overwritten_have_the_gradients_of_their_formulas() 
                     false => &y * &(&weights - (&y * &weights).sum()),
                 };
                 let apart = (&bars - &want).fold(0.0_f64, |worst, d| worst.max(d.abs()));
-                assert!(apart < 1e-12, "{rows} rows of {n}: {apart:e} apart");
+                assert!(apart < 1e-11, "{rows} rows of {n}: {apart:e} apart");
             }
         }
     }

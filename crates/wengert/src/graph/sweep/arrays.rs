@@ -18,6 +18,8 @@ use crate::rule::Kernels;
 
 /// Elements from which a cotangent is overwritten tile by tile: a second buffer would be fetched from further away.
 const LONG: usize = 1 << 13;
+/// Bytes from which a kernel of rows overwrites a cotangent: it has to set each row aside first, which costs more in cache.
+const FAR: usize = 1 << 21;
 
 impl<T: Functions> Sweep<T> {
     /// Propagates the cotangent `y_bar` of the array at node `id`.
@@ -52,7 +54,7 @@ impl<T: Functions> Sweep<T> {
     ) -> bool {
         let (node, target) = (tape.nodes[id], &tape.nodes[argument]);
         let lies_alone = node.has_value() && !node.is_lane() && !node.is_retained();
-        if !lies_alone || tape.entry(id).len < LONG || !self.may_inherit(target) {
+        if !lies_alone || tape.entry(id).len * size_of::<T>() < FAR || !self.may_inherit(target) {
             return false;
         }
         let Some(mut bar) = self.arrays[node.slot as usize].take() else { return false };
