@@ -206,11 +206,31 @@ impl<A: Plain> Operand<'_, A> {
             self.load_turned(turned, start, buffer);
             return buffer;
         }
+        if let Some((side, n)) = self.walk.summed().filter(|(_, n)| *n <= SHORT && buffer.len() > *n) {
+            self.load_each(side, n, start, buffer);
+            return buffer;
+        }
         match self.walk.repeated().filter(|(_, inner)| buffer.len() > *inner) {
             Some(repeated) => self.load_repeated(repeated, start, buffer),
             None => self.load_runs(start, buffer),
         }
         buffer
+    }
+
+    /// As [`Operand::load`] where one element after the other, `side` of them side by side, makes a short row of `n`.
+    fn load_each(&self, side: usize, n: usize, start: usize, buffer: &mut [A]) {
+        let mut done = 0;
+        while done < buffer.len() {
+            let (row, at, left) = ((start + done) / n, (start + done) % n, buffer.len() - done);
+            let rows = (at + left).div_ceil(n).min(side - row % side);
+            let len = left.min(rows * n - at);
+            let from = self.first.wrapping_add_signed(self.walk.offset(start + done));
+            let (values, part) = (&self.data[from..][..rows], &mut buffer[done..][..len]);
+            let (first, whole) = part.split_at_mut(len.min((n - at) % n));
+            first.fill(values[0]);
+            run(Each { values: &values[usize::from(at > 0)..], n, to: whole });
+            done += len;
+        }
     }
 
     fn load_runs(&self, start: usize, buffer: &mut [A]) {
@@ -348,6 +368,31 @@ impl<A: Copy> Kernel for Fill<'_, A> {
     }
 }
 
+/// Fills row after row of `n` elements, the last of which may be cut short, with a value each.
+struct Each<'a, A> {
+    values: &'a [A],
+    n: usize,
+    to: &'a mut [A],
+}
+
+impl<A: Copy> Kernel for Each<'_, A> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        const LANES: usize = 16;
+        let Each { values, n, mut to } = self;
+        for &value in values {
+            let len = n.min(to.len());
+            // A short row is written too far: the next one is written over that.
+            match to.first_chunk_mut::<LANES>() {
+                Some(lanes) if len <= LANES => *lanes = [value; LANES],
+                _ => to[..len].fill(value),
+            }
+            to = &mut to[len..];
+        }
+    }
+}
+
 /// Elements that are gathered before they are added.
 const TILE: usize = 512;
 
@@ -399,6 +444,21 @@ mod tests {
             assert!(x.walk.repeated().is_some());
             let [n, m] = [shape[1], shape[2]];
             let place = |k: usize| 2 + k / (n * m) * steps[0] as usize + k % m * steps[2] as usize;
+            let want: Vec<f64> = (0..shape.iter().product()).map(|k| data[place(k)]).collect();
+            for (start, end) in (0..want.len()).flat_map(|i| [(i, want.len()), (i / 3, i)]) {
+                assert_eq!(x.load(start, &mut vec![0.0; end - start]), &want[start..end], "{start} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn elements_that_make_a_row_each_are_loaded_from_anywhere_to_anywhere() {
+        let data: Vec<f64> = (0..70).map(f64::from).collect();
+        for (shape, steps) in [([1, 9, 7], [0, 1, 0]), ([3, 5, 40], [6, 1, 0]), ([2, 3, 16], [30, 1, 0])] {
+            let x = Operand { data: &data, first: 2, walk: Walk::new(&shape, &steps) };
+            assert!(x.walk.summed().is_some());
+            let [n, m] = [shape[1], shape[2]];
+            let place = |k: usize| 2 + k / (n * m) * steps[0] as usize + k / m % n;
             let want: Vec<f64> = (0..shape.iter().product()).map(|k| data[place(k)]).collect();
             for (start, end) in (0..want.len()).flat_map(|i| [(i, want.len()), (i / 3, i)]) {
                 assert_eq!(x.load(start, &mut vec![0.0; end - start]), &want[start..end], "{start} {end}");
