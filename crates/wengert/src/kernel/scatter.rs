@@ -71,7 +71,7 @@ impl<T: Real> Kernel for SumEach<'_, T> {
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         let SumEach { rows, n, sums } = self;
-        if n > tile::MOST {
+        if n >= lanes::LANES {
             for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(n)) {
                 *sum += lanes::fold([row], T::zero(), |[x]| x, |a, b| a + b);
             }
