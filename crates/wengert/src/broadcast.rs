@@ -1,8 +1,9 @@
 //! Broadcasting, transposed: the one place where the cotangent of a broadcast argument is summed back to its shape.
 
 use crate::kernel::functions::Functions;
+use crate::kernel::operand::Operand;
 use crate::kernel::scatter::{pairwise_sum, scatter_add};
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::walk::Walk;
 use crate::shape::{Layout, Shape, broadcast};
 use crate::term::Term;
 

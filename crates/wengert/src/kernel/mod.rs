@@ -14,6 +14,7 @@ pub mod loss;
 pub mod math;
 pub mod muladd;
 pub mod number;
+pub mod operand;
 pub mod pool;
 pub mod product;
 pub mod program;

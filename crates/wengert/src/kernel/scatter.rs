@@ -2,9 +2,10 @@
 
 use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
+use crate::kernel::operand::add;
 use crate::kernel::real::Real;
 use crate::kernel::tile::{self, Tile};
-use crate::kernel::walk::{Walk, add};
+use crate::kernel::walk::Walk;
 
 /// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
 pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {

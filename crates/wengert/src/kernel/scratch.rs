@@ -12,9 +12,9 @@ use ndarray::ArrayViewD;
 
 use crate::kernel::conv;
 use crate::kernel::linalg;
+use crate::kernel::operand::Operand;
 use crate::kernel::pool;
 use crate::kernel::real::Real;
-use crate::kernel::walk::Operand;
 
 /// The reused memory.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Comparisons and selection by a mask on arrays that broadcast: tile by tile, as loops over what lies one behind the other.
 
 use crate::kernel::level::{Kernel, run};
+use crate::kernel::operand::Operand;
 use crate::kernel::real::Real;
-use crate::kernel::walk::Operand;
 use crate::op::Compare;
 
 /// Elements of a tile.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Operand, add};
+use crate::kernel::operand::{Operand, add};
 use crate::memory::Plain;
 use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};

@@ -4,8 +4,8 @@ use ndarray::{ArrayViewD, ArrayViewMutD, Zip};
 
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
+use crate::kernel::operand::Operand;
 use crate::kernel::select;
-use crate::kernel::walk::Operand;
 use crate::memory::Plain;
 use crate::op::{Compare, Detach, Logical, LogicalKind, Where};
 use crate::rule::*;

@@ -6,7 +6,8 @@ use super::moving::{Moving, every_dtype, moved, moving_rules, refill, single, vi
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::operand::Operand;
+use crate::kernel::walk::Walk;
 use crate::op::{BroadcastTo, Permute, Reshape, Squeeze, Transpose, Unsqueeze};
 use crate::rule::*;
 use crate::shape::{Layout, Shape, axes, axis};

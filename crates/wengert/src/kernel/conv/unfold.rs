@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::{Geometry, Lanes, Workspace};
 use crate::kernel::gemm::{Strided, StridedMut, Threads, gemm};
+use crate::kernel::operand::add;
 use crate::kernel::threads;
-use crate::kernel::walk::add;
 
 /// Positions of a block, at least.
 const POSITIONS: usize = 192;

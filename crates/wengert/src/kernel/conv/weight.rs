@@ -8,9 +8,9 @@ use super::layout::Layout;
 use super::tile::{Contract, Shape, arch, height};
 use super::{Geometry, gathered, plain, unfold};
 use crate::kernel::gemm::panel_width;
+use crate::kernel::operand::add;
 use crate::kernel::rows::{sum_slice, vectorised};
 use crate::kernel::threads;
-use crate::kernel::walk::add;
 
 /// Bytes of prepared x and y_bar in a block; large, so that the sums over lanes at its end count for little.
 const BLOCK_BYTES: usize = 512 << 10;

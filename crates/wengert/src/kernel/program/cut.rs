@@ -10,8 +10,8 @@ use super::plan::To;
 use super::run::{Into, Place, Seed};
 use super::tiles::Tile;
 use crate::kernel::functions::Functions;
+use crate::kernel::operand::add;
 use crate::kernel::scatter::scatter_from;
-use crate::kernel::walk::add;
 
 /// One block's work.
 pub(super) struct Job<'j, T> {

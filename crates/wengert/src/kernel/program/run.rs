@@ -14,9 +14,10 @@ use super::{FEW, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::muladd::{multiply_join, multiply_vjp};
+use crate::kernel::operand::Operand;
 use crate::kernel::scatter::pairwise_sum;
 use crate::kernel::threads;
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::walk::Walk;
 use crate::memory::prefetch_at;
 use crate::op::{Binary, Unary};
 

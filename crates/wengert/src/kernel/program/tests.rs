@@ -3,7 +3,8 @@
 use num_dual::{Dual64, DualNum};
 
 use super::*;
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::operand::Operand;
+use crate::kernel::walk::Walk;
 
 struct Random(u64);
 

@@ -19,10 +19,10 @@ use ndarray::ArrayViewD;
 
 use crate::kernel::functions::Functions;
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::operand::Operand;
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
 use crate::kernel::tile::Tile;
-use crate::kernel::walk::Operand;
 use crate::shape::{Shape, outermost_first};
 pub use bundle::Bundle;
 use bundle::{BLOCK, LONG};

@@ -6,9 +6,10 @@ use super::kinds::{PlainNorm, Sum, usable};
 use super::reduce;
 use crate::kernel::elementwise::{Map, map_forward};
 use crate::kernel::functions::Functions;
+use crate::kernel::operand::Operand;
 use crate::kernel::scratch::{self, Scratch};
 use crate::kernel::threads;
-use crate::kernel::walk::{Operand, Walk};
+use crate::kernel::walk::Walk;
 use crate::op::Tuned;
 use crate::shape::{Layout, reduced};
 

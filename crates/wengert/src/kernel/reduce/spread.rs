@@ -3,10 +3,10 @@
 use crate::kernel::functions::Functions;
 use crate::kernel::lanes::{LANES, put};
 use crate::kernel::level::{self, Kernel};
+use crate::kernel::operand;
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
 use crate::kernel::tile::{Tile, WIDTH, filled};
-use crate::kernel::walk;
 
 /// Elements of equal rows that are written together.
 const ROWS: usize = 512;
@@ -84,7 +84,7 @@ fn repeat_rows<T: Functions>(
             }
             for block in block.chunks_mut(rows.len()) {
                 match accumulate {
-                    true => walk::add(block, &rows[..block.len()]),
+                    true => operand::add(block, &rows[..block.len()]),
                     false => block.copy_from_slice(&rows[..block.len()]),
                 }
             }
