@@ -16,6 +16,7 @@ fn numbers(seed: u64, shape: &[usize]) -> ArrayD<f64> {
 }
 
 type Program = fn(&Graph, &[Var]) -> Var;
+type Recorded<'a> = dyn Fn(&Graph, &[Var]) -> Var + 'a;
 
 /// Shapes of the inputs, the program, and the same program of which nothing is joined.
 #[rustfmt::skip]
@@ -118,7 +119,7 @@ fn close(what: &str, have: &ArrayD<f64>, want: &ArrayD<f64>) {
     assert!(worst < 1e-13, "{what}: {worst:e} apart");
 }
 
-fn compare(what: &str, x: &[ArrayD<f64>], programs: [&dyn Fn(&Graph, &[Var]) -> Var; 2]) {
+fn compare(what: &str, x: &[ArrayD<f64>], programs: [&Recorded<'_>; 2]) {
     let [have, want] = programs.map(|program| {
         let mut g = Graph::new();
         let x: Vec<Var> = x.iter().map(|x| g.leaf(x)).collect();
@@ -224,4 +225,19 @@ fn long_sums_are_accurate() {
     for (have, want) in g.value(g.sum_axes(v * v, &[0])).iter().zip(&want) {
         assert!((f64::from(*have) / want - 1.0).abs() < 2e-6, "{have}, not {want}");
     }
+}
+
+#[test]
+fn nothing_looks_through_what_scales_or_stops_a_gradient() {
+    let mut g = Graph::new();
+    let x = g.leaf(numbers(1, &[900, 40]));
+    let [scaled, stopped] = [g.scale_gradient(x, 0.5), g.detach(x)];
+    let [a, b, c] = [scaled, stopped, x].map(|v| g.narrow(v, 1, 4, 20));
+    let loss = g.sum(a * b * c);
+    g.backward(loss).unwrap();
+    let mut want = ArrayD::zeros(IxDyn(&[900, 40]));
+    // Half of the derivative of the first factor, nothing of the second's, all of the third's.
+    let part = g.value(c).mapv(|x| 1.5 * x * x);
+    want.slice_axis_mut(Axis(1), (4..24).into()).assign(&part);
+    close("x", &g.grad(x).unwrap().to_owned(), &want);
 }

@@ -183,11 +183,9 @@ impl<T: Functions> Sweep<T> {
             Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
         };
         let (sum, reached) = {
-            let mut arrays: SmallVec<[(Option<&mut [T]>, usize); FEW]> = SmallVec::new();
-            let mut held: SmallVec<[bool; FEW]> = SmallVec::new();
-            for lent in &mut lent {
-                held.push(lent.held);
-                arrays.push((Some(lent.loan.slice_mut(tape.entry(lent.id).len)), 0));
+            let mut arrays: SmallVec<[Open<'_, T>; FEW]> = SmallVec::new();
+            for Lent { id, loan, held } in &mut lent {
+                arrays.push(Open { out: Some(loan.slice_mut(tape.entry(*id).len)), held: *held, to: 0 });
             }
             let mut into: SmallVec<[Into<'_, T>; FEW]> = SmallVec::new();
             let mut added: SmallVec<[&mut [T]; FEW]> = SmallVec::new();
@@ -204,11 +202,11 @@ impl<T: Functions> Sweep<T> {
                         })
                     }
                     Goal::Same(slot) => {
-                        let out = arrays[slot].0.take().expect("nothing else is added to it");
-                        Into::Same { out, held: held[slot] }
+                        let Open { out, held, .. } = &mut arrays[slot];
+                        Into::Same { out: out.take().expect("nothing else is added to it"), held: *held }
                     }
                     Goal::Added(slot) => {
-                        let (out, to) = &mut arrays[slot];
+                        let Open { out, to, .. } = &mut arrays[slot];
                         if let Some(out) = out.take() {
                             added.push(out);
                             *to = added.len() - 1;
@@ -268,11 +266,8 @@ impl<T: Functions> Sweep<T> {
         // What something else is added to is not written in place.
         for k in (0..goals.len()).filter(|_| len >= LONG) {
             let Goal::Same(id) = goals[k] else { continue };
-            let others = goals.iter().enumerate().filter(|(other, _)| *other != k);
-            if others
-                .into_iter()
-                .any(|(_, goal)| matches!(goal, Goal::Same(own) | Goal::Added(own) if *own == id))
-            {
+            let meets = |goal: &Goal| matches!(goal, Goal::Same(own) | Goal::Added(own) if *own == id);
+            if goals.iter().enumerate().any(|(other, goal)| other != k && meets(goal)) {
                 goals[k] = Goal::Added(id);
             }
         }
@@ -295,6 +290,13 @@ struct Lent {
     loan: Loan,
     /// Whether it holds a cotangent.
     held: bool,
+}
+
+/// The array in such a buffer, until a leaf takes it or it is the `to`-th of those that are added to.
+struct Open<'a, T> {
+    out: Option<&'a mut [T]>,
+    held: bool,
+    to: usize,
 }
 
 /// What is to become of a leaf's cotangent. An array is a node, or one of the buffers that are lent.
@@ -340,7 +342,8 @@ impl Home {
 /// array's.
 fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
     let rule = ops::rule(tape.op(id)?);
-    let parent = tape.parents_of(id)[0];
+    let parents = tape.parents_of(id);
+    let [parent] = parents[..] else { return None };
     if !rule.is_linear() || tape.nodes[id].is_retained() || tape.nodes[parent].is_lane() {
         return None;
     }

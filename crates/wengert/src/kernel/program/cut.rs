@@ -193,7 +193,8 @@ impl<'c, T: Functions> Cut<'c, T> {
                 Into::Same { out, .. } => Rest::Same(out.chunks_mut(step)),
                 Into::Over { bar } => Rest::Over(bar.chunks_mut(step)),
                 Into::Added(place) => {
-                    sums[place.to].parts &= step % place.walk.period() == 0 && taken >> place.to & 1 == 0;
+                    sums[place.to].parts &=
+                        step.is_multiple_of(place.walk.period()) && taken >> place.to & 1 == 0;
                     taken |= 1 << place.to;
                     Rest::Added(place)
                 }
