@@ -57,8 +57,8 @@ impl<A: Plain> Operand<'_, A> {
             self.load_turned(turned, start, buffer);
             return buffer;
         }
-        if let Some((side, n)) = self.walk.summed().filter(|(_, n)| *n <= SHORT && buffer.len() > *n) {
-            self.load_each(side, n, start, buffer);
+        if let Some(rows) = self.walk.summed().filter(|(_, n)| *n <= SHORT && buffer.len() > *n) {
+            self.load_each(rows, start, buffer);
             return buffer;
         }
         match self.walk.repeated().filter(|(_, inner)| buffer.len() > *inner) {
@@ -69,19 +69,15 @@ impl<A: Plain> Operand<'_, A> {
     }
 
     /// As [`Operand::load`] where one element after the other, `side` of them side by side, makes a short row of `n`.
-    fn load_each(&self, side: usize, n: usize, start: usize, buffer: &mut [A]) {
-        let mut done = 0;
-        while done < buffer.len() {
-            let (row, at, left) = ((start + done) / n, (start + done) % n, buffer.len() - done);
-            let rows = (at + left).div_ceil(n).min(side - row % side);
-            let len = left.min(rows * n - at);
-            let from = self.first.wrapping_add_signed(self.walk.offset(start + done));
-            let (values, part) = (&self.data[from..][..rows], &mut buffer[done..][..len]);
-            let (first, whole) = part.split_at_mut(len.min((n - at) % n));
+    fn load_each(&self, (side, n): (usize, usize), start: usize, buffer: &mut [A]) {
+        self.walk.groups((side, n), start, buffer.len(), |offset, at, range| {
+            let from = self.first.wrapping_add_signed(offset);
+            let rows = (at + range.len()).div_ceil(n);
+            let (values, part) = (&self.data[from..][..rows], &mut buffer[range]);
+            let (first, whole) = part.split_at_mut(part.len().min((n - at) % n));
             first.fill(values[0]);
             run(Each { values: &values[usize::from(at > 0)..], n, to: whole });
-            done += len;
-        }
+        });
     }
 
     fn load_runs(&self, start: usize, buffer: &mut [A]) {

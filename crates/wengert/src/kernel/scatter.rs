@@ -37,7 +37,7 @@ pub fn scatter_from<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: u
     }
 }
 
-/// As [`scatter_add`] where rows of `n` elements go to one place each, `side` of them side by side.
+/// As [`scatter_from`] where rows of `n` elements go to one place each, `side` of them side by side.
 fn scatter_sums<T: Real>(
     first: isize,
     data: &mut [T],
@@ -46,18 +46,20 @@ fn scatter_sums<T: Real>(
     start: usize,
     values: &[T],
 ) {
-    let mut done = 0;
-    while done < values.len() {
-        let (row, at, left) = ((start + done) / n, (start + done) % n, values.len() - done);
-        let rows = if at > 0 || left < n { 0 } else { (left / n).min(side - row % side) };
-        let len = if rows > 0 { rows * n } else { left.min(n - at) };
-        let (part, place) = (&values[done..][..len], (first + walk.offset(start + done)) as usize);
-        match rows {
-            0 => data[place] += pairwise_sum(part),
-            _ => run(SumEach { rows: part, n, sums: &mut data[place..][..rows] }),
+    walk.groups((side, n), start, values.len(), |offset, at, range| {
+        let (values, mut place) = (&values[range], (first + offset) as usize);
+        let (head, rest) = values.split_at(values.len().min((n - at) % n));
+        if !head.is_empty() {
+            data[place] += pairwise_sum(head);
+            place += 1;
         }
-        done += len;
-    }
+        let count = rest.len() / n;
+        let (rows, tail) = rest.split_at(count * n);
+        run(SumEach { rows, n, sums: &mut data[place..][..count] });
+        if !tail.is_empty() {
+            data[place + count] += pairwise_sum(tail);
+        }
+    });
 }
 
 /// Adds the sum of each row of `n` elements to one of `sums`.

@@ -86,6 +86,24 @@ impl Walk {
         Some((rows, n))
     }
 
+    /// Calls `f(offset, at, range)` for the elements `start..start + len`, taken apart where rows of `n` elements stop lying `side` of
+    /// them side by side: the offset of the first row, how much of it comes before the elements, and these, counted from `start`.
+    pub fn groups(
+        &self,
+        (side, n): (usize, usize),
+        start: usize,
+        len: usize,
+        mut f: impl FnMut(isize, usize, Range<usize>),
+    ) {
+        let mut done = 0;
+        while done < len {
+            let (row, at) = ((start + done) / n, (start + done) % n);
+            let some = (len - done).min((side - row % side) * n - at);
+            f(self.offset(start + done), at, done..done + some);
+            done += some;
+        }
+    }
+
     /// Of the elements in a row that are read from places among each other, how many there are; each such group lies behind
     /// the one before it.
     pub fn period(&self) -> usize {
