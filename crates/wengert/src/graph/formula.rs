@@ -377,7 +377,7 @@ impl<T: Engine> Graph<T> {
             Some(Total::Sum) => last.apply(Sum { axes, keepdims }, &[]),
             Some(Total::Mean) => last.apply(Mean { axes, keepdims }, &[]),
         };
-        if keepdims { joined.reshape(&shape) } else { joined }
+        joined.reshape(&shape)
     }
 }
 

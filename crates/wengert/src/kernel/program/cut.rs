@@ -219,15 +219,10 @@ impl<'c, T: Functions> Cut<'c, T> {
         spans.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default()
     }
 
-    /// The arrays of which blocks do not get parts of their own, with the span of block `k`.
-    fn joined(&self, k: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
-        let joined = self.added.iter().enumerate().filter(|(_, sum)| !sum.parts);
-        joined.map(move |(to, _)| (to, self.span(k, to)))
-    }
-
     /// How many elements block `k` adds up apart.
     pub fn apart(&self, k: usize) -> usize {
-        self.joined(k).map(|(_, span)| span.len()).sum()
+        let joined = (0..self.added.len()).filter(|&to| !self.added[to].parts);
+        joined.map(|to| self.span(k, to).len()).sum()
     }
 
     /// The work on block `k`, to be asked for in order; what it adds up apart goes to `part`.
