@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::memory::Located;
+use crate::memory::{Dense, DenseMut, Located};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -27,9 +27,9 @@ pub enum Dtype {
 }
 
 /// Shape and type of an argument.
-#[derive(Clone, Debug)]
-pub struct Arg {
-    pub shape: Shape,
+#[derive(Clone, Copy, Debug)]
+pub struct Arg<'a> {
+    pub shape: &'a [usize],
     pub dtype: Dtype,
 }
 
@@ -104,9 +104,9 @@ impl<'a, T> Input<'a, T> {
 
 /// Where a forward writes: row-major without gaps, holding old numbers.
 pub enum Output<'a, T> {
-    Real(ArrayViewMutD<'a, T>),
-    Index(ArrayViewMutD<'a, i64>),
-    Mask(ArrayViewMutD<'a, bool>),
+    Real(DenseMut<'a, T>),
+    Index(DenseMut<'a, i64>),
+    Mask(DenseMut<'a, bool>),
 }
 
 impl<T> Output<'_, T> {
@@ -119,7 +119,7 @@ impl<T> Output<'_, T> {
     /// The elements of a real result in row-major order.
     pub fn slice(&mut self) -> &mut [T] {
         match self {
-            Output::Real(y) => y.as_slice_mut().expect("results lie row-major without gaps"),
+            Output::Real(y) => y.slice(),
             _ => unreachable!("`infer` promised a real result"),
         }
     }
@@ -139,14 +139,14 @@ impl<T> Output<'_, T> {
 
 /// A cotangent under construction: row-major without gaps; `accumulate` says whether it already holds one.
 pub struct Cotangent<'a, T> {
-    pub array: ArrayViewMutD<'a, T>,
+    pub array: DenseMut<'a, T>,
     pub accumulate: bool,
 }
 
 impl<T> Cotangent<'_, T> {
     /// The elements in row-major order.
     pub fn slice(&mut self) -> &mut [T] {
-        self.array.as_slice_mut().expect("cotangents lie row-major without gaps")
+        self.array.slice()
     }
 }
 
@@ -189,7 +189,7 @@ pub trait Record {
 /// argument, `expand` where it is recorded as other ops, `forward` where it has a kernel of its own.
 pub trait Rule {
     /// Shapes and types of the results, or the rule that the arguments break.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal>;
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal>;
 
     /// How many of the results the user sees; the rest is kept for the derivative.
     fn visible(&self) -> usize {
@@ -270,7 +270,7 @@ pub struct Adjoint<'a, 'b, T> {
     /// The results, hidden ones included.
     pub y: &'a [Input<'b, T>],
     /// The cotangents of the results.
-    pub y_bar: &'a [Option<ArrayViewD<'b, T>>],
+    pub y_bar: &'a [Option<Dense<'b, T>>],
     /// The cotangents of the arguments, where they are wanted.
     pub x_bar: &'a mut [Option<Cotangent<'b, T>>],
 }
@@ -301,13 +301,13 @@ pub trait Kernels<T: Functions> {
 }
 
 /// The shapes of arguments whose types must be `want` (a shorter list of arguments than `want` is refused, too).
-pub fn expect<'a>(args: &'a [Arg], want: &[Dtype]) -> Result<SmallVec<[&'a [usize]; 8]>, Refusal> {
+pub fn expect<'a>(args: &'a [Arg<'_>], want: &[Dtype]) -> Result<SmallVec<[&'a [usize]; 8]>, Refusal> {
     expect_optional(args, want, want.len())
 }
 
 /// As [`expect`], where the arguments from `required` on may be left out.
 pub fn expect_optional<'a>(
-    args: &'a [Arg],
+    args: &'a [Arg<'_>],
     want: &[Dtype],
     required: usize,
 ) -> Result<SmallVec<[&'a [usize]; 8]>, Refusal> {
@@ -324,7 +324,7 @@ pub fn expect_optional<'a>(
             return Err(dtype_refusal(k, *want, arg.dtype));
         }
     }
-    Ok(args.iter().map(|a| &a.shape[..]).collect())
+    Ok(args.iter().map(|a| a.shape).collect())
 }
 
 pub fn dtype_refusal(k: usize, want: Dtype, have: Dtype) -> Refusal {

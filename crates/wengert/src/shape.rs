@@ -11,7 +11,7 @@ pub type Shape = SmallVec<[usize; 4]>;
 pub type Axes = SmallVec<[isize; 4]>;
 
 /// Where the elements of an array lie: lengths and strides (in elements) of its axes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The length of each axis.
     pub shape: Shape,
@@ -19,17 +19,24 @@ pub struct Layout {
     pub strides: SmallVec<[isize; 4]>,
 }
 
+impl Clone for Layout {
+    /// As a copy of two short slices, which is less than `SmallVec` makes of it.
+    fn clone(&self) -> Self {
+        Layout { shape: Shape::from_slice(&self.shape), strides: SmallVec::from_slice(&self.strides) }
+    }
+}
+
 impl Layout {
     /// Row-major without gaps; strides of 0 where there are no elements, as ndarray wants them.
     pub fn contiguous(shape: &[usize]) -> Self {
         if shape.contains(&0) {
-            return Layout { shape: shape.into(), strides: SmallVec::from_elem(0, shape.len()) };
+            return Layout { shape: Shape::from_slice(shape), strides: SmallVec::from_elem(0, shape.len()) };
         }
         let mut strides: SmallVec<[isize; 4]> = SmallVec::from_elem(1, shape.len());
         for k in (1..shape.len()).rev() {
             strides[k - 1] = strides[k] * shape[k] as isize;
         }
-        Layout { shape: shape.into(), strides }
+        Layout { shape: Shape::from_slice(shape), strides }
     }
 
     /// The number of axes.
@@ -77,10 +84,19 @@ impl Layout {
     }
 }
 
+/// `len` zeros, set where they are if they are few.
+#[inline]
+pub fn zeros<A: Copy + Default>(len: usize) -> SmallVec<[A; 4]> {
+    match len {
+        0..=4 => SmallVec::from_buf_and_len([A::default(); 4], len),
+        _ => SmallVec::from_elem(A::default(), len),
+    }
+}
+
 /// The strides of axes of lengths `have` when they are broadcast to `shape`: 0 along repeated axes.
 pub fn broadcast_strides(have: &[usize], strides: &[isize], shape: &[usize]) -> SmallVec<[isize; 4]> {
     let lead = shape.len() - have.len();
-    let mut all = SmallVec::from_elem(0, shape.len());
+    let mut all = zeros(shape.len());
     for k in 0..have.len() {
         if have[k] != 1 || shape[lead + k] == 1 {
             all[lead + k] = strides[k];

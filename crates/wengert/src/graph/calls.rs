@@ -2,16 +2,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ndarray::ArrayViewD;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::Operation;
-use crate::memory::Loan;
+use crate::memory::{Dense, DenseMut, Loan};
 use crate::ops;
-use crate::rule::{self, Adjoint, Cotangent, Input, Kernels};
+use crate::rule::{self, Adjoint, Cotangent, Input};
 use crate::shape::Shape;
 use crate::term::Term;
 use crate::var::Var;
@@ -39,7 +38,6 @@ impl<T: Engine> Graph<T> {
                 return Ok(());
             }
         }
-        let operation = call.op.clone();
         let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
         let results: SmallVec<[usize; 8]> = tape.results_of(id).collect();
         let needs: SmallVec<[bool; 8]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();
@@ -52,31 +50,26 @@ impl<T: Engine> Graph<T> {
             }
             y_bars.push(y_bar);
         }
-        let done = match &operation {
-            Operation::Op(op) if !repeats(&parents) => {
-                self.sweep_kernel(ops::kernels(op), &parents, &results, &needs, &y_bars)
-            }
-            _ => false,
-        };
-        let outcome = if done {
-            Ok(())
-        } else {
-            self.sweep_by_rule(&operation, id, &parents, &results, &needs, &y_bars)
+        let done = !repeats(&parents) && self.sweep_kernel(node.a, &parents, &results, &needs, &y_bars);
+        let outcome = match done {
+            true => Ok(()),
+            false => self.sweep_by_rule(node.a, id, &parents, &results, &needs, &y_bars),
         };
         y_bars.into_iter().flatten().for_each(|loan| self.sweep.pool.give_back(loan));
         outcome
     }
 
-    /// The direct kernel of a rule, where it has one.
+    /// The direct kernel of a call's rule, where it has one.
     fn sweep_kernel(
         &mut self,
-        kernels: &dyn Kernels<T>,
+        call: u32,
         parents: &[usize],
         results: &[usize],
         needs: &[bool],
         y_bars: &[Option<Loan>],
     ) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
+        let Operation::Op(op) = &tape.calls[call as usize].op else { return false };
         let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
         for (&parent, &needed) in parents.iter().zip(needs) {
             let node = tape.nodes[parent];
@@ -90,20 +83,24 @@ impl<T: Engine> Graph<T> {
         let done = {
             // Filled where they are: what `collect` returns is moved, some 800 bytes each.
             let (mut x, mut y) = (SmallVec::<[Input<'_, T>; 8]>::new(), SmallVec::<[Input<'_, T>; 8]>::new());
-            let mut y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> = SmallVec::new();
+            let mut y_bar: SmallVec<[Option<Dense<'_, T>>; 8]> = SmallVec::new();
             let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
             parents.iter().for_each(|&p| x.push(tape.input(memory, p)));
             for (&r, loan) in results.iter().zip(y_bars) {
                 y.push(tape.input(memory, r));
-                y_bar.push(loan.as_ref().map(|loan| loan.view(tape.shape(r))));
+                let entry = tape.entry(r);
+                y_bar.push(
+                    loan.as_ref().map(|loan| Dense::new(loan.slice(entry.len), &[], &entry.layout.shape)),
+                );
             }
             for (slot, &parent) in loans.iter_mut().zip(parents) {
+                let entry = tape.entry(parent);
                 x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
-                    array: loan.view_mut(tape.shape(parent)),
+                    array: DenseMut::new(loan.slice_mut(entry.len), &[], &entry.layout.shape),
                     accumulate: *held,
                 }));
             }
-            kernels.vjp_kernel(Adjoint { lead: &[], x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
+            ops::kernels(op).vjp_kernel(Adjoint { lead: &[], x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
         };
         for (slot, &parent) in loans.into_iter().zip(parents) {
             let node = tape.nodes[parent];
@@ -126,7 +123,7 @@ impl<T: Engine> Graph<T> {
     #[inline(never)]
     fn sweep_by_rule(
         &mut self,
-        operation: &Operation<T>,
+        call: u32,
         id: usize,
         parents: &[usize],
         results: &[usize],
@@ -135,14 +132,14 @@ impl<T: Engine> Graph<T> {
     ) -> Result<()> {
         let tape = self.tape.get_mut();
         let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
-        match operation {
+        match &tape.calls[call as usize].op.clone() {
             Operation::Checkpoint(part) => {
                 let y_bar = y_bars[0].as_ref().expect("one result, reached");
                 self.sweep_checkpoint(&**part, id, parents, |g, again, first| {
                     g.sweep_part(again, first, y_bar, &shapes[0])
                 })
             }
-            _ => self.sweep_recorded(operation, id, parents, results, needs, y_bars, &shapes),
+            operation => self.sweep_recorded(operation, id, parents, results, needs, y_bars, &shapes),
         }
     }
 

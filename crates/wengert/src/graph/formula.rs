@@ -401,7 +401,7 @@ impl<T: Functions> Tape<T> {
             return Ok(Joined { shape: Shape::new(), kept: None });
         }
         let (rule, x) = (ops::rule(op), self.layouts.get(layout).layout.shape.clone());
-        let result = rule.infer(&[Arg { shape: x.clone(), dtype: Dtype::Real }]);
+        let result = rule.infer(&[Arg { shape: &x, dtype: Dtype::Real }]);
         let result = result.map_err(|refusal| Error::new(refusal, op.name(), [x.clone()], Some(at)))?;
         let (axes, _) = rule.repeats(&x).expect("sums and means do");
         let kept = Layout::contiguous(&reduced(&x, &axes, true));
@@ -428,10 +428,14 @@ impl<T: Functions> Tape<T> {
         let first = *arrays.next().expect("a formula of arrays");
         let entry = self.entry(first);
         let rank = entry.layout.ndim();
-        let alike = arrays.all(|&id| std::ptr::eq(self.entry(id), entry))
+        let alike = arrays.all(|&id| self.shape(id) == &entry.layout.shape)
             && ids.iter().all(|&id| self.shape(id).len() <= rank);
         if alike && entry.contiguous {
             return Ok(self.arrays[self.nodes[first].slot as usize].layout);
+        }
+        if alike {
+            let layout = Layout::contiguous(&entry.layout.shape);
+            return Ok(self.layouts.intern(layout));
         }
         let mut shapes: SmallVec<[Shape; 16]> = SmallVec::new();
         for step in &program.steps {
@@ -439,10 +443,11 @@ impl<T: Functions> Tape<T> {
                 Slot::Leaf(l) => self.shape(ids[*l as usize]),
                 Slot::Step(k) => &shapes[*k as usize],
             };
-            let parts: SmallVec<[Shape; 2]> = step.slots().map(|slot| find(&slot).clone()).collect();
-            let shape = broadcast(parts.iter().map(|s| &s[..]));
-            let shape =
-                shape.map_err(|refusal: Refusal| Error::new(refusal, step.name(), parts, Some(at)))?;
+            let refused = |refusal: Refusal| {
+                let parts: SmallVec<[Shape; 2]> = step.slots().map(|slot| find(&slot).clone()).collect();
+                Error::new(refusal, step.name(), parts, Some(at))
+            };
+            let shape = broadcast(step.slots().map(|slot| &find(&slot)[..])).map_err(refused)?;
             shapes.push(shape);
         }
         let last = shapes.pop().expect("at least one op");

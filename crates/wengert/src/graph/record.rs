@@ -1,6 +1,5 @@
 //! Recording of elementwise ops: a lane for single numbers, tiles for arrays.
 
-use crate::broadcast::TILE;
 use crate::error::{Refusal, Result};
 use crate::graph::Engine;
 use crate::graph::Graph;
@@ -154,10 +153,11 @@ impl<T: Engine> Graph<T> {
         } else {
             let shape = tape.shape(id).clone();
             let x = tape.operand(&self.memory, id, &shape);
-            let mut buffer = [T::zero(); TILE];
-            for start in (0..len).step_by(TILE) {
-                let end = (start + TILE).min(len);
-                map_forward(op, x.load(start, &mut buffer[..end - start]), &mut out[start..end]);
+            let mut scratch = self.scratch.borrow_mut();
+            let [tile, _] = scratch.pair();
+            let most = tile.len();
+            for (k, out) in out.chunks_mut(most).enumerate() {
+                map_forward(op, x.load(k * most, &mut tile[..out.len()]), out);
             }
             layout = tape.layouts.intern(Layout::contiguous(&shape));
         }
@@ -192,13 +192,13 @@ impl<T: Engine> Graph<T> {
         let mut fresh = slab.take::<T>(len);
         let out = fresh.slice::<T>(len);
         let [a, b] = ids.map(|id| tape.operand(&self.memory, id, &shape));
-        let mut buffers = [[T::zero(); TILE]; 2];
-        let [buffer_a, buffer_b] = &mut buffers;
-        for start in (0..len).step_by(TILE) {
-            let end = (start + TILE).min(len);
-            let a = a.load(start, &mut buffer_a[..end - start]);
-            let b = b.load(start, &mut buffer_b[..end - start]);
-            zip_forward(op, a, b, &mut out[start..end]);
+        let mut scratch = self.scratch.borrow_mut();
+        let [tile_a, tile_b] = scratch.pair();
+        let most = tile_a.len();
+        for (k, out) in out.chunks_mut(most).enumerate() {
+            let a = a.load(k * most, &mut tile_a[..out.len()]);
+            let b = b.load(k * most, &mut tile_b[..out.len()]);
+            zip_forward(op, a, b, out);
         }
         Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks))
     }

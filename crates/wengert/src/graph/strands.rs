@@ -1,6 +1,5 @@
 //! Sweeps of several cotangents: structured ops and checkpoints.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
 use smallvec::SmallVec;
 
 use crate::error::Result;
@@ -9,10 +8,10 @@ use crate::graph::Graph;
 use crate::graph::checkpoint::Part;
 use crate::graph::sweep::Strands;
 use crate::graph::tape::{Kind, Operation};
-use crate::memory::Loan;
+use crate::memory::{Dense, DenseMut, Loan};
 use crate::ops;
 use crate::rule::{Adjoint, Cotangent, Input, Kernels};
-use crate::shape::{Layout, Shape};
+use crate::shape::Layout;
 
 /// Elements of an argument from which an op that only moves elements is swept strand by strand, though its result is a
 /// number: its gradient is mostly zeros.
@@ -151,21 +150,20 @@ impl<T: Engine> Graph<T> {
                 false => strands.buffer(&mut sweep.pool, parent, &node, len),
             }));
         }
-        let of = |k: Option<usize>, id: usize| -> Shape {
-            k.is_none().then_some(count).into_iter().chain(tape.shape(id).iter().copied()).collect()
-        };
         // All strands, or the `k`-th.
         let mut run = |k: Option<usize>| {
             let part = |len: usize| k.map_or(0..count * len, |k| k * len..(k + 1) * len);
+            let all = [count];
+            let lead = if k.is_none() { &all[..] } else { &[] };
             let x: SmallVec<[Input<'_, T>; 8]> = parents.iter().map(|&p| tape.input(memory, p)).collect();
             let y: SmallVec<[Input<'_, T>; 8]> = results.clone().map(|r| tape.input(memory, r)).collect();
-            let y_bar: SmallVec<[Option<ArrayViewD<'_, T>>; 8]> = y_bars
+            let y_bar: SmallVec<[Option<Dense<'_, T>>; 8]> = y_bars
                 .iter()
                 .zip(results.clone())
                 .map(|(loan, id)| {
                     let len = tape.entry(id).len;
                     let slice = &loan.as_ref()?.slice::<T>(count * len)[part(len)];
-                    Some(ArrayViewD::from_shape(IxDyn(&of(k, id)), slice).expect("as long as its shape says"))
+                    Some(Dense::new(slice, lead, tape.shape(id)))
                 })
                 .collect();
             let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
@@ -173,12 +171,9 @@ impl<T: Engine> Graph<T> {
                 let len = tape.entry(id).len;
                 x_bar.push(loan.as_mut().map(|(loan, held)| {
                     let slice = &mut loan.slice_mut::<T>(count * len)[part(len)];
-                    let array = ArrayViewMutD::from_shape(IxDyn(&of(k, id)), slice);
-                    Cotangent { array: array.expect("as long as its shape says"), accumulate: *held }
+                    Cotangent { array: DenseMut::new(slice, lead, tape.shape(id)), accumulate: *held }
                 }));
             }
-            let all = [count];
-            let lead = if k.is_none() { &all[..] } else { &[] };
             kernels.vjp_kernel(Adjoint { lead, x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
         };
         let done = (kernels.takes_lead() && run(None)) || (0..count).all(|k| run(Some(k)));

@@ -10,7 +10,7 @@ use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::tape::{Array, Kind, Marks, NO_INPUT, Node, Operation, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
-use crate::memory::{Fresh, Place};
+use crate::memory::{DenseMut, Fresh, Place};
 use crate::op::Op;
 use crate::ops;
 use crate::ops::moving::assign;
@@ -81,8 +81,7 @@ impl<T: Engine> Graph<T> {
 
     fn record_structured(&self, op: &Op, rule: &dyn Rule, args: &[Var]) -> Result<Vars, Refusal> {
         let ids = self.resolve_all(args)?;
-        let shapes = self.arguments(&ids);
-        let specs = rule.infer(&shapes)?;
+        let specs = self.infer(rule, &ids)?;
         if ids.len() == 1
             && let Some(vars) = self.record_view(op, rule, ids[0])
         {
@@ -147,17 +146,20 @@ impl<T: Engine> Graph<T> {
     }
 
     pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 8]>, Refusal> {
-        let resolve = |&v: &Var| {
+        let mut ids = SmallVec::new();
+        for &v in args {
             let id = self.tape.borrow().resolve(v)?;
             self.settle(id);
-            Ok(id)
-        };
-        args.iter().map(resolve).collect()
+            ids.push(id);
+        }
+        Ok(ids)
     }
 
-    pub(crate) fn arguments(&self, ids: &[usize]) -> SmallVec<[Arg; 8]> {
+    fn infer(&self, rule: &dyn Rule, ids: &[usize]) -> Result<Specs, Refusal> {
         let tape = self.tape.borrow();
-        ids.iter().map(|&id| Arg { shape: tape.shape(id).clone(), dtype: tape.nodes[id].dtype() }).collect()
+        let mut args: SmallVec<[Arg<'_>; 8]> = SmallVec::new();
+        ids.iter().for_each(|&id| args.push(Arg { shape: tape.shape(id), dtype: tape.nodes[id].dtype() }));
+        rule.infer(&args)
     }
 
     /// Runs a forward on the values of nodes `ids` and stores its results.
@@ -177,19 +179,19 @@ impl<T: Engine> Graph<T> {
             let len = spec.shape.iter().product();
             let (place, output) = match spec.dtype {
                 Dtype::Real if in_lane(&spec.shape) => {
-                    (None, Output::Real(shaped(std::slice::from_mut(cell), &spec.shape)))
+                    (None, Output::Real(DenseMut::new(std::slice::from_mut(cell), &[], &spec.shape)))
                 }
                 Dtype::Real => {
                     let mut fresh = self.memory.slab.take::<T>(len);
-                    (Some(fresh.place()), Output::Real(array(&mut fresh, &spec.shape)))
+                    (Some(fresh.place()), Output::Real(DenseMut::new(fresh.slice(len), &[], &spec.shape)))
                 }
                 Dtype::Index => {
                     let mut fresh = self.memory.slab.take::<i64>(len);
-                    (Some(fresh.place()), Output::Index(array(&mut fresh, &spec.shape)))
+                    (Some(fresh.place()), Output::Index(DenseMut::new(fresh.slice(len), &[], &spec.shape)))
                 }
                 Dtype::Mask => {
                     let mut fresh = self.memory.slab.take::<bool>(len);
-                    (Some(fresh.place()), Output::Mask(array(&mut fresh, &spec.shape)))
+                    (Some(fresh.place()), Output::Mask(DenseMut::new(fresh.slice(len), &[], &spec.shape)))
                 }
             };
             places.push(place);
@@ -271,10 +273,7 @@ impl<T: Engine> Graph<T> {
 }
 
 fn array<'a, A: crate::memory::Plain>(fresh: &mut Fresh<'a>, shape: &[usize]) -> ArrayViewMutD<'a, A> {
-    shaped(fresh.slice(shape.iter().product()), shape)
-}
-
-fn shaped<'a, A>(slice: &'a mut [A], shape: &[usize]) -> ArrayViewMutD<'a, A> {
+    let slice = fresh.slice(shape.iter().product());
     ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
 }
 

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm_batched};
 use crate::kernel::threads::{available, each};
-use crate::shape::{Layout, broadcast_strides};
+use crate::shape::{Layout, broadcast_strides, zeros};
 
 type Steps = SmallVec<[isize; 4]>;
 
@@ -40,6 +40,20 @@ fn steps(layout: &Layout, batch: &[usize]) -> (Steps, isize, isize) {
     (steps, layout.strides[lead], layout.strides[lead + 1])
 }
 
+/// As [`steps`] for a row-major array of `shape`, whose columns lie side by side.
+fn row_major(shape: &[usize], batch: &[usize]) -> (Steps, isize) {
+    let [lead @ .., m, n] = shape else { unreachable!("matrices have two axes") };
+    let mut steps: Steps = zeros(batch.len());
+    let mut step = (m * n) as isize;
+    for ((to, &all), &own) in steps.iter_mut().zip(batch).rev().zip(lead.iter().rev()) {
+        if own != 1 || all == 1 {
+            *to = step;
+        }
+        step *= own as isize;
+    }
+    (steps, *n as isize)
+}
+
 impl<'a, T> Stack<'a, T> {
     /// The array of `layout` (rank >= 2) whose first element is `data[first]`.
     pub fn new(data: &'a [T], first: usize, layout: &Layout, batch: &[usize]) -> Self {
@@ -49,7 +63,8 @@ impl<'a, T> Stack<'a, T> {
 
     /// A row-major array of `shape` (rank >= 2).
     pub fn rows(data: &'a [T], shape: &[usize], batch: &[usize]) -> Self {
-        Stack::new(data, 0, &Layout::contiguous(shape), batch)
+        let (steps, row) = row_major(shape, batch);
+        Stack { data, first: 0, steps, row, col: 1 }
     }
 
     /// The first matrix after `step` elements.
@@ -67,8 +82,8 @@ impl<'a, T> Stack<'a, T> {
 impl<'a, T> StackMut<'a, T> {
     /// A row-major array of `shape` (rank >= 2).
     pub fn rows(data: &'a mut [T], shape: &[usize], batch: &[usize]) -> Self {
-        let (steps, row, col) = steps(&Layout::contiguous(shape), batch);
-        StackMut { data, steps, row, col }
+        let (steps, row) = row_major(shape, batch);
+        StackMut { data, steps, row, col: 1 }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::kernel::lanes;
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::operand::add;
 use crate::kernel::real::Real;
+use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::tile::{self, Tile};
 use crate::kernel::walk::Walk;
 
@@ -20,21 +21,23 @@ pub fn scatter_from<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: u
     let Some((rows, inner)) = walk.repeated() else {
         return scatter_runs(first, data, walk, start, values);
     };
-    let mut sum = [T::zero(); ROWS / 2];
-    let mut done = 0;
-    while done < values.len() {
-        // Whole rows, if not the first one: rows that begin in the middle are as good.
-        let left = (values.len() - done).min(rows * inner - (start + done) % (rows * inner));
-        let len = left.min(ROWS / inner * inner);
-        let part = &values[done..][..if len > inner { len / inner * inner } else { len }];
-        if part.len() > inner {
-            run(SumRows { rows: part, inner, sum: &mut sum });
-            scatter_runs(first, data, walk, start + done, &sum[..inner]);
-        } else {
-            scatter_runs(first, data, walk, start + done, part);
+    scratch::with(|Scratch { dense: [sum, ..], .. }| {
+        let sum = room(sum, ROWS / 2);
+        let mut done = 0;
+        while done < values.len() {
+            // Whole rows, if not the first one: rows that begin in the middle are as good.
+            let left = (values.len() - done).min(rows * inner - (start + done) % (rows * inner));
+            let len = left.min(ROWS / inner * inner);
+            let part = &values[done..][..if len > inner { len / inner * inner } else { len }];
+            if part.len() > inner {
+                run(SumRows { rows: part, inner, sum });
+                scatter_runs(first, data, walk, start + done, &sum[..inner]);
+            } else {
+                scatter_runs(first, data, walk, start + done, part);
+            }
+            done += part.len();
         }
-        done += part.len();
-    }
+    });
 }
 
 /// As [`scatter_from`] where rows of `n` elements go to one place each, `side` of them side by side.
@@ -112,7 +115,7 @@ const ROWS: usize = 1024;
 struct SumRows<'a, T> {
     rows: &'a [T],
     inner: usize,
-    sum: &'a mut [T; ROWS / 2],
+    sum: &'a mut [T],
 }
 
 impl<T: Real> Kernel for SumRows<'_, T> {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::kernel::turn::Turned;
+use crate::shape::zeros;
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
 #[derive(Clone, Debug)]
@@ -125,7 +126,7 @@ impl Walk {
     }
 
     /// The axis along which neighbours in memory lie, if that is not the innermost one.
-    pub(super) fn nearest(&self) -> Option<usize> {
+    pub fn nearest(&self) -> Option<usize> {
         let moving = self.axes.iter().enumerate().filter(|(_, (_, step))| *step != 0);
         let nearest = moving.min_by_key(|(_, (_, step))| step.abs())?.0;
         (nearest + 1 < self.axes.len() && self.axes[self.axes.len() - 1].1 != 0).then_some(nearest)
@@ -139,7 +140,7 @@ impl Walk {
             return;
         }
         let (mut row, mut column) = (start / inner, start % inner);
-        let mut at: SmallVec<[usize; 4]> = SmallVec::from_elem(0, outer.len());
+        let mut at: SmallVec<[usize; 4]> = zeros(outer.len());
         let mut offset = 0;
         for (&(n, s), at) in outer.iter().zip(&mut at).rev() {
             (row, *at) = (row / n, row % n);

@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+mod dense;
 mod fetch;
 mod few;
 mod lane;
@@ -21,6 +22,7 @@ mod pool;
 mod room;
 mod slab;
 
+pub use dense::{Dense, DenseMut};
 pub use fetch::{prefetch, prefetch_at};
 pub use few::Few;
 pub use lane::Lane;

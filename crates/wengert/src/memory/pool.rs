@@ -2,7 +2,7 @@
 
 use std::ptr::NonNull;
 
-use ndarray::{ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{ArrayViewD, IxDyn};
 
 use super::room::{ALIGN, Room, RoomMark};
 use super::slab::Place;
@@ -78,11 +78,6 @@ impl Loan {
     pub fn view<A: super::slab::Plain>(&self, shape: &[usize]) -> ArrayViewD<'_, A> {
         let slice = self.slice(shape.iter().product());
         ArrayViewD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
-    }
-
-    pub fn view_mut<A: super::slab::Plain>(&mut self, shape: &[usize]) -> ArrayViewMutD<'_, A> {
-        let slice = self.slice_mut(shape.iter().product());
-        ArrayViewMutD::from_shape(IxDyn(shape), slice).expect("as many elements as the shape says")
     }
 
     /// Where the buffer lies, to be read as the value of a temporary node while the loan is held.

@@ -4,10 +4,8 @@ use ndarray::Axis;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::kernel::scatter::scatter_add;
-use crate::kernel::walk::Walk;
 use crate::op::{Diagonal, DiagonalInto};
-use crate::ops::moving::assign;
+use crate::ops::moving::{assign, pour_back};
 use crate::rule::*;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -26,7 +24,7 @@ fn descending(axis0: usize, axis1: usize, ndim: usize) -> Result<[usize; 2], Ref
 }
 
 impl Rule for Diagonal {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
         let lengths = descending(self.axis0, self.axis1, shape.len())?.map(|axis| shape.remove(axis));
         if lengths[0] != lengths[1] {
@@ -56,19 +54,12 @@ impl Rule for Diagonal {
 
 impl<T: Functions> Kernels<T> for Diagonal {
     fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let shown = Rule::view(self, &Layout::contiguous(x_bar.array.shape()));
-        let (Some(y_bar), Some((shown, _))) = (y_bar.as_slice(), shown) else { return false };
-        if !x_bar.accumulate {
-            x_bar.array.fill(T::zero());
-        }
-        scatter_add(x_bar.slice(), &Walk::new(&shown.shape, &shown.strides), 0, y_bar);
-        true
+        pour_back(self, y_bar, x_bar)
     }
 }
 
 impl Rule for DiagonalInto {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
         let Some(n) = shape.pop() else {
             return Err(Refusal::new(ErrorKind::RankMismatch, "a number has no axis to lay on a diagonal"));

@@ -10,7 +10,7 @@ use crate::term::Term;
 use crate::words::Words;
 
 impl Rule for StraightThrough {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         if shapes[0] != shapes[1] {
             let rule = "the value and what its gradient goes to must have one shape";
@@ -37,7 +37,7 @@ impl<T: Functions> Kernels<T> for StraightThrough {
 }
 
 impl Rule for ScaleGradient {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(expect(args, &[Dtype::Real])?[0].into())
     }
 

@@ -1,18 +1,20 @@
 //! What the ops that only move elements share: they take elements of every type, and the adjoint of a view is one thing.
 
-use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Ix2, IxDyn, Zip};
+use ndarray::{ArrayViewD, ArrayViewMutD, Axis, Ix2, IxDyn, ShapeBuilder, Zip};
 use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::{Operand, add};
-use crate::memory::Plain;
-use crate::rule::{Arg, Cotangent, Dtype, Spec, Specs, expect};
+use crate::kernel::scatter::scatter_from;
+use crate::kernel::walk::Walk;
+use crate::memory::{Dense, Plain};
+use crate::rule::{Arg, Cotangent, Dtype, Rule, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
 
 /// Shape and type of the one argument of an op that takes every type.
-pub fn single(args: &[Arg]) -> Result<(&[usize], Dtype), Refusal> {
+pub fn single<'a>(args: &[Arg<'a>]) -> Result<(&'a [usize], Dtype), Refusal> {
     match args {
         [x] => Ok((&x.shape, x.dtype)),
         _ => expect(args, &[Dtype::Real]).map(|_| unreachable!("one argument is matched above")),
@@ -140,19 +142,47 @@ fn gapless(shape: &[usize], strides: &[isize]) -> bool {
     strides.iter().all(|step| *step >= 0) && span + 1 == shape.iter().product::<usize>() as isize
 }
 
-/// The vjp kernel of a view: `part` finds in the argument's cotangent the elements that the result shows, in the
-/// result's shape; `whole` says that those are all of them.
+/// The vjp kernel of an op with a view: the cotangents go to the elements that the view shows, each once at most.
 pub fn pour_back<T: Functions>(
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    rule: &impl Rule,
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
-    whole: bool,
-    part: impl for<'a> FnOnce(ArrayViewMutD<'a, T>) -> ArrayViewMutD<'a, T>,
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    if !whole && !x_bar.accumulate {
-        x_bar.array.fill(T::zero());
+    let shown = rule.view(&Layout::contiguous(x_bar.array.shape()));
+    let (layout, offset) = shown.expect("arrays without gaps can be viewed");
+    let (values, accumulate, data) = (y_bar.slice(), x_bar.accumulate, x_bar.slice());
+    let walk = Walk::new(&layout.shape, &layout.strides);
+    if walk.is_contiguous() {
+        let (before, rest) = data.split_at_mut(offset as usize);
+        let (part, behind) = rest.split_at_mut(values.len());
+        if accumulate {
+            add(part, values);
+        } else {
+            before.fill(T::zero());
+            part.copy_from_slice(values);
+            behind.fill(T::zero());
+        }
+        return true;
     }
-    pour(part(x_bar.array.view_mut()), y_bar.view(), x_bar.accumulate || !whole);
+    let whole = values.len() == data.len();
+    let forwards = layout.strides.iter().all(|step| *step >= 0);
+    let by_runs = forwards && (values.len() < ORDERED || walk.nearest().is_none());
+    if !accumulate && (by_runs || !whole) {
+        data.fill(T::zero());
+    }
+    if by_runs {
+        scatter_from(offset, data, &walk, 0, values);
+        return true;
+    }
+    // The same pairs with every axis forwards in memory.
+    let (mut from, first) = (y_bar.view(), offset + layout.extent().0);
+    let turned = layout.strides.iter().enumerate().filter(|(_, step)| **step < 0);
+    turned.for_each(|(k, _)| from.invert_axis(Axis(k)));
+    let steps: Shape = layout.strides.iter().map(|step| step.unsigned_abs()).collect();
+    let to = IxDyn(&layout.shape).strides(IxDyn(&steps));
+    let to = ArrayViewMutD::from_shape(to, &mut data[first as usize..]).expect("within the array");
+    pour(to, from, accumulate || !whole);
     true
 }
 
@@ -183,28 +213,12 @@ pub trait Moving {
     fn adjoint<'r>(&self, x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.reshape(x)
     }
-
-    /// The elements of `x` that the result, of shape `y`, shows.
-    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
-        x.into_shape_with_order(IxDyn(y)).expect("cotangents lie row-major without gaps")
-    }
-
-    /// The vjp on bare numbers. Touches the part alone: an array taken apart row by row costs no more than its size.
-    fn pour_back<T: Functions>(
-        &self,
-        y_bar: &[Option<ArrayViewD<'_, T>>],
-        x_bar: &mut [Option<Cotangent<'_, T>>],
-    ) -> bool {
-        let (Some(shown), Some(bar)) = (&y_bar[0], &x_bar[0]) else { return false };
-        let whole = shown.len() == bar.array.len();
-        pour_back(y_bar, x_bar, whole, |x_bar| self.part(x_bar, shown.shape()))
-    }
 }
 
 /// The rules of ops that are [`Moving`].
 macro_rules! moving_rules {
     ($($Op:ident)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             let (shape, dtype) = single(args)?;
             moved(self.lengths(shape)?, dtype)
         }
@@ -229,7 +243,7 @@ macro_rules! moving_rules {
             Ok(())
         }
         fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-            self.pour_back(y_bar, x_bar)
+            crate::ops::moving::pour_back(self, y_bar, x_bar)
         }
     })* };
 }

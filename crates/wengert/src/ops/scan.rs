@@ -23,7 +23,7 @@ fn around(shape: &[usize], axis: usize) -> (usize, usize) {
     (shape[axis], shape[axis + 1..].iter().product())
 }
 
-fn infer(args: &[Arg], along: isize) -> Result<Specs, Refusal> {
+fn infer(args: &[Arg<'_>], along: isize) -> Result<Specs, Refusal> {
     let shape = expect(args, &[Dtype::Real])?[0];
     axis(along, shape.len())?;
     one(shape.into())
@@ -45,7 +45,7 @@ fn forward<T: Functions>(
 }
 
 impl Rule for CumSum {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
     /// The running sum of `y_bar` from the other end.
@@ -76,7 +76,7 @@ impl CumProd {
 }
 
 impl Rule for CumProd {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
     /// `x_bar_k = p_k s_k` with the products `p` of the elements before, and `s_k = y_bar_k + x_{k+1} s_{k+1}`.
@@ -101,12 +101,10 @@ impl<T: Functions> Kernels<T> for CumProd {
     fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
-        let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
-            return false;
-        };
+        let (Some(values), Some(y)) = (x.as_slice(), y.as_slice()) else { return false };
         let size = around(x.shape(), axis(self.axis, x.ndim()).expect("the axis has passed `infer`"));
         scratch::with(|Scratch { dense: [room, ..], .. }| {
-            scan::product_back([values, y, y_bar], size, x_bar.slice(), accumulate, room);
+            scan::product_back([values, y, y_bar.slice()], size, x_bar.slice(), accumulate, room);
         });
         true
     }
@@ -133,7 +131,7 @@ impl LogCumSumExp {
 }
 
 impl Rule for LogCumSumExp {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
     /// `x_bar_k = e^(x_k - y_k) s_k` with `s_k = y_bar_k + e^(y_k - y_{k+1}) s_{k+1}`: no exponent is positive.
@@ -162,7 +160,7 @@ impl<T: Functions> Kernels<T> for LogCumSumExp {
 }
 
 impl Rule for Recurrence {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 2], 1)?;
         axis(self.axis as isize, shapes[0].len())?;
         if shapes.iter().any(|shape| *shape != shapes[0]) {

@@ -18,7 +18,7 @@ fn operand<'a, A: Plain>(x: &'a ArrayViewD<'_, A>, shape: &[usize]) -> Operand<'
 }
 
 impl Rule for Compare {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
     }
@@ -38,7 +38,7 @@ impl<T: Functions> Kernels<T> for Compare {
 }
 
 impl Rule for Logical {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let count = if self.kind == LogicalKind::Not { 1 } else { 2 };
         let shapes = expect(args, &[Dtype::Mask; 2][..count])?;
         Ok(Specs::from_elem(Spec::mask(broadcast(shapes)?), 1))
@@ -72,7 +72,7 @@ impl Logical {
 }
 
 impl Rule for Where {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(broadcast(expect(args, &[Dtype::Mask, Dtype::Real, Dtype::Real])?)?)
     }
 
@@ -104,15 +104,15 @@ impl<T: Functions> Kernels<T> for Where {
     fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
         let broadcast = |bar: &Cotangent<'_, T>| bar.array.shape() != y_bar.shape();
-        let (Some(elements), false) = (y_bar.as_slice(), x_bar.iter().flatten().any(broadcast)) else {
+        if x_bar.iter().flatten().any(broadcast) {
             return false;
-        };
+        }
         let mask = x[0].mask();
         let mask = operand(&mask, y_bar.shape());
         for (k, bar) in x_bar.iter_mut().enumerate() {
             if let Some(bar) = bar {
                 let accumulate = bar.accumulate;
-                select::pass(&mask, k == 1, elements, bar.slice(), accumulate);
+                select::pass(&mask, k == 1, y_bar.slice(), bar.slice(), accumulate);
             }
         }
         true
@@ -120,9 +120,9 @@ impl<T: Functions> Kernels<T> for Where {
 }
 
 impl Rule for Detach {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         match args {
-            [x] => Ok(Specs::from_elem(Spec { shape: x.shape.clone(), dtype: x.dtype }, 1)),
+            [x] => Ok(Specs::from_elem(Spec { shape: Shape::from_slice(x.shape), dtype: x.dtype }, 1)),
             _ => expect(args, &[Dtype::Real]).map(|_| unreachable!("one argument was refused")),
         }
     }

@@ -1,7 +1,5 @@
 //! Ops that only lay the axes of an array anew: strided views wherever one serves, of elements of every type.
 
-use ndarray::{ArrayViewMutD, IxDyn};
-
 use super::moving::{Moving, every_dtype, moved, moving_rules, refill, single, viewed};
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
@@ -47,9 +45,6 @@ impl Moving for Permute {
         order.iter().enumerate().for_each(|(k, &from)| inverse[from] = k);
         y_bar.permute(&inverse)
     }
-    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
-        x.permuted_axes(IxDyn(&self.order(y.len()).expect("axes have passed `infer`")))
-    }
 }
 
 impl Transpose {
@@ -72,9 +67,6 @@ impl Moving for Transpose {
     }
     fn adjoint<'r>(&self, _x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.apply(self.clone(), &[])
-    }
-    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
-        x.permuted_axes(IxDyn(&self.order(y.len()).expect("axes have passed `infer`")))
     }
 }
 
@@ -112,7 +104,7 @@ impl Moving for Reshape {
 }
 
 impl Rule for BroadcastTo {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let lead = self.shape.len().wrapping_sub(shape.len());
         let fits = shape.len() <= self.shape.len()
@@ -138,7 +130,7 @@ impl Rule for BroadcastTo {
 impl<T: Functions> Kernels<T> for BroadcastTo {
     fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let Some(data) = y_bar.as_slice() else { return false };
+        let data = y_bar.slice();
         let target = Target::new(x_bar.array.shape(), y_bar.shape());
         let operand = Operand { data, first: 0, walk: Walk::new(&[data.len()], &[1]) };
         let accumulate = x_bar.accumulate;

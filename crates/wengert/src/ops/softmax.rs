@@ -1,12 +1,11 @@
 //! Softmax and its logarithm along an axis.
 
-use ndarray::ArrayViewD;
-
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::rows::{columns, softmax};
 use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::kernel::threads;
+use crate::memory::Dense;
 use crate::op::{LogSoftmax, Softmax};
 use crate::rule::*;
 use crate::shape::axis;
@@ -19,7 +18,7 @@ fn around(shape: &[usize], along: isize) -> (usize, usize) {
     (shape[at], shape[at + 1..].iter().product())
 }
 
-fn infer(args: &[Arg], along: isize) -> Result<Specs, Refusal> {
+fn infer(args: &[Arg<'_>], along: isize) -> Result<Specs, Refusal> {
     let shape = expect(args, &[Dtype::Real])?[0];
     axis(along, shape.len())?;
     one(shape.into())
@@ -56,13 +55,13 @@ type Columns<T> = fn([&[T]; 2], usize, usize, bool, &mut [T]);
 fn vjp_kernel<T: Functions>(
     along: isize,
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
     (rows, columns): (Rows<T>, Columns<T>),
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
     let y = y[0].real();
-    let (Some(values), Some(y_bar)) = (y.as_slice(), y_bar.as_slice()) else { return false };
+    let (Some(values), y_bar) = (y.as_slice(), y_bar.slice()) else { return false };
     let ((n, inner), accumulate) = (around(y.shape(), along), x_bar.accumulate);
     match inner {
         1 => rows(values, y_bar, n, accumulate, x_bar.slice()),
@@ -92,7 +91,7 @@ fn vjp_over<T: Functions>(along: isize, y: &Input<'_, T>, bar: &mut [T], rows: R
 }
 
 impl Rule for Softmax {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
     /// `x_bar = y (y_bar - sum y y_bar)`
@@ -120,7 +119,7 @@ impl<T: Functions> Kernels<T> for Softmax {
 }
 
 impl Rule for LogSoftmax {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, self.axis)
     }
     /// `x_bar = y_bar - e^y sum y_bar`

@@ -10,7 +10,7 @@ use crate::shape::broadcast;
 use crate::term::Term;
 use crate::words::{BinaryWords, TunedWords, UnaryWords, Words};
 
-fn infer(args: &[Arg], count: usize) -> Result<Specs, Refusal> {
+fn infer(args: &[Arg<'_>], count: usize) -> Result<Specs, Refusal> {
     one(broadcast(expect(args, &[Dtype::Real; 3][..count])?)?)
 }
 
@@ -51,7 +51,7 @@ fn cotangents<'r>(
 }
 
 impl Rule for GammaIncDa {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
     /// By `x` it is the derivative of the density by `a`.
@@ -74,7 +74,7 @@ impl<T: Functions> Kernels<T> for GammaIncDa {
 }
 
 impl Rule for PolygammaGap {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
@@ -93,7 +93,7 @@ impl<T: Functions> Kernels<T> for PolygammaGap {
 }
 
 impl Rule for BetaInc {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, 3)
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
@@ -113,7 +113,7 @@ impl<T: Functions> Kernels<T> for BetaInc {
 }
 
 impl Rule for BetaIncDx {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, 3)
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
@@ -134,7 +134,7 @@ impl<T: Functions> Kernels<T> for BetaIncDx {
 }
 
 impl Rule for Zeta {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         infer(args, 2)
     }
     /// `-s zeta(s + 1, q)`

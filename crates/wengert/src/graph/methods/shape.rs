@@ -191,7 +191,7 @@ impl<T: Engine> Graph<T> {
         let x = self.arg(x);
         let stop = start.saturating_add(len);
         if let Ok(ids) = self.resolve_all(&[x])
-            && let shape = &self.arguments(&ids)[0].shape
+            && let shape = self.with_tape(|tape| tape.shape(ids[0]).clone())
             && let Ok(k) = crate::shape::axis(axis, shape.len())
             && stop > shape[k]
         {

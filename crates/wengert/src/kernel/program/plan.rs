@@ -77,6 +77,18 @@ pub enum Want {
     Over,
 }
 
+impl Want {
+    /// A number for each.
+    pub fn fingerprint(self) -> usize {
+        match self {
+            Want::Nothing => 0,
+            Want::InPlace { held } => 1 + usize::from(held),
+            Want::Apart => 3,
+            Want::Over => 4,
+        }
+    }
+}
+
 #[derive(Default)]
 pub struct Plan {
     pub acts: Vec<Act>,

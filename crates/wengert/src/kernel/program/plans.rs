@@ -7,7 +7,7 @@ use super::{FEW, Step, params};
 use crate::op::Params;
 
 /// Plans kept.
-const KEPT: usize = 32;
+const KEPT: usize = 64;
 
 /// What a plan is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,20 @@ pub enum Goal {
     Total,
     /// The cotangents of the leaves, and the sum on the way; the values may be in memory already.
     Cotangents { wants: SmallVec<[Want; FEW]>, total: bool, given: bool },
+}
+
+impl Goal {
+    /// A number that tells goals apart, mostly.
+    fn fingerprint(&self) -> usize {
+        match self {
+            Goal::Values => 0,
+            Goal::Total => 1,
+            Goal::Cotangents { wants, total, given } => {
+                let flags = 2 + usize::from(*total) + 2 * usize::from(*given);
+                wants.iter().fold(flags, |h, want| 5 * h + want.fingerprint())
+            }
+        }
+    }
 }
 
 /// The plans of a graph's formulas.
@@ -55,15 +69,9 @@ impl Plans {
         if self.kept.is_empty() {
             self.kept.resize_with(KEPT, Default::default);
         }
-        let mix = |h: usize, step: &Step| {
-            (h ^ super::fingerprint(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
-        };
-        let kind = match goal {
-            Goal::Values => 0,
-            Goal::Total => 1,
-            Goal::Cotangents { .. } => 2,
-        };
-        let (key, plan) = &mut self.kept[(steps.iter().fold(steps.len(), mix) + kind) % KEPT];
+        let mix = |h: usize, v: usize| (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+        let hash = steps.iter().map(super::fingerprint).fold(goal.fingerprint(), mix);
+        let (key, plan) = &mut self.kept[hash % KEPT];
         if !key.is(steps, numbers, &goal) {
             match &goal {
                 Goal::Values => plan.forward(steps, false),

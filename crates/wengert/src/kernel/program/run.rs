@@ -298,18 +298,15 @@ impl<T: Functions> Run<'_, T> {
         tiles: &'s mut [Box<Tile<T>>],
         panels: &'s mut [Vec<T>],
     ) -> SmallVec<[&'s [T]; FEW]> {
-        let leaves = self.leaves.iter().zip(tiles.iter_mut().zip(panels)).enumerate();
-        leaves
-            .map(|(l, (leaf, (tile, panel)))| {
-                if plan.leaves >> l & 1 == 0 {
-                    return &[][..];
-                }
-                match strip.local > 0 && leaf.walk.is_uniform() {
-                    true => &tile.0[..strip.n],
-                    false => strip.load(leaf, &mut tile.0[..strip.n], panel),
-                }
-            })
-            .collect()
+        let mut loaded: SmallVec<[&[T]; FEW]> = SmallVec::new();
+        for (l, (leaf, (tile, panel))) in self.leaves.iter().zip(tiles.iter_mut().zip(panels)).enumerate() {
+            loaded.push(match plan.leaves >> l & 1 == 1 {
+                false => &[],
+                true if strip.local > 0 && leaf.walk.is_uniform() => &tile.0[..strip.n],
+                true => strip.load(leaf, &mut tile.0[..strip.n], panel),
+            });
+        }
+        loaded
     }
 
     fn value<'s>(&self, step: u16, product: Option<u16>, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {

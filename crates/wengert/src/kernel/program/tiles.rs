@@ -28,6 +28,15 @@ pub struct Scratch<T> {
     pub(super) partial: Vec<T>,
 }
 
+impl<T: Functions> Scratch<T> {
+    /// Two tiles to load arguments to.
+    pub fn pair(&mut self) -> [&mut [T]; 2] {
+        self.tiles.reserve(0, 2);
+        let [a, b, ..] = &mut self.tiles.leaves[..] else { unreachable!("reserved") };
+        [a, b].map(|tile| &mut tile.0[..Tile::<T>::LEN])
+    }
+}
+
 /// The tiles of one thread. One that is being written is taken out, so that the others can be read.
 #[derive(Default)]
 pub struct Tiles<T> {

@@ -27,7 +27,7 @@ impl SliceAssign {
 }
 
 impl Rule for SliceAssign {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let part = self.part_of(shapes[0])?;
         if broadcast([&part[..], shapes[1]])? != part {

@@ -11,18 +11,18 @@ use crate::shape::{Shape, axis};
 use crate::term::Term;
 
 /// The first of the arguments, which must be of one type.
-fn alike(args: &[Arg]) -> Result<&Arg, Refusal> {
+fn alike<'a>(args: &[Arg<'a>]) -> Result<Arg<'a>, Refusal> {
     let Some(first) = args.first() else {
         return Err(Refusal::new(ErrorKind::InvalidAttribute, "takes at least 1 argument, 0 given"));
     };
     match args.iter().position(|arg| arg.dtype != first.dtype) {
         Some(k) => Err(dtype_refusal(k, first.dtype, args[k].dtype)),
-        None => Ok(first),
+        None => Ok(*first),
     }
 }
 
 impl Rule for Concat {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let first = alike(args)?;
         let ndim = first.shape.len();
         if ndim == 0 {
@@ -30,7 +30,7 @@ impl Rule for Concat {
             return Err(Refusal::new(ErrorKind::RankMismatch, rule));
         }
         let along = axis(self.axis, ndim)?;
-        let mut shape = first.shape.clone();
+        let mut shape = Shape::from_slice(first.shape);
         for (k, arg) in args.iter().enumerate().skip(1) {
             if arg.shape.len() != ndim {
                 let rule = format!("argument {k} has {} axes, argument 0 has {ndim}", arg.shape.len());
@@ -78,8 +78,8 @@ impl<T: Functions> Kernels<T> for Concat {
     /// The vjp for cotangents with `lead` axes in front.
     fn vjp_kernel(&self, Adjoint { lead, x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let along = axis(self.axis, y_bar.ndim() - lead.len()).expect("has passed `infer`");
-        let mut start = 0;
+        let along = axis(self.axis, y_bar.shape().len()).expect("has passed `infer`");
+        let (y_bar, mut start) = (y_bar.view(), 0);
         for (x, x_bar) in x.iter().zip(x_bar) {
             let stop = start + x.real().len_of(Axis(along));
             if let Some(x_bar) = x_bar {
@@ -112,14 +112,14 @@ fn concat<'x, A: Copy + 'x>(
 }
 
 impl Rule for Stack {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let first = alike(args)?;
         if let Some(k) = args.iter().position(|arg| arg.shape != first.shape) {
             let rule =
                 format!("arguments 0 and {k} differ in shape, and only arrays of one shape can be stacked");
             return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
         }
-        let mut shape = first.shape.clone();
+        let mut shape = Shape::from_slice(first.shape);
         shape.insert(axis(self.axis, shape.len() + 1)?, args.len());
         moved(shape, first.dtype)
     }
@@ -148,8 +148,8 @@ impl<T: Functions> Kernels<T> for Stack {
     /// The vjp for cotangents with `lead` axes in front.
     fn vjp_kernel(&self, Adjoint { lead, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let Some(y_bar) = &y_bar[0] else { return false };
-        let along =
-            Axis(lead.len() + axis(self.axis, y_bar.ndim() - lead.len()).expect("has passed `infer`"));
+        let along = Axis(lead.len() + axis(self.axis, y_bar.shape().len()).expect("has passed `infer`"));
+        let y_bar = y_bar.view();
         for (k, x_bar) in x_bar.iter_mut().enumerate() {
             if let Some(x_bar) = x_bar {
                 pour(x_bar.array.view_mut(), y_bar.index_axis(along, k), x_bar.accumulate);
@@ -174,7 +174,7 @@ fn stack<'x, A: Copy + 'x>(
 }
 
 impl Rule for Split {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let along = axis(self.axis, shape.len())?;
         if self.sizes.is_empty() {

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayBase, ArrayViewD, Axis, Ix2, IxDyn, RawData, Slice as Along};
+use ndarray::{ArrayBase, Axis, Ix2, IxDyn, RawData, Slice as Along};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::memory::Dense;
 use crate::op::{Diag, DiagInto, Trace, Tril, Triu};
 use crate::ops::moving::{moved, pour, pour_back};
 use crate::rule::*;
@@ -33,7 +34,7 @@ impl Triangle for Triu {
     }
 }
 
-fn matrices(args: &[Arg]) -> Result<Specs, Refusal> {
+fn matrices(args: &[Arg<'_>]) -> Result<Specs, Refusal> {
     let shape = expect(args, &[Dtype::Real])?[0];
     if shape.len() < 2 {
         let rule = format!("takes matrices, and the argument has {} axes", shape.len());
@@ -62,12 +63,11 @@ fn keep_triangle<T: Functions>(triangle: &impl Triangle, x: &Input<'_, T>, y: &m
 
 fn triangle_back<T: Functions>(
     triangle: &impl Triangle,
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    let Some(from) = y_bar.as_slice() else { return false };
-    let accumulate = x_bar.accumulate;
+    let (from, accumulate) = (y_bar.slice(), x_bar.accumulate);
     let to = x_bar.slice();
     if !accumulate {
         to.fill(T::zero());
@@ -81,7 +81,7 @@ fn triangle_back<T: Functions>(
 
 macro_rules! triangles {
     ($($Op:ident)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             matrices(args)
         }
         fn vjp<'r>(&self, _call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
@@ -124,7 +124,7 @@ fn diagonal_of<S: RawData>(x: ArrayBase<S, IxDyn>, k: isize) -> ArrayBase<S, IxD
 }
 
 impl Rule for Diag {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         match expect(args, &[Dtype::Real])?[0] {
             [n] => {
                 let side = n.saturating_add(self.k.unsigned_abs());
@@ -164,12 +164,12 @@ impl Rule for Diag {
 
 impl<T: Functions> Kernels<T> for Diag {
     fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-        pour_back(y_bar, x_bar, false, |x_bar| diagonal_of(x_bar, self.k))
+        pour_back(self, y_bar, x_bar)
     }
 }
 
 impl Rule for DiagInto {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let specs = moved(self.shape.clone(), Dtype::Real)?;
         let fits = matches!((x, &self.shape[..]), (&[n], shape @ &[_, _]) if diagonal(shape, self.k).2 == n);
@@ -201,7 +201,7 @@ impl<T: Functions> Kernels<T> for DiagInto {
 }
 
 impl Rule for Trace {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         match expect(args, &[Dtype::Real])?[0] {
             [_, _] => one(Shape::new()),
             shape => {

@@ -1,15 +1,14 @@
 //! Padding and circular shifts.
 
-use ndarray::{ArrayBase, Axis, IxDyn, RawData, Slice as Range};
-use smallvec::SmallVec;
+use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::op::{Concat, IndexSelect, Pad, PadMode, Permute, Roll};
-use crate::ops::moving::{moved, pour, single};
+use crate::op::{IndexSelect, Pad, PadMode, Roll};
+use crate::ops::moving::{assign, every_dtype, moved, pour, single};
 use crate::rule::*;
-use crate::shape::{Shape, axis};
-use crate::term::{Term, signed};
+use crate::shape::{Shape, axis, zeros};
+use crate::term::Term;
 
 impl Pad {
     /// The part of the padded array that is the argument.
@@ -34,7 +33,7 @@ impl Pad {
 }
 
 impl Rule for Pad {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shape = expect(args, &[Dtype::Real])?[0];
         let invalid = |rule: String| Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
         if self.widths.len() != shape.len() {
@@ -107,7 +106,7 @@ impl<T: Functions> Kernels<T> for Pad {
 }
 
 impl Rule for Roll {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         if self.shifts.len() != self.axes.len() {
             let rule = format!("{} shifts are given for {} axes", self.shifts.len(), self.axes.len());
@@ -117,22 +116,60 @@ impl Rule for Roll {
         moved(shape.into(), dtype)
     }
 
-    /// The end of each axis in front of its beginning.
-    fn expand<'r>(&self, args: &[Term<'r>]) -> Option<Terms<'r>> {
-        let shape = args[0].shape();
-        let mut turns: SmallVec<[usize; 4]> = SmallVec::from_elem(0, shape.len());
+    /// The same by the opposite shifts.
+    fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
+        let turns = self.turns(&call.args[0].shape());
+        let shifts = turns.iter().map(|&turn| -(turn as isize)).collect();
+        let back = Roll { shifts, axes: (0..turns.len() as isize).collect() };
+        Cotangents::from_elem(y_bar[0].map(|y_bar| y_bar.apply(back, &[])), 1)
+    }
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+impl Roll {
+    /// How many elements of each axis come from its end to its beginning.
+    fn turns(&self, shape: &[usize]) -> Shape {
+        let mut turns: Shape = zeros(shape.len());
         for (&shift, &named) in self.shifts.iter().zip(&self.axes) {
             let k = axis(named, shape.len()).expect("has passed `infer`");
             let n = shape[k].max(1);
             turns[k] = (turns[k] + shift.rem_euclid(n as isize) as usize) % n;
         }
-        let mut x = args[0].apply(Permute { axes: signed(&(0..shape.len()).collect::<Shape>()) }, &[]);
-        for (k, &turn) in turns.iter().enumerate().filter(|(_, turn)| **turn != 0) {
-            let (n, middle) = (shape[k], shape[k] - turn);
-            x = x.slice(k, middle, n).apply(Concat { axis: k as isize }, &[x.slice(k, 0, middle)]);
-        }
-        Some(Terms::from_elem(x, 1))
+        turns
     }
 }
 
-impl<T: Functions> Kernels<T> for Roll {}
+/// Calls `f` with each block of `from` and the place in `to` that it goes to when the axes are turned.
+fn turned<A>(
+    to: ArrayViewMutD<'_, A>,
+    from: ArrayViewD<'_, A>,
+    turns: &[usize],
+    f: &mut dyn FnMut(ArrayViewMutD<'_, A>, ArrayViewD<'_, A>),
+) {
+    let Some(k) = turns.iter().rposition(|turn| *turn != 0) else { return f(to, from) };
+    let along = Axis(k);
+    let (front, behind) = to.split_at(along, turns[k]);
+    let (begin, end) = from.split_at(along, behind.len_of(along));
+    turned(front, end, &turns[..k], f);
+    turned(behind, begin, &turns[..k], f);
+}
+
+impl<T: Functions> Kernels<T> for Roll {
+    fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
+        let turns = self.turns(x[0].shape());
+        every_dtype!(&x[0], &mut y[0], |x, y| turned(y.view_mut(), x.view(), &turns, &mut assign));
+        Ok(())
+    }
+    fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
+        let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
+        let mut turns = self.turns(y_bar.shape());
+        let lengths = turns.iter_mut().zip(y_bar.shape());
+        lengths.filter(|(turn, _)| **turn != 0).for_each(|(turn, n)| *turn = n - *turn);
+        let accumulate = x_bar.accumulate;
+        let mut pour = |to: ArrayViewMutD<'_, T>, from: ArrayViewD<'_, T>| pour(to, from, accumulate);
+        turned(x_bar.array.view_mut(), y_bar.view(), &turns, &mut pour);
+        true
+    }
+}

@@ -7,6 +7,7 @@ use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::scatter::scatter_add;
 use crate::kernel::walk::Walk;
+use crate::memory::Dense;
 use crate::op::{RepeatInterleave, Tile};
 use crate::ops::moving::{every_dtype, moved, single};
 use crate::rule::*;
@@ -60,15 +61,14 @@ impl Woven {
 
     fn vjp_kernel<T: Functions>(
         &self,
-        y_bar: &[Option<ArrayViewD<'_, T>>],
+        y_bar: &[Option<Dense<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let Some(y_bar) = y_bar.as_slice() else { return false };
         if !x_bar.accumulate {
-            x_bar.array.fill(T::zero());
+            x_bar.slice().fill(T::zero());
         }
-        scatter_add(x_bar.slice(), &self.walk(), 0, y_bar);
+        scatter_add(x_bar.slice(), &self.walk(), 0, y_bar.slice());
         true
     }
 }
@@ -95,7 +95,7 @@ impl Tile {
 }
 
 impl Rule for Tile {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         // Derivatives take times and lengths apart, which must be countable, too.
         moved(self.pairs(shape).flat_map(|(times, length)| [times, length]).collect(), dtype)?;
@@ -134,7 +134,7 @@ impl RepeatInterleave {
 }
 
 impl Rule for RepeatInterleave {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (shape, dtype) = single(args)?;
         let along = axis(self.axis, shape.len())?;
         let mut longer = Shape::from_slice(shape);

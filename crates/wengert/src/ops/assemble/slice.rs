@@ -1,6 +1,6 @@
 //! Ranges, single positions and reversed axes: views, and the op that is adjoint to taking a range.
 
-use ndarray::{ArrayBase, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
+use ndarray::{ArrayBase, Axis, IxDyn, RawData, Slice as Range};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -76,9 +76,6 @@ impl Moving for Slice {
         let Positions { axis, start, step, .. } = self.positions(x).expect("has passed `infer`");
         y_bar.apply(SliceInto { shape: x.into(), axis, start, step }, &[])
     }
-    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, _y: &[usize]) -> ArrayViewMutD<'a, T> {
-        self.positions(x.shape()).expect("has passed `infer`").of(x)
-    }
 }
 
 impl SliceInto {
@@ -88,7 +85,7 @@ impl SliceInto {
 }
 
 impl Rule for SliceInto {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let ndim = self.shape.len();
         axis(isize::try_from(self.axis).unwrap_or(isize::MAX), ndim)?;
@@ -166,10 +163,6 @@ impl Moving for Select {
         let into = SliceInto { shape: x.into(), axis, start, step: 1 };
         y_bar.unsqueeze(axis).apply(into, &[])
     }
-    fn part<'a, T>(&self, x: ArrayViewMutD<'a, T>, _y: &[usize]) -> ArrayViewMutD<'a, T> {
-        let (axis, index) = self.position(x.shape()).expect("has passed `infer`");
-        x.index_axis_move(Axis(axis), index)
-    }
 }
 
 impl Moving for Flip {
@@ -191,10 +184,5 @@ impl Moving for Flip {
     }
     fn adjoint<'r>(&self, _x: &[usize], y_bar: Term<'r>) -> Term<'r> {
         y_bar.apply(self.clone(), &[])
-    }
-    fn part<'a, T>(&self, mut x: ArrayViewMutD<'a, T>, y: &[usize]) -> ArrayViewMutD<'a, T> {
-        let reversed = axes(Some(&self.axes), y.len()).expect("has passed `infer`");
-        reversed.iter().for_each(|&k| x.invert_axis(Axis(k)));
-        x
     }
 }

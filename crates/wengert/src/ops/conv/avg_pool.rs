@@ -39,7 +39,7 @@ impl AvgPoolAdjoint {
 }
 
 impl Rule for AvgPool {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(x)?;
         one(joined(x[0], x[1], windows.output(), self.rank))
@@ -72,16 +72,13 @@ impl<T: Functions> Kernels<T> for AvgPool {
         let (Some(y_bar), Some(bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let Ok(windows) = self.windows(x[0].shape()) else { return false };
         let accumulate = bar.accumulate;
-        scratch::with(|Scratch { dense: [a, ..], .. }| {
-            let y_bar = dense(y_bar.view(), a);
-            average_pool_cotangent(&windows, self.count_include_pad, y_bar, accumulate, bar.slice());
-        });
+        average_pool_cotangent(&windows, self.count_include_pad, y_bar.slice(), accumulate, bar.slice());
         true
     }
 }
 
 impl Rule for AvgPoolAdjoint {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let y = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(y)?;
         one(joined(y[0], y[1], windows.input, self.rank))

@@ -96,7 +96,7 @@ pub(super) fn image_of<'r>(x: Term<'r>, y: Term<'r>, transpose: ConvTranspose, w
 }
 
 impl Rule for Conv {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &REAL, 2)?;
         let geometry = self.geometry(shapes[0], shapes[1])?;
         check_bias(shapes.get(2), geometry.out_channels)?;
@@ -137,8 +137,8 @@ impl<T: Functions> Kernels<T> for Conv {
             return false;
         };
         let [height, width] = geometry.output();
-        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
-            let y_bar = dense(y_bar.view(), c);
+        scratch::with(|Scratch { conv: work, dense: [a, b, ..], .. }| {
+            let y_bar = y_bar.slice();
             if let Some(bar) = &mut x_bar[0] {
                 let accumulate = bar.accumulate;
                 conv::input_cotangent(&geometry, y_bar, dense(w, b), None, accumulate, work, bar.slice());

@@ -54,7 +54,7 @@ impl MaxPool {
 
 impl Rule for MaxPool {
     /// The maxima, and hidden, their positions in their planes.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let x = expect(args, &[Dtype::Real])?[0];
         let windows = self.windows(x)?;
         let shape = joined(x[0], x[1], windows.output(), self.rank);
@@ -97,9 +97,7 @@ impl<T: Functions> Kernels<T> for MaxPool {
             return false;
         };
         let (planes, accumulate) = (x.shape()[0] * x.shape()[1], bar.accumulate);
-        scratch::with(|Scratch { dense: [a, ..], .. }| {
-            max_pool_cotangent(planes, dense(y_bar.view(), a), positions, accumulate, bar.slice());
-        });
+        max_pool_cotangent(planes, y_bar.slice(), positions, accumulate, bar.slice());
         true
     }
 }
@@ -130,7 +128,7 @@ fn checked<'a>(
 }
 
 impl Rule for PoolScatter {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let rank = rank_of("the first argument", shapes[0])?;
         if shapes[0] != shapes[1] || self.size.len() != rank {
@@ -164,7 +162,7 @@ impl<T: Functions> Kernels<T> for PoolScatter {
 }
 
 impl Rule for PoolGather {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         rank_of("the first argument", shapes[0])?;
         if shapes[1].len() != shapes[0].len() || shapes[0][..2] != shapes[1][..2] {

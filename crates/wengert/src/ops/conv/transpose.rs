@@ -77,7 +77,7 @@ impl ConvTranspose {
 const REAL: [Dtype; 3] = [Dtype::Real; 3];
 
 impl Rule for ConvTranspose {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &REAL, 2)?;
         let geometry = self.geometry(shapes[0], shapes[1])?;
         check_bias(shapes.get(2), geometry.in_channels)?;
@@ -140,8 +140,8 @@ impl<T: Functions> Kernels<T> for ConvTranspose {
             return false;
         };
         let [height, width] = geometry.input;
-        scratch::with(|Scratch { conv: work, dense: [a, b, c], .. }| {
-            let y_bar = dense(y_bar.view(), c);
+        scratch::with(|Scratch { conv: work, dense: [a, b, ..], .. }| {
+            let y_bar = y_bar.slice();
             if let Some(bar) = &mut x_bar[0] {
                 let accumulate = bar.accumulate;
                 conv::forward(&geometry, y_bar, dense(w, b), None, accumulate, work, bar.slice());

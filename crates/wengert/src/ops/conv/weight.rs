@@ -39,7 +39,7 @@ impl ConvWeight {
 }
 
 impl Rule for ConvWeight {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         check_rank(self.rank)?;
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let geometry = self.geometry(shapes[0], shapes[1])?;

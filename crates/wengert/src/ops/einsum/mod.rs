@@ -24,7 +24,7 @@ impl Einsum {
 }
 
 impl Rule for Einsum {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let real: SmallVec<[Dtype; 4]> = SmallVec::from_elem(Dtype::Real, args.len());
         let equation = self.read(&expect(args, &real)?)?;
         one(equation.output.iter().map(|&l| equation.length(l)).collect())

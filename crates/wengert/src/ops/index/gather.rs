@@ -141,7 +141,7 @@ fn put_lanes<T: Functions>(
 }
 
 impl Rule for Gather {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         fit(shapes[0], shapes[1], self.axis)?;
         moved(Shape::from_slice(shapes[1]), Dtype::Real)
@@ -168,16 +168,16 @@ impl<T: Functions> Kernels<T> for Gather {
     fn vjp_kernel(&self, Adjoint { x, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         if !x_bar.accumulate {
-            x_bar.array.fill(T::zero());
+            x_bar.slice().fill(T::zero());
         }
-        let along = axis(self.axis, y_bar.ndim()).expect("has passed `infer`");
+        let along = axis(self.axis, y_bar.shape().len()).expect("has passed `infer`");
         put(y_bar.view(), &x[1].index(), along, x_bar.array.view_mut());
         true
     }
 }
 
 impl Rule for ScatterAdd {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index, Dtype::Real])?;
         fit(shapes[0], shapes[1], self.axis)?;
         if shapes[1] != shapes[2] {
@@ -212,7 +212,7 @@ impl<T: Functions> Kernels<T> for ScatterAdd {
             pour(x_bar.array.view_mut(), y_bar.view(), x_bar.accumulate);
         }
         if let Some(added) = &mut x_bar[2] {
-            let along = axis(self.axis, y_bar.ndim()).expect("has passed `infer`");
+            let along = axis(self.axis, y_bar.shape().len()).expect("has passed `infer`");
             pick(y_bar.view(), &x[1].index(), along, added.array.view_mut(), added.accumulate);
         }
         true

@@ -9,6 +9,7 @@ use super::gather::{pick, put};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads::{self, Jobs};
+use crate::memory::Dense;
 use crate::op::{CumMax, CumMin, Gather, OrderStatistics, ScatterAdd, Sort, TopK};
 use crate::rule::*;
 use crate::shape::{Shape, axis};
@@ -206,7 +207,7 @@ fn along(op: &dyn Order, ndim: usize) -> usize {
     axis(op.axis(), ndim).expect("the axis has passed `infer`")
 }
 
-fn infer(op: &dyn Order, args: &[Arg]) -> Result<Specs, Refusal> {
+fn infer(op: &dyn Order, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
     let mut shape = Shape::from_slice(expect(args, &[Dtype::Real])?[0]);
     let along = axis(op.axis(), shape.len())?;
     shape[along] = op.count(shape[along])?;
@@ -278,20 +279,20 @@ fn jvp<'r>(op: &dyn Order, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> O
 fn vjp_kernel<T: Functions>(
     op: &dyn Order,
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
     if !x_bar.accumulate {
-        x_bar.array.fill(T::zero());
+        x_bar.slice().fill(T::zero());
     }
-    put(y_bar.view(), &y[1].index(), along(op, y_bar.ndim()), x_bar.array.view_mut());
+    put(y_bar.view(), &y[1].index(), along(op, y_bar.shape().len()), x_bar.array.view_mut());
     true
 }
 
 macro_rules! orders {
     ($($Op:ident)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             infer(self, args)
         }
         fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {

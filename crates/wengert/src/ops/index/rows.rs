@@ -6,6 +6,7 @@ use super::check;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::threads;
+use crate::memory::Dense;
 use crate::op::{Embedding, IndexAdd, IndexSelect};
 use crate::ops::moving::moved;
 use crate::rule::*;
@@ -111,12 +112,12 @@ fn put<T: Functions>(
 fn pick_back<T: Functions>(
     index: ArrayView1<'_, i64>,
     axis: usize,
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
     if !x_bar.accumulate {
-        x_bar.array.fill(T::zero());
+        x_bar.slice().fill(T::zero());
     }
     put(y_bar.view(), index, axis, x_bar.array.view_mut());
     true
@@ -137,7 +138,7 @@ fn one_axis(index: &[usize]) -> Result<usize, Refusal> {
 }
 
 impl Rule for IndexSelect {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let along = axis(self.axis, shapes[0].len())?;
         let mut shape = Shape::from_slice(shapes[0]);
@@ -171,7 +172,7 @@ impl<T: Functions> Kernels<T> for IndexSelect {
 }
 
 impl Rule for IndexAdd {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         axis(isize::try_from(self.axis).unwrap_or(isize::MAX), shapes[0].len())?;
         let count = one_axis(shapes[1])?;
@@ -215,7 +216,7 @@ fn flat<R>(index: ArrayViewD<'_, i64>, f: impl FnOnce(ArrayView1<'_, i64>) -> R)
 }
 
 impl Rule for Embedding {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index])?;
         let &[_, width] = shapes[0] else {
             let rule = format!("the table must be a matrix, and has {} axes", shapes[0].len());

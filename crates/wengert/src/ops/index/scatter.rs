@@ -13,7 +13,7 @@ use crate::shape::{Shape, axis};
 use crate::term::Term;
 
 impl Rule for Scatter {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real, Dtype::Index, Dtype::Real])?;
         fit(shapes[0], shapes[1], self.axis)?;
         if shapes[1] != shapes[2] {
@@ -72,7 +72,8 @@ impl<T: Functions> Kernels<T> for Scatter {
         if x_bar[0].as_ref().is_some_and(|x_bar| x_bar.accumulate) {
             return false;
         }
-        let (index, along) = (x[1].index(), axis(self.axis, y_bar.ndim()).expect("has passed `infer`"));
+        let (index, along) =
+            (x[1].index(), axis(self.axis, y_bar.shape().len()).expect("has passed `infer`"));
         if let Some(x_bar) = &mut x_bar[0] {
             pour(x_bar.array.view_mut(), y_bar.view(), false);
             let mut covered = beside(x_bar.array.view_mut(), index.shape(), along);
@@ -87,7 +88,7 @@ impl<T: Functions> Kernels<T> for Scatter {
 }
 
 impl Rule for OneHot {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let mut shape = Shape::from_slice(expect(args, &[Dtype::Index])?[0]);
         shape.push(self.classes);
         moved(shape, Dtype::Real)

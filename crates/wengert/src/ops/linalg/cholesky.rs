@@ -39,9 +39,9 @@ fn half_lower<'r>(x: Term<'r>) -> Term<'r> {
 }
 
 impl Rule for Cholesky {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// `a_bar = sym(l^-T Phi(l^T l_bar) l^-1)`, `Phi` the lower triangle with its diagonal halved.
@@ -70,7 +70,7 @@ impl<T: Functions> Kernels<T> for Cholesky {
     fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (l, Some(l_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(l.shape()).1;
-        let (l, l_bar, accumulate) = (elements(&l), elements(l_bar), x_bar.accumulate);
+        let (l, l_bar, accumulate) = (elements(&l), l_bar.slice(), x_bar.accumulate);
         let size = (n * n).max(1);
         let stacks = l.chunks_exact(size).zip(l_bar.chunks_exact(size));
         let stacks = stacks.zip(x_bar.slice().chunks_exact_mut(size));
@@ -90,9 +90,9 @@ impl<T: Functions> Kernels<T> for Cholesky {
 
 impl Rule for LogDetSpd {
     /// The factor is kept for the derivative.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, _) = one_square(args)?;
-        Ok([Spec::real(batch.into()), Spec::real(args[0].shape.clone())].into_iter().collect())
+        Ok([Spec::real(batch.into()), Spec::real(Shape::from_slice(args[0].shape))].into_iter().collect())
     }
 
     fn visible(&self) -> usize {
@@ -126,7 +126,7 @@ impl<T: Functions> Kernels<T> for LogDetSpd {
         let n = known_square(l.shape()).1;
         let beta = if x_bar.accumulate { T::one() } else { T::zero() };
         let (l, size) = (elements(&l), (n * n).max(1));
-        let stacks = l.chunks_exact(size).zip(elements(y_bar)).zip(x_bar.slice().chunks_exact_mut(size));
+        let stacks = l.chunks_exact(size).zip(y_bar.slice()).zip(x_bar.slice().chunks_exact_mut(size));
         each_matrix([l.len() / size, n], stacks, |_, ((l, &y_bar), out), work| {
             let inverse = room(&mut work.matrices[0], n * n);
             linalg::triangular_inverse(Strided::rows(l, n), n, Triangle::LOWER, inverse, threads(n));
@@ -139,7 +139,7 @@ impl<T: Functions> Kernels<T> for LogDetSpd {
 }
 
 impl Rule for CholeskySolve {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         one(System::new(shapes[1], shapes[0])?.shape())
     }

@@ -7,7 +7,7 @@ use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::op::{Cofactor, CofactorTangent, Det, InverseTransposed, SlogDet};
 
 impl Rule for Det {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(one_square(args)?.0.into())
     }
 
@@ -39,9 +39,9 @@ impl<T: Functions> Kernels<T> for Det {
 }
 
 impl Rule for Cofactor {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// The second derivative of the determinant is symmetric, so the tangent along `y_bar` is the cotangent.
@@ -71,7 +71,7 @@ impl<T: Functions> Kernels<T> for Cofactor {
 }
 
 impl Rule for CofactorTangent {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         square(shapes[0])?;
         if shapes[0] != shapes[1] {
@@ -119,10 +119,10 @@ impl<T: Functions> Kernels<T> for CofactorTangent {
 
 impl Rule for SlogDet {
     /// Factors and row exchanges are kept for the derivative.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, n) = one_square(args)?;
         let scalar = || Spec::real(batch.into());
-        let factors = Spec::real(args[0].shape.clone());
+        let factors = Spec::real(Shape::from_slice(args[0].shape));
         Ok([scalar(), scalar(), factors, Spec::index(joined(batch, &[n]))].into_iter().collect())
     }
 
@@ -162,7 +162,7 @@ impl<T: Functions> Kernels<T> for SlogDet {
         let (factors, accumulate) = (elements(&factors), x_bar.accumulate);
         let pivots = pivots.as_slice().expect("results lie row-major without gaps");
         scratch::with(|Scratch { linalg: work, .. }| {
-            for (i, &y_bar) in elements(y_bar).iter().enumerate() {
+            for (i, &y_bar) in y_bar.slice().iter().enumerate() {
                 let at = i * n * n..(i + 1) * n * n;
                 let (inverse, exchanged) = (room(&mut work.matrices[0], n * n), room(&mut work.pivots, n));
                 exchanged.iter_mut().zip(&pivots[i * n..]).for_each(|(to, from)| *to = *from as usize);

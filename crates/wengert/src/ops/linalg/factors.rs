@@ -9,9 +9,11 @@ const UPPER: TriangularSolve = TriangularSolve { lower: false, transpose: false,
 
 impl Rule for LuFactor {
     /// The factors in one matrix, and the row of the argument that each of its rows comes from.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, n) = one_square(args)?;
-        Ok([Spec::real(args[0].shape.clone()), Spec::index(joined(batch, &[n]))].into_iter().collect())
+        Ok([Spec::real(Shape::from_slice(args[0].shape)), Spec::index(joined(batch, &[n]))]
+            .into_iter()
+            .collect())
     }
 
     /// `P a_bar = l^-T (strict lower triangle of l^T l_bar + upper triangle of u_bar u^T) u^-T`.

@@ -9,9 +9,9 @@ use crate::op::{Concat, Expm, Kron, Lstsq, MatrixPower, Pinv};
 use crate::words::TunedWords;
 
 impl Rule for Expm {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// The upper right block of `exp([a^T y_bar; 0 a^T])`: the derivative of the exponential at `a^T` along `y_bar`.
@@ -50,9 +50,9 @@ fn slope<'r>(a: Term<'r>, e: Term<'r>) -> Term<'r> {
 }
 
 impl Rule for MatrixPower {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// By repeated squaring.
@@ -101,7 +101,7 @@ impl Pinv {
 }
 
 impl Rule for Pinv {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
         if self.rtol.is_some_and(|rtol| rtol.is_nan() || rtol < 0.0) {
             return Err(Refusal::new(ErrorKind::InvalidAttribute, "rtol must not be negative"));
@@ -147,7 +147,7 @@ impl<T: Functions> Kernels<T> for Pinv {
 }
 
 impl Rule for Lstsq {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let inverse = Rule::infer(&Pinv { rtol: self.rtol }, &args[..1])?.remove(0).shape;
         let (_, [m, n]) = matrices(shapes[0])?;
@@ -174,7 +174,7 @@ impl Rule for Lstsq {
 impl<T: Functions> Kernels<T> for Lstsq {}
 
 impl Rule for Kron {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let ((lead_a, a), (lead_b, b)) = (matrices(shapes[0])?, matrices(shapes[1])?);
         let mut shape = broadcast([lead_a, lead_b])?;

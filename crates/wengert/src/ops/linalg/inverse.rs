@@ -26,9 +26,9 @@ fn invert<T: Functions>(x: &Input<'_, T>, out: &mut [T], strict: bool) -> Result
 }
 
 impl Rule for Inverse {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// `a_bar = -y^T y_bar y^T`.
@@ -52,7 +52,7 @@ impl<T: Functions> Kernels<T> for Inverse {
     fn vjp_kernel(&self, Adjoint { y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (y, Some(y_bar), Some(x_bar)) = (y[0].real(), &y_bar[0], &mut x_bar[0]) else { return false };
         let n = known_square(y.shape()).1;
-        let (y, y_bar, accumulate) = (elements(&y), elements(y_bar), x_bar.accumulate);
+        let (y, y_bar, accumulate) = (elements(&y), y_bar.slice(), x_bar.accumulate);
         let size = (n * n).max(1);
         let stacks = y.chunks_exact(size).zip(y_bar.chunks_exact(size));
         let stacks = stacks.zip(x_bar.slice().chunks_exact_mut(size));
@@ -66,9 +66,9 @@ impl<T: Functions> Kernels<T> for Inverse {
 }
 
 impl Rule for InverseTransposed {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one_square(args)?;
-        one(args[0].shape.clone())
+        one(Shape::from_slice(args[0].shape))
     }
 
     /// `a_bar = -y y_bar^T y`.

@@ -54,7 +54,7 @@ fn square(shape: &[usize]) -> Result<(&[usize], usize), Refusal> {
 }
 
 /// The one argument of an op on square matrices.
-fn one_square(args: &[Arg]) -> Result<(&[usize], usize), Refusal> {
+fn one_square<'a>(args: &'a [Arg<'_>]) -> Result<(&'a [usize], usize), Refusal> {
     square(expect(args, &[Dtype::Real])?[0])
 }
 
@@ -202,9 +202,9 @@ fn over_rows<'r>(x: Term<'r>) -> Term<'r> {
     x.unsqueeze(x.ndim())
 }
 
-/// The elements of a cotangent or a result, which lie row-major.
+/// The elements of a result, which lie row-major.
 fn elements<'a, T>(x: &'a ndarray::ArrayViewD<'_, T>) -> &'a [T] {
-    x.as_slice().expect("cotangents and results lie row-major without gaps")
+    x.as_slice().expect("results lie row-major without gaps")
 }
 
 /// Writes `x`, or adds it.

@@ -7,7 +7,7 @@ use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{Concat, Qr, TriangularSolve};
 
 impl Rule for Qr {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
         let k = m.min(n);
         Ok([[m, k], [k, n]].map(|rest| Spec::real(joined(batch, &rest))).into_iter().collect())

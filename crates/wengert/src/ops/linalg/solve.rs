@@ -9,11 +9,12 @@ use super::*;
 use crate::kernel::gemm::{Strided, StridedMut, gemm};
 use crate::kernel::linalg;
 use crate::kernel::scratch::{self, Scratch, dense, room};
+use crate::memory::Dense;
 use crate::op::{Op, Solve, SolveTransposed};
 use crate::ops::moving::refill;
 
 /// The solution, and for the derivative the factors and row exchanges of every matrix.
-fn infer(args: &[Arg]) -> Result<Specs, Refusal> {
+fn infer(args: &[Arg<'_>]) -> Result<Specs, Refusal> {
     let shapes = expect(args, &[Dtype::Real; 2])?;
     let solution = System::new(shapes[0], shapes[1])?.shape();
     let (batch, n) = known_square(shapes[0]);
@@ -108,7 +109,7 @@ fn vjp_kernel<T: Functions>(
     transposed: bool,
     x: &[Input<'_, T>],
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (a, b) = (x[0].real(), x[1].real());
@@ -117,7 +118,7 @@ fn vjp_kernel<T: Functions>(
     let own = a.shape()[..a.ndim() - 2] == system.batch[..] && system.lead(b.shape()) == &system.batch[..];
     let (Some(y_bar), true) = (&y_bar[0], own && len > 0) else { return false };
     let (solution, factors, pivots) = (y[0].real(), y[1].real(), y[2].index());
-    let (solution, factors, y_bar) = (elements(&solution), elements(&factors), elements(y_bar));
+    let (solution, factors, y_bar) = (elements(&solution), elements(&factors), y_bar.slice());
     scratch::with(|Scratch { linalg: work, .. }: &mut Scratch<T>| {
         let pivots = exchanges(&pivots, &mut work.pivots);
         let [a_bar, b_out] = x_bar else { unreachable!("a system has two arguments") };
@@ -154,7 +155,7 @@ fn next<'a, T>(bar: &mut Option<(bool, ChunksExactMut<'a, T>)>) -> Option<(bool,
 
 macro_rules! systems {
     ($($Op:ident $transposed:literal)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> { infer(args) }
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> { infer(args) }
         fn visible(&self) -> usize { 1 }
         fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> { vjp($transposed, call, y_bar) }
         fn jvp<'r>(&self, call: &Call<'_, 'r>, x_dot: &[Option<Term<'r>>]) -> Option<Terms<'r>> { jvp($transposed, call, x_dot) }

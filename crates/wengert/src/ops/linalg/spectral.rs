@@ -10,9 +10,11 @@ use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{Concat, DiagonalInto, Eigh, InverseGaps, Svd};
 
 impl Rule for Eigh {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, n) = one_square(args)?;
-        Ok([Spec::real(joined(batch, &[n])), Spec::real(args[0].shape.clone())].into_iter().collect())
+        Ok([Spec::real(joined(batch, &[n])), Spec::real(Shape::from_slice(args[0].shape))]
+            .into_iter()
+            .collect())
     }
 
     fn check_vjp(&self, call: &Call<'_, '_>, y_bar: &[Option<Term<'_>>]) -> Result<(), Refusal> {
@@ -86,7 +88,7 @@ fn diagonal<'r>(x: Term<'r>) -> Term<'r> {
 }
 
 impl Rule for InverseGaps {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shape = expect(args, &[Dtype::Real])?[0];
         match shape.last() {
             Some(&n) => one(joined(shape, &[n])),
@@ -126,7 +128,7 @@ impl<T: Functions> Kernels<T> for InverseGaps {
 }
 
 impl Rule for Svd {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (batch, [m, n]) = matrices(expect(args, &[Dtype::Real])?[0])?;
         let k = m.min(n);
         let shapes = [&[m, k][..], &[k], &[k, n]].map(|rest| Spec::real(joined(batch, rest)));

@@ -56,7 +56,7 @@ impl TriangularSolve {
 }
 
 impl Rule for TriangularSolve {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         one(System::new(shapes[0], shapes[1])?.shape())
     }
@@ -122,7 +122,7 @@ impl<T: Functions> Kernels<T> for TriangularSolve {
                 let accumulate = bar.accumulate;
                 (bar.slice(), accumulate)
             });
-            let known = [dense(a, copy), elements(&solution), elements(y_bar)];
+            let known = [dense(a, copy), elements(&solution), y_bar.slice()];
             self.adjoint_kernel(known, [n, system.cols], b_bar, bar_a, room(whole, n * n));
             if let Some(bar) = &mut bar_b[0] {
                 let accumulate = bar.accumulate;

@@ -11,6 +11,7 @@ use crate::error::{ErrorKind, Refusal};
 use crate::kernel::classes::{Dims, log_sums, slopes};
 use crate::kernel::functions::Functions;
 use crate::kernel::loss::Halves;
+use crate::memory::Dense;
 use crate::op::*;
 use crate::ops::loss::pair::{no_batch_mean, refuse};
 use crate::ops::loss::recorded::Recorded;
@@ -66,7 +67,7 @@ pub(super) fn row_shape(shape: &[usize]) -> Shape {
 }
 
 impl Classes {
-    fn infer(self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real, Dtype::Index, Dtype::Real], 2)?;
         let (x, target) = (shapes[0], shapes[1]);
         if x.is_empty() {
@@ -185,11 +186,11 @@ impl Classes {
         self,
         x: &[Input<'_, T>],
         y: &[Input<'_, T>],
-        y_bar: &[Option<ArrayViewD<'_, T>>],
+        y_bar: &[Option<Dense<'_, T>>],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
         let ([Some(x_bar), _, None] | [Some(x_bar), _]) = x_bar else { return false };
-        let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
+        let Some(y_bar) = y_bar[0].as_ref().map(Dense::slice) else { return false };
         let dims = dims(x[0].shape());
         let (logits, weight) = (row_major(x[0].real()), x.get(2).map(|w| row_major(w.real())));
         let logits = logits.as_slice().expect("row-major");
@@ -265,7 +266,7 @@ impl Classes {
 
 macro_rules! class_rules {
     ($($Op:ident)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             self.classes().infer(args)
         }
         fn visible(&self) -> usize {

@@ -13,6 +13,7 @@ use crate::kernel::loss::{self, Halves, Pointwise, Tile};
 use crate::kernel::operand::add;
 use crate::kernel::scatter::pairwise_sum;
 use crate::kernel::threads;
+use crate::memory::Dense;
 use crate::op::Reduction;
 use crate::rule::*;
 use crate::shape::{Shape, broadcast};
@@ -50,7 +51,7 @@ pub(super) fn refuse<A>(kind: ErrorKind, rule: impl Into<String>) -> Result<A, R
     Err(Refusal::new(kind, rule))
 }
 
-pub(super) fn infer(loss: &dyn PairLoss, args: &[Arg]) -> Result<Specs, Refusal> {
+pub(super) fn infer(loss: &dyn PairLoss, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
     let most = if loss.is_weighted() { 3 } else { 2 };
     let shapes = expect_optional(args, &[Dtype::Real; 3][..most], 2)?;
     let shape = shapes[0];
@@ -209,7 +210,7 @@ pub(super) fn vjp_kernel<T: Functions>(
     if matches!(x_bar.get(2), Some(Some(_))) {
         return false;
     }
-    let Some(y_bar) = y_bar[0].as_ref().and_then(|y_bar| y_bar.as_slice()) else { return false };
+    let Some(y_bar) = y_bar[0].as_ref().map(Dense::slice) else { return false };
     let mut scale = [T::zero(); TILE];
     if reduction != Reduction::None {
         let n = divisor(reduction, x[0].shape()).unwrap_or(1.0);
@@ -245,7 +246,7 @@ pub(super) fn vjp_kernel<T: Functions>(
 /// A rule from a formula: every part of it is one of the functions above.
 macro_rules! pair_rules {
     ($($Op:ident)*) => { $(impl Rule for crate::op::$Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             infer(&self.formula(), args)
         }
         fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {

@@ -1,6 +1,6 @@
 //! `x W^T + b` as one op: the bias is where the product is accumulated.
 
-use super::{Fit, Side, elements, inner_dimensions, sum};
+use super::{Fit, Side, inner_dimensions, sum};
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -22,7 +22,7 @@ fn wrong_rank(what: &str, rank: usize) -> Refusal {
 }
 
 impl Rule for Linear {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 3], 2)?;
         let [lead @ .., inputs] = shapes[0] else {
             return Err(wrong_rank("the input has features along its last axis", 0));
@@ -86,7 +86,7 @@ impl<T: Functions> Kernels<T> for Linear {
         let Some(y_bar) = &y_bar[0] else { return false };
         let fit = fit(x[0].shape(), x[1].shape()).led_by(lead);
         let ([rows, out, inputs], batch) = (fit.size, &fit.batch[..]);
-        let (elements, result) = (elements(y_bar), Shape::from_slice(y_bar.shape()));
+        let (elements, result) = (y_bar.slice(), y_bar.shape());
         let y_bar = Stack::rows(elements, &fit.whole(), batch);
         if let Some(x_bar) = &mut x_bar[0] {
             let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), x_bar.accumulate);
@@ -102,12 +102,9 @@ impl<T: Functions> Kernels<T> for Linear {
         }
         if let Some(Some(b_bar)) = x_bar.get_mut(2) {
             let value = Operand { data: elements, first: 0, walk: Walk::new(&[elements.len()], &[1]) };
-            let own: Shape = lead
-                .iter()
-                .copied()
-                .chain(std::iter::repeat_n(1, result.len() - 1 - lead.len()))
-                .chain([out])
-                .collect();
+            let ones = std::iter::repeat_n(1, result.len() - 1);
+            let own: Shape = lead.iter().copied().chain(ones).chain([out]).collect();
+            let result: Shape = lead.iter().chain(result).copied().collect();
             let target = Target::new(&own, &result);
             let accumulate = b_bar.accumulate;
             unbroadcast_into(&value, elements.len(), &target, b_bar.slice(), accumulate);

@@ -7,8 +7,6 @@ mod linear;
 #[cfg(test)]
 mod tests;
 
-use ndarray::ArrayViewD;
-
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::product::{Stack, StackMut, multiply};
@@ -112,13 +110,8 @@ fn inner_dimensions(k: usize, inner: usize) -> Result<(), Refusal> {
     Err(Refusal::new(ErrorKind::ShapeMismatch, format!("inner dimensions {k} and {inner} differ")))
 }
 
-/// The elements of a cotangent that came down the sweep.
-fn elements<'a, T>(y_bar: &'a ArrayViewD<'_, T>) -> &'a [T] {
-    y_bar.as_slice().expect("cotangents lie row-major without gaps")
-}
-
 impl Rule for MatMul {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect(args, &[Dtype::Real; 2])?;
         let (a, b) = (shapes[0], shapes[1]);
         let fit = Fit::new(a, b)?;
@@ -185,7 +178,7 @@ impl<T: Functions> Kernels<T> for MatMul {
         let Some(y_bar) = &y_bar[0] else { return false };
         let fit = Fit::known(x[0].shape(), x[1].shape()).led_by(lead);
         let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
-        let y_bar = Stack::rows(elements(y_bar), &fit.whole(), batch);
+        let y_bar = Stack::rows(y_bar.slice(), &fit.whole(), batch);
         let (a_bar, b_bar) = x_bar.split_at_mut(1);
         if let Some(a_bar) = &mut a_bar[0] {
             let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), a_bar.accumulate);
@@ -214,7 +207,7 @@ fn sum<'r, const N: usize>(parts: [Option<Term<'r>>; N]) -> Option<Terms<'r>> {
 }
 
 /// The lengths of two arguments that must be vectors.
-fn vectors(args: &[Arg]) -> Result<[usize; 2], Refusal> {
+fn vectors(args: &[Arg<'_>]) -> Result<[usize; 2], Refusal> {
     let shapes = expect(args, &[Dtype::Real; 2])?;
     match (shapes[0], shapes[1]) {
         ([a], [b]) => Ok([*a, *b]),
@@ -223,7 +216,7 @@ fn vectors(args: &[Arg]) -> Result<[usize; 2], Refusal> {
 }
 
 impl Rule for Dot {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let [a, b] = vectors(args)?;
         inner_dimensions(a, b)?;
         one(Shape::new())
@@ -237,7 +230,7 @@ impl Rule for Dot {
 impl<T: Functions> Kernels<T> for Dot {}
 
 impl Rule for Outer {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(vectors(args)?.into_iter().collect())
     }
 

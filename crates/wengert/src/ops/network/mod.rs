@@ -47,7 +47,7 @@ fn causal<'r>(x: Term<'r>, queries: usize, keys: usize) -> Term<'r> {
 }
 
 impl Rule for Attention {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         // The mask may be a bool one or a real one.
         let mask = args.get(3).map_or(Dtype::Mask, |mask| match mask.dtype {
             Dtype::Real => Dtype::Real,
@@ -95,7 +95,7 @@ impl<T: Functions> Kernels<T> for Attention {}
 
 /// Checks a recurrent cell of `gates` gates: x `[N, I]`, states `[N, H]`, w_ih `[gates H, I]`, w_hh `[gates H, H]`, biases
 /// `[gates H]`. Returns `[N, H]`.
-fn cell(args: &[Arg], states: usize, gates: usize) -> Result<Shape, Refusal> {
+fn cell(args: &[Arg<'_>], states: usize, gates: usize) -> Result<Shape, Refusal> {
     let most = states + 5;
     let shapes = expect_optional(args, &[Dtype::Real; 7][..most], states + 3)?;
     for (k, shape) in shapes.iter().enumerate() {
@@ -138,7 +138,7 @@ fn gate(products: Term<'_>, k: usize, hidden: usize) -> Term<'_> {
 }
 
 impl Rule for LstmCell {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let state = Spec::real(cell(args, 2, 4)?);
         Ok([state.clone(), state].into_iter().collect())
     }
@@ -158,7 +158,7 @@ impl Rule for LstmCell {
 impl<T: Functions> Kernels<T> for LstmCell {}
 
 impl Rule for GruCell {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(cell(args, 1, 3)?)
     }
 
@@ -181,7 +181,7 @@ impl Rule for GruCell {
 impl<T: Functions> Kernels<T> for GruCell {}
 
 impl Rule for RnnCell {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(cell(args, 1, 1)?)
     }
 

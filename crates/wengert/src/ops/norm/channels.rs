@@ -19,7 +19,7 @@ struct Groups {
 
 impl Groups {
     /// y, and hidden, the mean and the reciprocal deviation of each group.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 3], 1)?;
         let x = shapes[0];
         check_eps(self.eps)?;
@@ -96,10 +96,10 @@ impl Groups {
             return false;
         };
         let out = cotangents(x_bar);
-        scratch::with(|Scratch { dense: [a, b, c], norm: room, .. }| {
+        scratch::with(|Scratch { dense: [a, b, ..], norm: room, .. }| {
             let weight = x.get(1).map(|weight| dense(weight.real(), b));
             let of = self.channels(y_bar.shape());
-            let (x, y_bar) = (dense(x[0].real(), a), dense(y_bar.view(), c));
+            let (x, y_bar) = (dense(x[0].real(), a), y_bar.slice());
             norm_cotangent(x, of, [mean, scale], weight, y_bar, out, room);
         });
         true
@@ -126,7 +126,7 @@ impl GroupNorm {
 }
 
 impl GroupNorm {
-    fn check_groups(&self, args: &[Arg]) -> Result<(), Refusal> {
+    fn check_groups(&self, args: &[Arg<'_>]) -> Result<(), Refusal> {
         let Some(&channels) = args.first().and_then(|x| x.shape.get(1)) else { return Ok(()) };
         if (1..=channels.max(1)).contains(&self.num_groups) && channels.is_multiple_of(self.num_groups) {
             return Ok(());
@@ -162,12 +162,12 @@ macro_rules! channel_norms {
 }
 channel_norms! {
     BatchNorm {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             self.groups().infer(args)
         }
     }
     GroupNorm {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             self.check_groups(args)?;
             self.groups().infer(args)
         }

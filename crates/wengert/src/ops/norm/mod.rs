@@ -56,7 +56,7 @@ fn cotangents<'a, T: Real>(x_bar: &'a mut [Option<Cotangent<'_, T>>]) -> norm::C
     let mut slices = x_bar.iter_mut().enumerate().map(|(k, bar)| {
         let bar = bar.as_mut()?;
         if k > 0 && !bar.accumulate {
-            bar.array.fill(T::zero());
+            bar.slice().fill(T::zero());
         }
         Some(bar.slice())
     });

@@ -4,8 +4,6 @@
 //! `z = (x - m) r`. Recorded derivatives compute m and r anew from x ([`Statistics`]); the fused kernels use those that the
 //! forward has kept.
 
-use ndarray::ArrayViewD;
-
 use super::{Statistics, check_eps, check_scale, cotangents};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
@@ -25,7 +23,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// y, and hidden, the mean (layer norm only) and the reciprocal deviation of each row.
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes =
             expect_optional(args, if self.centred { &[Dtype::Real; 3] } else { &[Dtype::Real; 2] }, 1)?;
         let x = shapes[0];
@@ -90,7 +88,7 @@ impl Rows<'_> {
         &self,
         x: &[Input<'_, T>],
         y: &[Input<'_, T>],
-        y_bar: &ArrayViewD<'_, T>,
+        y_bar: &[T],
         x_bar: &mut [Option<Cotangent<'_, T>>],
     ) -> bool {
         let (mean, scale) = (self.centred.then(|| y[1].real()), y[y.len() - 1].real());
@@ -100,10 +98,10 @@ impl Rows<'_> {
             return false;
         };
         let out = cotangents(x_bar);
-        scratch::with(|Scratch { dense: [a, b, c], .. }| {
+        scratch::with(|Scratch { dense: [a, b, ..], .. }| {
             let weight = x.get(1).map(|weight| dense(weight.real(), b));
             let n = self.row.iter().product();
-            norm_cotangent(dense(x[0].real(), a), n, mean, scale, weight, dense(y_bar.view(), c), out);
+            norm_cotangent(dense(x[0].real(), a), n, mean, scale, weight, y_bar, out);
         });
         true
     }
@@ -123,7 +121,7 @@ impl RmsNorm {
 
 macro_rules! row_norms {
     ($($Op:ident)*) => { $(impl Rule for $Op {
-        fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+        fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
             self.rows().infer(args)
         }
         fn visible(&self) -> usize {
@@ -143,7 +141,7 @@ macro_rules! row_norms {
             Ok(())
         }
         fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
-            y_bar[0].as_ref().is_some_and(|y_bar| self.rows().vjp_kernel(x, y, y_bar, x_bar))
+            y_bar[0].as_ref().is_some_and(|y_bar| self.rows().vjp_kernel(x, y, y_bar.slice(), x_bar))
         }
     })* };
 }

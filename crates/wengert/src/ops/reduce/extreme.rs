@@ -22,7 +22,7 @@ pub(super) fn shares<'r>(x: Term<'r>, y: Term<'r>, named: &Option<Axes>) -> Term
 macro_rules! extremes {
     ($($Op:ident $Arg:ident)*) => { $(
         impl Rule for $Op {
-            fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
                 let (over, result) = reduction(args, &self.axes, self.keepdims)?;
                 not_empty(&args[0].shape, &over)?;
                 one(result)
@@ -47,7 +47,7 @@ macro_rules! extremes {
         }
 
         impl Rule for $Arg {
-            fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+            fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
                 let (over, result) = reduction(args, &named(self.axis), self.keepdims)?;
                 not_empty(&args[0].shape, &over)?;
                 Ok(Specs::from_elem(Spec::index(result), 1))

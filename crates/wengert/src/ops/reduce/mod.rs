@@ -13,13 +13,14 @@ mod tests;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::reduce::{self, Reduction, reduce};
+use crate::memory::Dense;
 use crate::op::{Mean, Sum};
 use crate::rule::*;
 use crate::shape::{Axes, Shape, axes, reduced};
 use crate::term::Term;
 
 /// The axes (ascending) and the shape of the result of a reduction of one real argument.
-fn reduction(args: &[Arg], named: &Option<Axes>, keepdims: bool) -> Result<(Shape, Shape), Refusal> {
+fn reduction(args: &[Arg<'_>], named: &Option<Axes>, keepdims: bool) -> Result<(Shape, Shape), Refusal> {
     let shape = expect(args, &[Dtype::Real])?[0];
     let over = axes(named.as_deref(), shape.len())?;
     let result = reduced(shape, &over, keepdims);
@@ -74,22 +75,21 @@ fn only<'r>(x_bar: Term<'r>) -> Cotangents<'r> {
 /// What a rule says that its cotangent [repeats](Rule::repeats), in place.
 fn repeat_kernel<T: Functions>(
     rule: &impl Rule,
-    y_bar: &[Option<ndarray::ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-    let shape = Shape::from_slice(x_bar.array.shape());
-    let accumulate = x_bar.accumulate;
-    match (y_bar.as_slice(), rule.repeats(&shape)) {
-        (Some(y_bar), Some((over, divisor))) => {
-            reduce::repeat(&shape, &over, y_bar, divisor, x_bar.slice(), accumulate)
+    let (shape, accumulate) = (x_bar.array.shape(), x_bar.accumulate);
+    match rule.repeats(shape) {
+        Some((over, divisor)) => {
+            reduce::repeat(shape, &over, y_bar.slice(), divisor, x_bar.slice(), accumulate)
         }
-        _ => false,
+        None => false,
     }
 }
 
 impl Rule for Sum {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
     /// `x_bar = y_bar`, repeated along the axes that were summed.
@@ -116,7 +116,7 @@ impl<T: Functions> Kernels<T> for Sum {
 }
 
 impl Rule for Mean {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
     /// `x_bar = y_bar / n`, repeated along the axes.

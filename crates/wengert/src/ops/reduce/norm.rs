@@ -1,7 +1,5 @@
 //! Vector norms.
 
-use ndarray::ArrayViewD;
-
 use super::extreme::shares;
 use super::spread::{divide_or_zero, lit, row_major, spread_kernel};
 use super::{keep, not_empty, only, over, reduction};
@@ -9,6 +7,7 @@ use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::reduce;
 use crate::kernel::scratch::{self, Scratch, room};
+use crate::memory::Dense;
 use crate::op::Norm;
 use crate::rule::*;
 use crate::shape::Axes;
@@ -16,7 +15,7 @@ use crate::term::Term;
 use crate::words::{TunedWords, UnaryWords, Words, select};
 
 impl Rule for Norm {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let (over, result) = reduction(args, &self.axes, self.keepdims)?;
         if self.p.is_nan() {
             return Err(Refusal::new(ErrorKind::InvalidAttribute, "the order p of a norm must not be NaN"));
@@ -62,7 +61,7 @@ fn scaled_kernel<T: Functions>(
     named: &Option<Axes>,
     x: &[Input<'_, T>],
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
     let (Some([values, y, y_bar]), Some(x_bar)) = (row_major(x, y, y_bar), &mut x_bar[0]) else {

@@ -40,7 +40,7 @@ fn products(x: Term<'_>, axis: usize) -> Term<'_> {
 }
 
 impl Rule for Prod {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
     /// `x_bar = y_bar` times the product of the other elements.
@@ -64,12 +64,10 @@ impl<T: Functions> Kernels<T> for Prod {
     fn vjp_kernel(&self, Adjoint { x, y, y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
         let (x, y, accumulate) = (x[0].real(), y[0].real(), x_bar.accumulate);
-        let (Some(values), Some(y), Some(y_bar)) = (x.as_slice(), y.as_slice(), y_bar.as_slice()) else {
-            return false;
-        };
+        let (Some(values), Some(y)) = (x.as_slice(), y.as_slice()) else { return false };
         scratch::with(|Scratch { dense: [room, ..], .. }| {
             let over = over(&self.axes, x.ndim());
-            spread_others(x.shape(), &over, [values, y, y_bar], x_bar.slice(), accumulate, room)
+            spread_others(x.shape(), &over, [values, y, y_bar.slice()], x_bar.slice(), accumulate, room)
         })
     }
 }

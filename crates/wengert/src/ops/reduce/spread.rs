@@ -1,12 +1,11 @@
 //! Variance, standard deviation and `logsumexp`.
 
-use ndarray::ArrayViewD;
-
 use super::{count, forward, keep, only, over, reduction};
 use crate::error::Refusal;
 use crate::kernel::functions::Functions;
 use crate::kernel::reduce::{self, Contribution, Deviation, Reduction};
 use crate::kernel::scratch::{self, Scratch};
+use crate::memory::Dense;
 use crate::op::{LogSumExp, Mean, Std, Variance};
 use crate::rule::*;
 use crate::shape::Axes;
@@ -42,7 +41,12 @@ fn mean(n: usize) -> reduce::Sum {
     reduce::Sum { divisor: n as f64 }
 }
 
-fn checked(args: &[Arg], named: &Option<Axes>, keepdims: bool, correction: f64) -> Result<Specs, Refusal> {
+fn checked(
+    args: &[Arg<'_>],
+    named: &Option<Axes>,
+    keepdims: bool,
+    correction: f64,
+) -> Result<Specs, Refusal> {
     let result = reduction(args, named, keepdims)?.1;
     if correction.is_nan() {
         let rule = "the correction must be a number, not NaN";
@@ -52,7 +56,7 @@ fn checked(args: &[Arg], named: &Option<Axes>, keepdims: bool, correction: f64) 
 }
 
 impl Rule for Variance {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         checked(args, &self.axes, self.keepdims, self.correction)
     }
     /// `x_bar = 2 y_bar (x - mean) / (n - correction)`
@@ -76,7 +80,7 @@ impl<T: Functions> Kernels<T> for Variance {
 }
 
 impl Rule for Std {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         checked(args, &self.axes, self.keepdims, self.correction)
     }
     /// `x_bar = y_bar (x - mean) / ((n - correction) y)`, and 0 where the deviation `y` is 0.
@@ -107,7 +111,7 @@ pub(super) fn divide_or_zero<'r>(a: Term<'r>, b: Term<'r>) -> Term<'r> {
 }
 
 impl Rule for LogSumExp {
-    fn infer(&self, args: &[Arg]) -> Result<Specs, Refusal> {
+    fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         one(reduction(args, &self.axes, self.keepdims)?.1)
     }
     /// `x_bar = y_bar e^(x - y)`: the softmax.
@@ -133,7 +137,7 @@ pub(super) fn spread_kernel<T: Functions>(
     named: &Option<Axes>,
     x: &[Input<'_, T>],
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
     value: impl Contribution<T>,
 ) -> bool {
@@ -146,9 +150,9 @@ pub(super) fn spread_kernel<T: Functions>(
 pub(super) fn row_major<'a, T: Functions>(
     x: &'a [Input<'_, T>],
     y: &'a [Input<'_, T>],
-    y_bar: &'a [Option<ArrayViewD<'_, T>>],
+    y_bar: &'a [Option<Dense<'_, T>>],
 ) -> Option<[&'a [T]; 3]> {
-    Some([x[0].real().to_slice()?, y[0].real().to_slice()?, y_bar[0].as_ref()?.as_slice()?])
+    Some([x[0].real().to_slice()?, y[0].real().to_slice()?, y_bar[0].as_ref()?.slice()])
 }
 
 /// Contributions of each element in place from two numbers a lane, which `from` makes of what `find` reduces the lane to, its
@@ -157,7 +161,7 @@ pub(super) fn lanes_kernel<T: Functions, R: Reduction<T>>(
     named: &Option<Axes>,
     x: &[Input<'_, T>],
     y: &[Input<'_, T>],
-    y_bar: &[Option<ArrayViewD<'_, T>>],
+    y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
     find: impl FnOnce(usize) -> R,
     from: impl Fn(T, T, T) -> [T; 2],
