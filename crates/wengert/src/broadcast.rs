@@ -1,7 +1,7 @@
 //! Broadcasting, transposed: the one place where the cotangent of a broadcast argument is summed back to its shape.
 
 use crate::kernel::functions::Functions;
-use crate::kernel::operand::Operand;
+use crate::kernel::operand::{Operand, add};
 use crate::kernel::scatter::{pairwise_sum, scatter_add};
 use crate::kernel::walk::Walk;
 use crate::shape::{Layout, Shape, broadcast};
@@ -70,7 +70,7 @@ pub fn unbroadcast_into<T: Functions>(
         match target {
             Target::One => out[0] += pairwise_sum(tile),
             Target::Repeated(walk) => scatter_add(out, walk, start, tile),
-            Target::Same if accumulate => out[start..end].iter_mut().zip(tile).for_each(|(o, v)| *o += *v),
+            Target::Same if accumulate => add(&mut out[start..end], tile),
             Target::Same => out[start..end].copy_from_slice(tile),
         }
     }

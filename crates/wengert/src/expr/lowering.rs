@@ -1,6 +1,6 @@
 //! Formulas written as programs of steps, each step once.
 
-use crate::kernel::program::{Slot, Step};
+use crate::kernel::program::{LONGEST, Slot, Step};
 use crate::op::{Binary, Params, Tuned, Unary};
 use crate::var::Var;
 
@@ -34,12 +34,48 @@ impl Lowering {
         self.apart = false;
     }
 
+    /// Writes the steps in `kept` to `part`; the result of any other that they read is the leaf that `find` gives.
+    pub(crate) fn part<E>(
+        &self,
+        kept: u64,
+        find: &mut dyn FnMut(usize) -> Result<Var, E>,
+        part: &mut Lowering,
+    ) -> Result<(), E> {
+        let mut places = [0u16; LONGEST];
+        for (k, step) in self.steps.iter().enumerate() {
+            places[k] = part.steps.len() as u16;
+            if kept >> k & 1 == 0 {
+                continue;
+            }
+            let mut slot = |part: &mut Lowering, slot: Slot| match slot {
+                Slot::Step(j) if kept >> j & 1 == 1 => Ok(Slot::Step(places[j as usize])),
+                Slot::Step(j) => Ok(part.slot_of(find(j as usize)?)),
+                Slot::Leaf(l) => Ok(part.slot_of(self.leaves[l as usize])),
+            };
+            let step = match *step {
+                Step::Unary(op, a) => Step::Unary(op, slot(part, a)?),
+                Step::Binary(op, a, b) => Step::Binary(op, slot(part, a)?, slot(part, b)?),
+                Step::Tuned(op, a, at) => {
+                    let a = slot(part, a)?;
+                    part.numbers.extend_from_slice(&self.numbers[at as usize..][..2]);
+                    Step::Tuned(op, a, part.numbers.len() as u16 - 2)
+                }
+            };
+            part.steps.push(step);
+        }
+        Ok(())
+    }
+
     pub(super) fn leaf(&mut self, v: Var) -> Piece {
+        Piece::Slot(self.slot_of(v))
+    }
+
+    fn slot_of(&mut self, v: Var) -> Slot {
         let known = self.leaves.iter().position(|l| *l == v && !self.apart);
-        Piece::Slot(Slot::Leaf(known.unwrap_or_else(|| {
+        Slot::Leaf(known.unwrap_or_else(|| {
             self.leaves.push(v);
             self.leaves.len() - 1
-        }) as u16))
+        }) as u16)
     }
 
     fn step(&mut self, step: Step) -> Piece {

@@ -12,6 +12,7 @@ use crate::error::{Error, Refusal};
 use crate::expr::{Expr, Lowering, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
+use crate::graph::shorter::{shorter, shorter_shapes};
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
@@ -216,16 +217,22 @@ impl<T: Engine> Graph<T> {
         any
     }
 
+    /// A program to be written, in memory that an earlier one has used.
+    pub(super) fn blank(&self) -> Lowering {
+        let mut program = self.lowerings.borrow_mut().pop().unwrap_or_default();
+        program.clear();
+        program
+    }
+
     #[track_caller]
     fn record_formula(&self, x: impl crate::expr::Operand, total: Option<&Op>) -> Var {
-        let mut program = self.lowering.take();
-        program.clear();
+        let mut program = self.blank();
         x.lower(&mut program);
         let recorded = match program.refused {
             true => Ok(None),
             false => T::formula(self, &program, total),
         };
-        self.lowering.replace(program);
+        self.lowerings.borrow_mut().push(program);
         match recorded {
             Ok(Some(v)) => v,
             Ok(None) => {
@@ -239,8 +246,8 @@ impl<T: Engine> Graph<T> {
     /// Records a program as one node; `None` where a leaf is nothing to compute with, which the op that takes it will say.
     pub(super) fn push_formula(&self, program: &Lowering, total: Option<&Op>) -> Result<Option<Var>, Error> {
         let at = self.at.get();
-        let mut tape = self.tape.borrow_mut();
-        let tape = &mut *tape;
+        let mut borrowed = self.tape.borrow_mut();
+        let tape = &mut *borrowed;
         let mut ids: SmallVec<[usize; FEW]> = SmallVec::new();
         for &v in &program.leaves {
             match tape.resolve(v) {
@@ -248,10 +255,14 @@ impl<T: Engine> Graph<T> {
                 _ => return Ok(None),
             }
         }
-        let layout = tape.formula_layout(program, &ids, at)?;
+        let (layout, shorter) = tape.formula_layout(program, &ids, at)?;
         let joined = total.map(|op| tape.joined(op, layout, at)).transpose()?;
         if joined.as_ref().is_some_and(|joined| joined.kept.is_none() && !in_lane(&joined.shape)) {
             return Ok(None);
+        }
+        if shorter != 0 {
+            drop(borrowed);
+            return self.push_shortened(program, shorter, total);
         }
         let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
         let first = tape.parents.len() as u32;
@@ -344,17 +355,29 @@ impl<T: Engine> Graph<T> {
             let formula = tape.formulas[tape.nodes[id].a as usize];
             let steps: SmallVec<[Step; 16]> = tape.programs.get(formula.program).into();
             let numbers: SmallVec<[f64; 16]> = tape.numbers[formula.numbers as usize..].into();
-            (steps, numbers, tape.parents_of(id))
+            let leaves: SmallVec<[Var; FEW]> =
+                tape.formula_parents(tape.nodes[id].a).iter().map(|&l| tape.handle(l as usize)).collect();
+            (steps, numbers, leaves)
         });
+        self.record_steps(&steps, &numbers, &leaves)
+    }
+
+    /// Records steps one by one: the handle of each step's result.
+    pub(super) fn record_steps(
+        &self,
+        steps: &[Step],
+        numbers: &[f64],
+        leaves: &[Var],
+    ) -> SmallVec<[Var; 16]> {
         let mut done: SmallVec<[Var; 16]> = SmallVec::new();
         for step in steps {
             let find = |slot: Slot| match slot {
-                Slot::Leaf(l) => self.with_tape(|tape| tape.handle(leaves[l as usize])),
+                Slot::Leaf(l) => leaves[l as usize],
                 Slot::Step(k) => done[k as usize],
             };
-            let v = match step {
+            let v = match *step {
                 Step::Unary(op, a) => self.apply(&Op::Unary(op), &[find(a)])[0],
-                Step::Tuned(op, a, at) => self.apply(&Op::Tuned(op, params(&numbers, at)), &[find(a)])[0],
+                Step::Tuned(op, a, at) => self.apply(&Op::Tuned(op, params(numbers, at)), &[find(a)])[0],
                 Step::Binary(op, a, b) => self.apply(&Op::Binary(op), &[find(a), find(b)])[0],
             };
             done.push(v);
@@ -417,25 +440,26 @@ impl<T: Functions> Tape<T> {
         Some(differ.map(|(axis, _)| axis as isize).collect())
     }
 
-    /// The layout of a formula's result, or which of its ops does not fit.
+    /// The layout of a formula's elements, and the steps that come out so much shorter that they are computed by themselves.
     fn formula_layout(
         &mut self,
         program: &Lowering,
         ids: &[usize],
         at: crate::graph::lines::At,
-    ) -> Result<u32, Error> {
+    ) -> Result<(u32, u64), Error> {
         let mut arrays = ids.iter().filter(|&&id| !self.nodes[id].is_lane());
         let first = *arrays.next().expect("a formula of arrays");
         let entry = self.entry(first);
         let rank = entry.layout.ndim();
         let alike = arrays.all(|&id| self.shape(id) == &entry.layout.shape)
             && ids.iter().all(|&id| self.shape(id).len() <= rank);
-        if alike && entry.contiguous {
-            return Ok(self.arrays[self.nodes[first].slot as usize].layout);
-        }
         if alike {
+            let shorter = shorter(program, entry.len, |l| self.nodes[ids[l]].is_lane());
+            if entry.contiguous {
+                return Ok((self.arrays[self.nodes[first].slot as usize].layout, shorter));
+            }
             let layout = Layout::contiguous(&entry.layout.shape);
-            return Ok(self.layouts.intern(layout));
+            return Ok((self.layouts.intern(layout), shorter));
         }
         let mut shapes: SmallVec<[Shape; 16]> = SmallVec::new();
         for step in &program.steps {
@@ -450,7 +474,8 @@ impl<T: Functions> Tape<T> {
             let shape = broadcast(step.slots().map(|slot| &find(&slot)[..])).map_err(refused)?;
             shapes.push(shape);
         }
+        let shorter = shorter_shapes(&shapes);
         let last = shapes.pop().expect("at least one op");
-        Ok(self.layouts.intern(Layout::contiguous(&last)))
+        Ok((self.layouts.intern(Layout::contiguous(&last)), shorter))
     }
 }

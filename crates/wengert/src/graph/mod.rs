@@ -21,6 +21,7 @@ mod programs;
 mod record;
 mod rows;
 mod segments;
+mod shorter;
 mod statement;
 mod strands;
 mod stretch;
@@ -74,8 +75,8 @@ pub struct Graph<T: Functions = f64> {
     no_grad: Cell<u32>,
     /// The line of the user's code that is being served.
     at: Cell<At>,
-    /// The formula being recorded, and tiles to run formulas in: kept so that neither allocates again.
-    lowering: RefCell<Lowering>,
+    /// Memory for formulas being recorded, and tiles to run them in: kept so that neither allocates again.
+    lowerings: RefCell<Vec<Lowering>>,
     scratch: RefCell<Scratch<T>>,
 }
 
@@ -96,7 +97,7 @@ impl<T: Engine> Default for Graph<T> {
             sweep: Sweep::new(),
             no_grad: Cell::new(0),
             at: Cell::new(Location::caller()),
-            lowering: RefCell::default(),
+            lowerings: RefCell::default(),
             scratch: RefCell::default(),
         }
     }
