@@ -241,3 +241,75 @@ fn nothing_looks_through_what_scales_or_stops_a_gradient() {
     want.slice_axis_mut(Axis(1), (4..24).into()).assign(&part);
     close("x", &g.grad(x).unwrap().to_owned(), &want);
 }
+
+/// Every way to sum or average twice, one after the other: each square's derivative is `2 x` over the lengths averaged.
+#[test]
+fn sums_of_sums_over_axes() -> Result<()> {
+    let shape = [2usize, 3, 4];
+    let x = numbers(5, &shape);
+    let join = |g: &Graph, x: Var, mean: bool, axes: &[isize], keep: bool, square: bool| match (mean, keep) {
+        (false, false) if square => g.sum_axes(x * x, axes),
+        (false, true) if square => g.sum_keepdims(x * x, axes),
+        (true, false) if square => g.mean_axes(x * x, axes),
+        (true, true) if square => g.mean_keepdims(x * x, axes),
+        (false, false) => g.sum_axes(x, axes),
+        (false, true) => g.sum_keepdims(x, axes),
+        (true, false) => g.mean_axes(x, axes),
+        (true, true) => g.mean_keepdims(x, axes),
+    };
+    let subsets = |n: usize| {
+        (1..1usize << n).map(move |set| (0..n as isize).filter(|k| set >> k & 1 == 1).collect::<Vec<_>>())
+    };
+    let divided = |mean: bool, shape: &[usize], axes: &[isize]| match mean {
+        true => axes.iter().map(|&k| shape[k as usize]).product::<usize>() as f64,
+        false => 1.0,
+    };
+    for (first, keep, by_mean) in
+        subsets(3).flat_map(|axes| (0..4).map(move |bits| (axes.clone(), bits & 1 == 1, bits & 2 == 2)))
+    {
+        let mut g = Graph::new();
+        let v = g.leaf(&x);
+        let a = join(&g, v, by_mean, &first, keep, true);
+        let left = g.shape(a);
+        let base = g.mark();
+        for (second, bits) in subsets(left.len()).flat_map(|axes| (0..4).map(move |bits| (axes.clone(), bits))) {
+            let (keep_again, again_by_mean) = (bits & 1 == 1, bits & 2 == 2);
+            // Right behind the first one, and with that one's cotangent complete by then.
+            let b = join(&g, a, again_by_mean, &second, keep_again, false);
+            let y = g.sum(b);
+            g.zero_grad();
+            g.backward(y)?;
+            let scale = 2.0 / divided(by_mean, &shape, &first) / divided(again_by_mean, &left, &second);
+            let worst = (g.grad(v).expect("reached").to_owned() - &x * scale).mapv(f64::abs);
+            assert!(worst.iter().all(|off| *off < 1e-14), "{first:?} {keep} {by_mean} {second:?} {bits}");
+            g.rewind(base);
+        }
+    }
+    Ok(())
+}
+
+/// Rows of a Jacobian of sums of long formulas that read parts of short arrays, known in closed form.
+#[test]
+fn rows_of_sums_of_long_formulas_of_views() -> Result<()> {
+    for (n, k) in [(512usize, 16usize), (600, 17), (3000, 3)] {
+        let (x, c) = (numbers(1, &[4, k + 8]), numbers(3, &[n, k]));
+        let f = |g: &Graph, x: &[Var]| {
+            let c = g.constant(&c);
+            let sums: Vec<Var> = (0..4)
+                .map(|i| {
+                    let part = g.narrow(g.select(x[0], 0, i), 0, 4, k);
+                    g.sum(part * c * 2.0 + part)
+                })
+                .collect();
+            g.stack(&sums, 0)
+        };
+        let rows = jacobian(f, &[&x])?.remove(0);
+        let by_column = c.sum_axis(Axis(0)).mapv(|sum| 2.0 * sum + n as f64);
+        for ((row, i, j), have) in rows.indexed_iter().map(|(at, have)| ((at[0], at[1], at[2]), have)) {
+            let inside = i == row && (4..4 + k).contains(&j);
+            let want = if inside { by_column[[j - 4]] } else { 0.0 };
+            assert!((have - want).abs() <= 1e-10 * want.abs(), "{n} {k} {row} {i} {j}: {have} {want}");
+        }
+    }
+    Ok(())
+}

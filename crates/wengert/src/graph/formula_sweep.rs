@@ -31,12 +31,16 @@ pub enum Bar<'a, T> {
 
 impl<T: Functions> Sweep<T> {
     /// Whether `argument` is a formula of arrays, or one of its ops, that node `id`, recorded right behind it, is the last to
-    /// contribute to, and the first.
+    /// contribute to, and the first. (A formula that is joined itself has other elements than its result.)
     pub fn is_next(&self, tape: &Tape<T>, id: usize, argument: usize) -> bool {
         let node = tape.nodes[argument];
+        let is_elementwise = || match node.kind {
+            Kind::Formula => tape.formulas[node.a as usize].total.is_none(),
+            kind => matches!(kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_)),
+        };
         argument + 1 == id
             && argument >= self.floor
-            && matches!(node.kind, Kind::Formula | Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_))
+            && is_elementwise()
             && !node.is_lane()
             && !node.is_retained()
             && !self.is_present(&node)
@@ -211,7 +215,7 @@ impl<T: Functions> Sweep<T> {
                             added.push(out);
                             *to = added.len() - 1;
                         }
-                        let (first, walk) = Home::of(tape, parents[k] as usize, run.len).walk(shape);
+                        let (first, walk) = self.home(tape, parents[k] as usize, run.len).walk(shape);
                         Into::Added(Place { to: *to, first, walk })
                     }
                 });
@@ -238,6 +242,15 @@ impl<T: Functions> Sweep<T> {
         sum
     }
 
+    /// Where the cotangent of a leaf of a formula of `len` elements goes. Short ones are quicker poured into what they belong to
+    /// afterwards, those without long runs at any length; and an argument that is waited for gets its own.
+    fn home(&self, tape: &Tape<T>, id: usize, len: usize) -> Home {
+        let far = len >= LONG && self.floor != usize::MAX;
+        let shown = if far { shown(tape, id) } else { None };
+        let own = || Home::own(tape, id);
+        shown.filter(|home| home.walk(&home.layout.shape).1.runs_at_least(RUN)).unwrap_or_else(own)
+    }
+
     /// What is to become of the cotangents of `parents`, broadcast to `shape`, in terms of nodes.
     fn find_goals(
         &self,
@@ -255,7 +268,7 @@ impl<T: Functions> Sweep<T> {
                 () if len < LONG && tape.shape(id)[..] == *shape => Goal::Same(id),
                 () if len < LONG => Goal::Added(id),
                 () => {
-                    let home = Home::of(tape, id, len);
+                    let home = self.home(tape, id, len);
                     match home.walk(shape).1.is_contiguous() && tape.entry(home.id).len == len {
                         true => Goal::Same(home.id),
                         false => Goal::Added(home.id),
@@ -322,14 +335,6 @@ struct Home {
 impl Home {
     fn own<T: Functions>(tape: &Tape<T>, id: usize) -> Self {
         Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0 }
-    }
-
-    /// That of a leaf of a formula of `len` elements. Short cotangents are quicker poured into what they belong to afterwards,
-    /// those without long runs at any length.
-    fn of<T: Functions>(tape: &Tape<T>, id: usize, len: usize) -> Self {
-        let shown = if len >= LONG { shown(tape, id) } else { None };
-        let own = || Home::own(tape, id);
-        shown.filter(|home| home.walk(&home.layout.shape).1.runs_at_least(RUN)).unwrap_or_else(own)
     }
 
     /// The elements as they are read by a formula of `shape`.

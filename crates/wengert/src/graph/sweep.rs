@@ -44,7 +44,8 @@ pub struct Sweep<T: Functions> {
     pub low: usize,
     /// Tiles for formulas.
     pub scratch: Scratch<T>,
-    /// The smallest node that may be visited: what lies below it waits for its turn.
+    /// The smallest node that may be visited: what lies below it waits for its turn. With `usize::MAX` one node is swept by
+    /// itself, and what it hands to its arguments is waited for there.
     pub floor: usize,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,

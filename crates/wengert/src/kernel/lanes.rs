@@ -69,6 +69,20 @@ pub fn fold<T: Real, const N: usize>(
     joined(lanes, join)
 }
 
+/// The sum of `lanes` and of the last `len` elements of `x`, which has at least [`LANES`].
+#[inline(always)]
+pub fn fold_onto<T: Real>(mut lanes: [T; LANES], x: &[T], len: usize) -> T {
+    let (vectors, rest) = x[x.len() - len..].as_chunks::<LANES>();
+    for x in vectors {
+        (0..LANES).for_each(|i| lanes[i] += x[i]);
+    }
+    if !rest.is_empty() {
+        let (last, rest) = (chunk(x, x.len() - LANES), std::hint::black_box(rest.len()));
+        (0..LANES).for_each(|i| lanes[i] += if i + rest < LANES { T::zero() } else { last[i] });
+    }
+    joined(lanes, |a, b| a + b)
+}
+
 /// `out[i] = value(x[i], ..)`, or added to it, for no elements or at least [`LANES`].
 #[inline(always)]
 pub fn put<T: Real, const N: usize>(

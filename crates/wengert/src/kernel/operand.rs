@@ -44,31 +44,50 @@ impl<'a, A: Copy> Operand<'a, A> {
 impl<A: Plain> Operand<'_, A> {
     /// The elements `start..start + buffer.len()`: borrowed where these lie one behind the other, else copied.
     pub fn load<'b>(&'b self, start: usize, buffer: &'b mut [A]) -> &'b [A] {
-        if self.walk.is_contiguous() {
-            return &self.data[self.first + start..][..buffer.len()];
+        match self.borrow(start, buffer.len()) {
+            Some(elements) => elements,
+            None => {
+                self.gather(start, buffer);
+                buffer
+            }
         }
-        if let Some(&(inner, 1)) = self.walk.axes.last()
-            && start % inner + buffer.len() <= inner
-        {
-            let from = self.first.wrapping_add_signed(self.walk.offset(start));
-            return &self.data[from..][..buffer.len()];
+    }
+
+    /// Copies the elements `start..start + to.len()`.
+    fn copy(&self, start: usize, to: &mut [A]) {
+        match self.borrow(start, to.len()) {
+            Some(elements) => to.copy_from_slice(elements),
+            None => self.gather(start, to),
         }
+    }
+
+    /// The elements `start..start + len`, where they lie one behind the other.
+    fn borrow(&self, start: usize, len: usize) -> Option<&[A]> {
+        let from = match *self.walk.axes.last()? {
+            _ if self.walk.is_contiguous() => self.first + start,
+            (inner, 1) if start % inner + len <= inner => {
+                self.first.wrapping_add_signed(self.walk.offset(start))
+            }
+            _ => return None,
+        };
+        Some(&self.data[from..][..len])
+    }
+
+    /// As [`Operand::copy`], of elements that do not lie one behind the other.
+    fn gather(&self, start: usize, buffer: &mut [A]) {
         if let Some(turned) = self.walk.turned().filter(|turned| buffer.len() > turned.inner) {
-            self.load_turned(turned, start, buffer);
-            return buffer;
+            return self.load_turned(turned, start, buffer);
         }
         if let Some(rows) = self.walk.summed().filter(|(_, n)| *n <= SHORT && buffer.len() > *n) {
-            self.load_each(rows, start, buffer);
-            return buffer;
+            return self.load_each(rows, start, buffer);
         }
         match self.walk.repeated().filter(|(_, inner)| buffer.len() > *inner) {
             Some(repeated) => self.load_repeated(repeated, start, buffer),
             None => self.load_runs(start, buffer),
         }
-        buffer
     }
 
-    /// As [`Operand::load`] where one element after the other, `side` of them side by side, makes a short row of `n`.
+    /// As [`Operand::copy`] where one element after the other, `side` of them side by side, makes a short row of `n`.
     fn load_each(&self, (side, n): (usize, usize), start: usize, buffer: &mut [A]) {
         self.walk.groups((side, n), start, buffer.len(), |offset, at, range| {
             let from = self.first.wrapping_add_signed(offset);
@@ -96,7 +115,7 @@ impl<A: Plain> Operand<'_, A> {
         });
     }
 
-    /// As [`Operand::load`]: a row once, then twice as much at a time of what stands there already.
+    /// As [`Operand::copy`]: a row once, then twice as much at a time of what stands there already.
     fn load_repeated(&self, (rows, inner): (usize, usize), start: usize, buffer: &mut [A]) {
         let mut done = 0;
         while done < buffer.len() {
@@ -114,7 +133,7 @@ impl<A: Plain> Operand<'_, A> {
         }
     }
 
-    /// As [`Operand::load`], tile by tile, so that of each line of memory more than one element is read at a time.
+    /// As [`Operand::copy`], tile by tile, so that of each line of memory more than one element is read at a time.
     fn load_turned(&self, turned: Turned, start: usize, buffer: &mut [A]) {
         let each = turned.rows * turned.inner;
         let outer = Walk { axes: self.walk.axes[..self.walk.axes.len() - 2].into() };
@@ -133,13 +152,8 @@ impl<A: Plain> Operand<'_, A> {
 impl<A: Plain + Send + Sync> Operand<'_, A> {
     /// All elements, copied to `to`.
     pub fn copy_to(&self, to: &mut [A]) {
-        if self.walk.is_contiguous() {
-            return threads::pieces(to, |start, to| {
-                to.copy_from_slice(&self.data[self.first + start..][..to.len()]);
-            });
-        }
         let Some(nearest) = self.walk.nearest() else {
-            return threads::pieces(to, |start, to| _ = self.load(start, to));
+            return threads::pieces(to, |start, to| self.copy(start, to));
         };
         self.in_blocks(to, |first, axes, to| copy_turned(self.data, first, axes, nearest, to));
     }

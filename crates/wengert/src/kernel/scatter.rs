@@ -1,6 +1,6 @@
 //! The reverse of reading an array in row-major order: numbers are added to where they would have been read from.
 
-use crate::kernel::lanes;
+use crate::kernel::lanes::{self, LANES};
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::operand::add;
 use crate::kernel::real::Real;
@@ -58,7 +58,9 @@ fn scatter_sums<T: Real>(
         }
         let count = rest.len() / n;
         let (rows, tail) = rest.split_at(count * n);
-        run(SumEach { rows, n, sums: &mut data[place..][..count] });
+        if count > 0 {
+            run(SumEach { rows, n, sums: &mut data[place..][..count] });
+        }
         if !tail.is_empty() {
             data[place + count] += pairwise_sum(tail);
         }
@@ -77,7 +79,7 @@ impl<T: Real> Kernel for SumEach<'_, T> {
     #[inline(always)]
     fn call<const MODE: u8>(self) {
         let SumEach { rows, n, sums } = self;
-        if n >= lanes::LANES {
+        if n >= LANES {
             for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(n)) {
                 *sum += lanes::fold([row], T::zero(), |[x]| x, |a, b| a + b);
             }
@@ -144,8 +146,7 @@ impl<T: Real> Kernel for SumRows<'_, T> {
 
 /// The sum by halves: its rounding error grows with the logarithm of the length.
 pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
-    const BLOCK: usize = 512;
-    if values.len() > BLOCK {
+    if values.len() > BLOCKS * BLOCK {
         let middle = (values.len() / 2).next_multiple_of(BLOCK);
         return pairwise_sum(&values[..middle]) + pairwise_sum(&values[middle..]);
     }
@@ -155,8 +156,11 @@ pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
     run(LaneSums(values))
 }
 
-/// Partial sums of a block; they are joined by halves.
-const LANES: usize = 32;
+/// Elements that are added to partial sums of their own, and how many such sums are added up one after the other.
+const BLOCK: usize = 512;
+const BLOCKS: usize = 4;
+/// Partial sums of a block.
+const WIDE: usize = 2 * LANES;
 
 struct LaneSums<'a, T>(&'a [T]);
 
@@ -164,24 +168,20 @@ impl<T: Real> Kernel for LaneSums<'_, T> {
     type Output = T;
     #[inline(always)]
     fn call<const MODE: u8>(self) -> T {
+        let (chunks, rest) = self.0.as_chunks::<WIDE>();
+        let mut wide = [T::zero(); WIDE];
+        for block in chunks.chunks(BLOCK / WIDE) {
+            let mut own = [T::zero(); WIDE];
+            for chunk in block {
+                (0..WIDE).for_each(|i| own[i] += chunk[i]);
+            }
+            (0..WIDE).for_each(|i| wide[i] += own[i]);
+        }
         let mut lanes = [T::zero(); LANES];
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane += *v;
-            }
+        for i in 0..LANES {
+            lanes[i] = wide[i] + wide[i + LANES];
         }
-        for (lane, v) in lanes.iter_mut().zip(rest) {
-            *lane += *v;
-        }
-        let mut width = LANES;
-        while width > 1 {
-            width /= 2;
-            for k in 0..width {
-                lanes[k] += lanes[k + width];
-            }
-        }
-        lanes[0]
+        lanes::fold_onto(lanes, self.0, rest.len())
     }
 }
 

@@ -144,7 +144,7 @@ fn gapless(shape: &[usize], strides: &[isize]) -> bool {
 
 /// The vjp kernel of an op with a view: the cotangents go to the elements that the view shows, each once at most.
 pub fn pour_back<T: Functions>(
-    rule: &impl Rule,
+    rule: &dyn Rule,
     y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {

@@ -211,8 +211,8 @@ pub fn spread<T: Functions, C: Contribution<T>>(
             let (y, y_bar) = (&y[from..], &y_bar[from..]);
             let piece = Spread { n: rows, inner, x, y, y_bar, x_bar, accumulate, value };
             match inner {
-                1 if n <= C::FEW && quick => level::run(Turned(piece)),
-                1 if n >= LANES && quick => level::run(Long(piece)),
+                1 if rows <= C::FEW && quick => level::run(Turned(piece)),
+                1 if rows >= LANES && quick => level::run(Long(piece)),
                 _ => level::run(piece),
             }
         });
