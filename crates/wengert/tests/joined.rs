@@ -272,7 +272,9 @@ fn sums_of_sums_over_axes() -> Result<()> {
         let a = join(&g, v, by_mean, &first, keep, true);
         let left = g.shape(a);
         let base = g.mark();
-        for (second, bits) in subsets(left.len()).flat_map(|axes| (0..4).map(move |bits| (axes.clone(), bits))) {
+        for (second, bits) in
+            subsets(left.len()).flat_map(|axes| (0..4).map(move |bits| (axes.clone(), bits)))
+        {
             let (keep_again, again_by_mean) = (bits & 1 == 1, bits & 2 == 2);
             // Right behind the first one, and with that one's cotangent complete by then.
             let b = join(&g, a, again_by_mean, &second, keep_again, false);

@@ -173,6 +173,15 @@ fn roots_without_gradient() {
     errs!(g, g.backward(cut), NoGradientPath, &format!("backward: []: `sum` was recorded under no_grad at {here}, so no gradient passes"));
     let d = g.exp(c);
     errs!(g, g.backward(d), NoGradientPath, "backward: []: the result of `exp` depends on no differentiable leaf");
+    // A formula of arrays says of a flat op what the op says by itself.
+    let flat = [g.sum(g.mul(g.floor(x), 2.0)), g.sum(x.floor() * 2.0)];
+    for y in flat {
+        assert_eq!(g.backward(y).unwrap_err().kind(), ErrorKind::NoGradientPath);
+    }
+    let beside = g.sum(x.floor() * x);
+    g.backward(beside).unwrap();
+    assert_eq!(g.grad(x).unwrap(), array![1.0, 2.0].into_dyn());
+    g.zero_grad();
     let s = g.sum(x);
     errs!(g, g.gradient(s, &[c]), NoGradientPath, "gradient: []: gradients exist with respect to differentiable nodes only");
     g.backward_with(y, array![1.0, 10.0]).unwrap();
@@ -286,4 +295,25 @@ fn formulas_name_the_failing_op() {
     let theirs = Graph::<f64>::new().leaf(array![1.0]);
     panics!(g, g.eval((i * s).sin() + a), "mul: [2] x []: argument 0 must be real numbers, not i64 indices");
     panics!(g, g.sum(a * s + theirs.exp()), "exp: the handle %0 belongs to another graph");
+}
+
+/// No NaN that a user may have is taken for a cotangent that has not arrived.
+#[test]
+fn a_nan_of_any_bits_is_a_nan() {
+    for bits in
+        [f64::NAN.to_bits(), <f64 as wengert::Real>::ABSENT.to_bits(), u64::MAX, 0x7ff0_0000_0000_0001]
+    {
+        let nan = f64::from_bits(bits);
+        let mut g = Graph::new();
+        let (x, w) = (g.leaf(nan), g.leaf(3.0));
+        for y in [g.mul(x, w), g.eval(x * w + w), g.eval((x * w).sin() * 2.0)] {
+            g.zero_grad();
+            g.backward(y).unwrap();
+            assert!(g.grad(w).unwrap().iter().all(|w_bar| w_bar.is_nan()), "{bits:x}");
+        }
+        let y = g.exp(w);
+        g.zero_grad();
+        g.backward_with(y, nan).unwrap();
+        assert!(g.grad(w).unwrap().iter().all(|w_bar| w_bar.is_nan()), "{bits:x}");
+    }
 }

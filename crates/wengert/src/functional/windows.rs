@@ -62,9 +62,9 @@ pub fn truncated_bptt<T: Engine, W>(
             before.push(g.constant(value));
         }
         let (loss, behind) = step(g, window, &before);
+        state = behind.iter().map(|&v| g.value(v).to_owned()).collect();
         let swept = g.backward(loss);
         let loss = swept.map(|()| g.item(loss));
-        state = behind.iter().map(|&v| g.value(v).to_owned()).collect();
         g.rewind(base);
         after(g, loss?)?;
     }

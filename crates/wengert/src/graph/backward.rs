@@ -44,7 +44,11 @@ impl<T: Engine> Graph<T> {
             let rule = format!("the cotangent has shape {:?}, the root {:?}", &have[..], &want[..]);
             return Err(self.error(Refusal::new(ErrorKind::ShapeMismatch, rule), "backward_with", &[y]));
         }
-        T::sweep(self, "backward_with", y, id, &mut |seed| y_bar.write(seed))
+        T::sweep(self, "backward_with", y, id, &mut |seed| {
+            y_bar.write(seed);
+            // The one NaN that a cotangent may not be.
+            seed.iter_mut().filter(|seed| seed.is_absent()).for_each(|seed| *seed = T::nan());
+        })
     }
 
     /// The id of a node that can be differentiated.

@@ -17,7 +17,7 @@ use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params};
+use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params, stopped};
 use crate::kernel::walk::Walk;
 use crate::memory::Place;
 use crate::op::{Binary, Mean, Op, Params, Sum, Tuned, Unary};
@@ -264,7 +264,11 @@ impl<T: Engine> Graph<T> {
             drop(borrowed);
             return self.push_shortened(program, shorter, total);
         }
-        let differentiable = ids.iter().any(|&id| tape.nodes[id].is_differentiable());
+        let flat = program.steps.iter().any(|step| step.is_flat());
+        let reaches = |(l, &id): (usize, &usize)| {
+            tape.nodes[id].is_differentiable() && !(flat && stopped(&program.steps, l as u16).is_some())
+        };
+        let differentiable = ids.iter().enumerate().any(reaches);
         let first = tape.parents.len() as u32;
         tape.parents.extend(ids.iter().map(|&id| id as u32));
         let formula = Formula {

@@ -14,7 +14,7 @@ mod sealed {
 
 /// The element type of a graph: `f64` or `f32`. Sealed: kernels are compiled for these two, in this crate.
 pub trait Real: NdFloat + Sum + Default + std::fmt::LowerExp + Plain + sealed::Sealed {
-    /// Marks "no cotangent has arrived": a NaN with a payload that arithmetic does not make.
+    /// Marks "no cotangent has arrived": a signalling NaN, which no arithmetic results in, whatever NaNs it is given.
     #[doc(hidden)]
     const ABSENT: Self;
     /// The value nearest to `x`.
@@ -29,7 +29,7 @@ pub trait Real: NdFloat + Sum + Default + std::fmt::LowerExp + Plain + sealed::S
 }
 
 impl Real for f64 {
-    const ABSENT: Self = f64::from_bits(0x7ff8_5eed_ab5e_17ed);
+    const ABSENT: Self = f64::from_bits(0x7ff0_5eed_ab5e_17ed);
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
@@ -51,7 +51,7 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
-    const ABSENT: Self = f32::from_bits(0x7fd5_ab5e);
+    const ABSENT: Self = f32::from_bits(0x7f95_ab5e);
     #[inline(always)]
     fn of(x: f64) -> Self {
         x as f32

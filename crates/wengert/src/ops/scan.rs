@@ -162,7 +162,7 @@ impl<T: Functions> Kernels<T> for LogCumSumExp {
 impl Rule for Recurrence {
     fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let shapes = expect_optional(args, &[Dtype::Real; 2], 1)?;
-        axis(self.axis as isize, shapes[0].len())?;
+        axis(isize::try_from(self.axis).unwrap_or(isize::MAX), shapes[0].len())?;
         if shapes.iter().any(|shape| *shape != shapes[0]) {
             let rule = "both arguments of a recurrence must have one shape";
             return Err(Refusal::new(crate::error::ErrorKind::ShapeMismatch, rule));

@@ -78,7 +78,7 @@ impl Step {
         }
     }
 
-    fn is_flat(self) -> bool {
+    pub fn is_flat(self) -> bool {
         matches!(self, Step::Unary(op, _) if op.is_flat())
     }
 

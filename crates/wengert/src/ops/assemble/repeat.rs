@@ -141,6 +141,10 @@ impl Rule for RepeatInterleave {
         longer[along] = longer[along].checked_mul(self.repeats).ok_or_else(|| {
             Refusal::new(ErrorKind::InvalidAttribute, format!("{} repeats are too many", self.repeats))
         })?;
+        // Derivatives take repeats and lengths apart, which must be countable, too.
+        let mut apart = Shape::from_slice(shape);
+        apart.insert(along + 1, self.repeats);
+        moved(apart, dtype)?;
         moved(longer, dtype)
     }
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {

@@ -200,6 +200,7 @@ fn arguments_that_do_not_fit_are_refused() {
         (Trace {}.into(), &[&[2]], RankMismatch),
         (Tile { reps: smallvec![usize::MAX] }.into(), &[&[2]], InvalidAttribute),
         (RepeatInterleave { repeats: usize::MAX, axis: 0 }.into(), &[&[2]], InvalidAttribute),
+        (RepeatInterleave { repeats: usize::MAX, axis: 0 }.into(), &[&[0, 3]], InvalidAttribute),
         (RepeatInterleave { repeats: 1, axis: 0 }.into(), &[&[]], AxisOutOfRange),
         (Reshape { shape: smallvec![huge, 4, 2] }.into(), &[&[8]], ShapeMismatch),
         (Reshape { shape: smallvec![0, -1] }.into(), &[&[0]], ShapeMismatch),

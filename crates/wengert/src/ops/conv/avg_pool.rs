@@ -7,6 +7,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::pool::{Windows, average_pool, average_pool_cotangent};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{AvgPool, AvgPoolAdjoint};
+use crate::ops::moving::moved;
 use crate::rule::*;
 use crate::shape::Axes;
 use crate::term::Term;
@@ -80,6 +81,7 @@ impl<T: Functions> Kernels<T> for AvgPool {
 impl Rule for AvgPoolAdjoint {
     fn infer(&self, args: &[Arg<'_>]) -> Result<Specs, Refusal> {
         let y = expect(args, &[Dtype::Real])?[0];
+        moved(self.size.iter().copied().collect(), Dtype::Real)?;
         let windows = self.windows(y)?;
         one(joined(y[0], y[1], windows.input, self.rank))
     }

@@ -19,7 +19,7 @@ impl Conv {
         let (input, kernel) = (lengths(x, self.rank), lengths(w, self.rank));
         let window = Window::new(self.rank, kernel, &self.stride, &self.padding, &self.dilation)?;
         check_groups(self.groups, "output", w[0])?;
-        if x[1] != w[1] * self.groups {
+        if w[1].checked_mul(self.groups) != Some(x[1]) {
             let rule = match self.groups {
                 1 => format!("the input has {} channels, the weight takes {}", x[1], w[1]),
                 n => format!(

@@ -6,6 +6,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::pool::{Windows, gather_positions, max_pool, max_pool_cotangent};
 use crate::kernel::scratch::{self, Scratch, dense};
 use crate::op::{MaxPool, PoolGather, PoolScatter};
+use crate::ops::moving::moved;
 use crate::rule::*;
 use crate::shape::{Axes, Shape};
 use crate::term::Term;
@@ -135,7 +136,7 @@ impl Rule for PoolScatter {
             let rule = format!("values, positions and planes of {:?} do not fit", &self.size[..]);
             return Err(Refusal::new(ErrorKind::ShapeMismatch, rule));
         }
-        one(shapes[0][..2].iter().chain(&self.size).copied().collect())
+        moved(shapes[0][..2].iter().chain(&self.size).copied().collect(), Dtype::Real)
     }
 
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {

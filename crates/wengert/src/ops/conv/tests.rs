@@ -178,6 +178,7 @@ fn refused(op: impl Into<Op>, shapes: &[&[usize]]) -> (ErrorKind, String) {
 fn what_does_not_fit_is_refused() {
     use ErrorKind::{InvalidAttribute, RankMismatch, ShapeMismatch};
     let axes = |values: &[isize]| values.iter().copied().collect();
+    let axes_of = |n: usize| [n, n].into_iter().collect();
     let conv = |rank| Conv { rank, ..Conv::default() };
     let x: &[usize] = &[1, 2, 4, 4];
     let cases: Vec<(Op, Vec<&[usize]>, ErrorKind)> = vec![
@@ -190,6 +191,17 @@ fn what_does_not_fit_is_refused() {
         (conv(2).into(), vec![x], InvalidAttribute),
         (Conv { groups: 0, ..conv(2) }.into(), vec![x, &[1, 2, 2, 2]], InvalidAttribute),
         (Conv { groups: 2, ..conv(2) }.into(), vec![x, &[3, 1, 2, 2]], ShapeMismatch),
+        (Conv { groups: usize::MAX, ..conv(2) }.into(), vec![x, &[0, 2, 2, 2]], ShapeMismatch),
+        (
+            ConvTranspose { groups: usize::MAX, ..ConvTranspose::default() }.into(),
+            vec![&[1, 0, 4, 4], &[0, 2, 2, 2]],
+            InvalidAttribute,
+        ),
+        (
+            AvgPoolAdjoint { size: axes_of(usize::MAX), ..AvgPoolAdjoint::default() }.into(),
+            vec![x],
+            InvalidAttribute,
+        ),
         (Conv { stride: axes(&[0, 1]), ..conv(2) }.into(), vec![x, &[1, 2, 2, 2]], InvalidAttribute),
         (Conv { stride: axes(&[1]), ..conv(2) }.into(), vec![x, &[1, 2, 2, 2]], InvalidAttribute),
         (

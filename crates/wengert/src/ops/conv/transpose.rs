@@ -59,7 +59,11 @@ impl ConvTranspose {
                 Refusal::new(ErrorKind::ShapeMismatch, rule)
             })?;
         }
-        let channels = [x[0], w[1] * self.groups, w[0]];
+        let results = w[1].checked_mul(self.groups).ok_or_else(|| {
+            let rule = format!("{} groups of {} channels are too many", self.groups, w[1]);
+            Refusal::new(ErrorKind::InvalidAttribute, rule)
+        })?;
+        let channels = [x[0], results, w[0]];
         Ok(geometry(window.fitted(size)?, channels, self.groups, size))
     }
 

@@ -89,3 +89,12 @@ fn a_recurrence_differentiates_in_both_arguments() {
         }
     }
 }
+
+#[test]
+fn a_recurrence_along_no_axis_is_refused() {
+    let g = Graph::new();
+    let x = g.leaf(ndarray::array![1.0, 2.0]);
+    let op = Recurrence { axis: usize::MAX, reverse: false, first: 0.0 };
+    let error = g.try_apply(&op.into(), &[x]).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::AxisOutOfRange);
+}
