@@ -38,11 +38,14 @@ impl<T: Engine> Graph<T> {
                 return Ok(());
             }
         }
-        let parents: SmallVec<[usize; 8]> = tape.call_parents(node.a).iter().map(|&p| p as usize).collect();
-        let results: SmallVec<[usize; 8]> = tape.results_of(id).collect();
-        let needs: SmallVec<[bool; 8]> = parents.iter().map(|&p| tape.nodes[p].is_differentiable()).collect();
-        let mut y_bars: SmallVec<[Option<Loan>; 8]> = SmallVec::new();
-        for &result in &results {
+        let (mut parents, mut needs) = (SmallVec::<[usize; 8]>::new(), SmallVec::<[bool; 8]>::new());
+        for &parent in tape.call_parents(node.a) {
+            parents.push(parent as usize);
+            needs.push(tape.nodes[parent as usize].is_differentiable());
+        }
+        let (mut results, mut y_bars) = (SmallVec::<[usize; 8]>::new(), SmallVec::<[Option<Loan>; 8]>::new());
+        for result in tape.results_of(id) {
+            results.push(result);
             let node = tape.nodes[result];
             let y_bar = self.sweep.take(&node);
             if let Some(y_bar) = y_bar.as_ref().filter(|_| node.is_retained()) {

@@ -104,7 +104,8 @@ impl<T: Engine> Graph<T> {
     }
 
     fn expand(&self, rule: &dyn Rule, args: &[Var]) -> Result<Option<Vars>, Refusal> {
-        let terms: SmallVec<[Term<'_>; 8]> = args.iter().map(|&v| Term::new(self, v)).collect();
+        let mut terms: SmallVec<[Term<'_>; 8]> = SmallVec::new();
+        args.iter().for_each(|&v| terms.push(Term::new(self, v)));
         rule.check(&terms)?;
         let results = rule.expand(&terms);
         Ok(results.map(|results| results.into_iter().map(Term::var).collect()))
@@ -202,14 +203,17 @@ impl<T: Engine> Graph<T> {
         drop(inputs);
         drop(tape);
         let mut tape = self.tape.borrow_mut();
-        let store = |((spec, place), value): ((&crate::rule::Spec, Option<Place>), T)| match place {
-            None => Stored::Lane { value, rank: spec.shape.len() as u16 },
-            Some(place) => {
-                let layout = tape.layouts.intern(Layout::contiguous(&spec.shape));
-                Stored::Array(Array { place, layout, root: 0 }, spec.dtype)
-            }
-        };
-        Ok(specs.iter().zip(places).zip(lane).map(store).collect())
+        let mut stored = SmallVec::new();
+        for ((spec, place), value) in specs.iter().zip(places).zip(lane) {
+            stored.push(match place {
+                None => Stored::Lane { value, rank: spec.shape.len() as u16 },
+                Some(place) => {
+                    let layout = tape.layouts.intern(Layout::contiguous(&spec.shape));
+                    Stored::Array(Array { place, layout, root: 0 }, spec.dtype)
+                }
+            });
+        }
+        Ok(stored)
     }
 
     /// Stores an array as the value of a node to come.

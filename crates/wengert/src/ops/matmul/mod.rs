@@ -98,8 +98,9 @@ impl Fit {
 
     /// The product as if neither argument were a vector.
     fn whole(&self) -> Shape {
-        let [m, n, _] = self.size;
-        self.batch.iter().copied().chain([m, n]).collect()
+        let mut whole = Shape::from_slice(&self.batch);
+        whole.extend_from_slice(&self.size[..2]);
+        whole
     }
 }
 
@@ -116,8 +117,9 @@ impl Rule for MatMul {
         let (a, b) = (shapes[0], shapes[1]);
         let fit = Fit::new(a, b)?;
         let mut shape = fit.batch;
-        shape.extend((a.len() > 1).then_some(fit.size[0]));
-        shape.extend((b.len() > 1).then_some(fit.size[1]));
+        for (k, _) in [a, b].iter().enumerate().filter(|(_, factor)| factor.len() > 1) {
+            shape.push(fit.size[k]);
+        }
         one(shape)
     }
 
