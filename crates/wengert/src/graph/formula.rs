@@ -483,3 +483,6 @@ impl<T: Functions> Tape<T> {
         Ok((self.layouts.intern(Layout::contiguous(&last)), shorter))
     }
 }
+
+#[cfg(test)]
+mod tests;
