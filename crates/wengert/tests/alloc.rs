@@ -95,6 +95,19 @@ fn formulas_and_numbers_allocate_nothing() {
     assert_eq!(taken, 0);
 }
 
+/// Long enough for rows, columns and numbers within a formula to be computed apart.
+#[test]
+fn parts_of_formulas_allocate_nothing() {
+    let g = Graph::new();
+    let params = [g.leaf(0.7), g.leaf(matrix(50, 100)), g.leaf(matrix(50, 1)), g.leaf(matrix(1, 100))];
+    let taken = in_steady_state(g, &params, |g| {
+        let [a, x, column, row] = params;
+        let y = g.eval((x - row.tanh()) * (column * column + 1e-3).rsqrt() * a.exp() + (a * a).sin());
+        g.eval(1e-3 * g.mean(g.sum_axes((y * row.cos()).square(), &[1])) + g.mean(g.roll(x, &[7], &[1])))
+    });
+    assert_eq!(taken, 0);
+}
+
 #[test]
 fn long_scalar_code_allocates_nothing() {
     let g = Graph::new();
