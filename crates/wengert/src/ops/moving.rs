@@ -16,7 +16,7 @@ use crate::term::Term;
 /// Shape and type of the one argument of an op that takes every type.
 pub fn single<'a>(args: &[Arg<'a>]) -> Result<(&'a [usize], Dtype), Refusal> {
     match args {
-        [x] => Ok((&x.shape, x.dtype)),
+        [x] => Ok((x.shape, x.dtype)),
         _ => expect(args, &[Dtype::Real]).map(|_| unreachable!("one argument is matched above")),
     }
 }

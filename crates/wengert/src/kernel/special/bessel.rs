@@ -58,6 +58,10 @@ pub(crate) fn ive(n: u32, x: f64) -> f64 {
     if a > 50.0 && a > 2.0 * order * order {
         return sign * far(order, a);
     }
+    // Below (e a / 2 n)^n, which is less than any number.
+    if n >= 4096 && order >= 2.0 * a {
+        return sign * 0.0;
+    }
     sign * i0e(a) * sequence(n as usize, a)[n as usize].round()
 }
 
@@ -102,7 +106,7 @@ pub(crate) fn ive_derivative(n: u32, k: u32, x: f64) -> f64 {
     if a > 50.0 && a > 2.0 * order * order {
         return sign * far_derivative(order, f64::from(k), a);
     }
-    let last = (n + k) as usize;
+    let last = n as usize + k as usize;
     let mut sequence = sequence(last, a);
     let lost = Dd::from(if a == 0.0 { 0.0 } else { 1.0 });
     for step in 0..k as usize {

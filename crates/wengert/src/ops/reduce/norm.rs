@@ -21,7 +21,7 @@ impl Rule for Norm {
             return Err(Refusal::new(ErrorKind::InvalidAttribute, "the order p of a norm must not be NaN"));
         }
         if self.p.is_infinite() || self.p < 0.0 {
-            not_empty(&args[0].shape, &over)?;
+            not_empty(args[0].shape, &over)?;
         }
         one(result)
     }
