@@ -13,6 +13,11 @@ use crate::op::{Binary, Params, Tuned, Unary};
 /// Whole powers that loops over elements take in a fixed number of products; so does the partial, which has one less.
 pub const SMALL_POWERS: std::ops::RangeInclusive<f64> = -14.0..=15.0;
 
+/// The order of a function, or of a derivative, if it is one that series are summed for.
+fn order(n: f64) -> Option<u32> {
+    (n <= 65536.0).then_some(n as u32)
+}
+
 macro_rules! primitives {
     (std: $($name:ident $std:ident)*; own: $($own:ident $method:ident)*; own_two: $($own2:ident)*; two: $($two:ident $std2:ident)*;
         special: $($special:ident)*; of_order: $($of_order:ident)*; special2: $($special2:ident)*) => {
@@ -55,7 +60,7 @@ macro_rules! primitives {
             })*
             $(#[inline(never)]
             fn $of_order(self, n: f64) -> Self {
-                Self::of(special::$of_order(n as u32, self.as_f64()))
+                order(n).map_or(Self::nan(), |n| Self::of(special::$of_order(n, self.as_f64())))
             })*
             $(#[inline(never)]
             fn $special2(self, other: Self) -> Self {
@@ -63,7 +68,8 @@ macro_rules! primitives {
             })*
             #[inline(never)]
             fn ive_derivative(self, [n, k]: Params) -> Self {
-                Self::of(special::ive_derivative(n as u32, k as u32, self.as_f64()))
+                let orders = order(n).zip(order(k));
+                orders.map_or(Self::nan(), |(n, k)| Self::of(special::ive_derivative(n, k, self.as_f64())))
             }
             #[inline(never)]
             fn polygamma_gap(self, b: Self, n: u32) -> Self {
@@ -139,3 +145,18 @@ macro_rules! functions {
     })* };
 }
 functions! { f64 f32 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_beyond_all_series_are_no_numbers() {
+        for n in [1e5, 1e300, f64::INFINITY] {
+            let values = [0.7.iv(n), 0.7.sinc_derivative(n), 0.7.erfcx_derivative(n), 0.7.polygamma(n)];
+            let scaled = [0.7.ive_derivative([n, 2.0]), (-0.7).ive_derivative([3.0, n])];
+            assert!(values.iter().chain(&scaled).all(|y: &f64| y.is_nan()), "{n}");
+        }
+        assert_eq!(0.7.iv(3.0), special::iv(3, 0.7));
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Everything an instruction reads or writes is a tile in the first-level cache; memory is touched once for each operand
 //! and each cotangent. The instructions are the rows of the elementwise table through the same kernels as single ops, so a
-//! fused formula has the very bits of its ops one by one.
+//! fused formula has the very bits of its ops one by one (but for steps that are numbers, which by themselves are computed
+//! by functions of numbers, to the same bounds).
 //!
 //! A run is planned once ([`plan`]): which values are needed at all, in which tiles they lie, and which cotangents
 //! are another's under a second name. Then the plan is carried out for block after block of the elements ([`run`]).

@@ -58,10 +58,6 @@ pub(crate) fn ive(n: u32, x: f64) -> f64 {
     if a > 50.0 && a > 2.0 * order * order {
         return sign * far(order, a);
     }
-    // Below (e a / 2 n)^n, which is less than any number.
-    if n >= 4096 && order >= 2.0 * a {
-        return sign * 0.0;
-    }
     sign * i0e(a) * sequence(n as usize, a)[n as usize].round()
 }
 

@@ -178,7 +178,6 @@ fn ends_of_the_domains() {
         ("i0e(inf)", super::i0e(INF), 0.0),
         ("i1e(-inf)", super::i1e(-INF), 0.0),
         ("ive(3, inf)", super::ive(3, INF), 0.0),
-        ("ive of an order that no number is left of", super::ive(u32::MAX, 3.0), 0.0),
         ("sinc(0)", super::sinc(0.0), 1.0),
         ("sinc(7)", super::sinc(7.0), 0.0),
         ("sinc(inf)", super::sinc(INF), 0.0),

@@ -55,7 +55,7 @@ macro_rules! tuned_table {
         sinc_derivative: SincDerivative, |x, y, p| math::sinc_derivative(x, p[0]), x.sinc_derivative([p[0] + 1.0, 0.0]), -3.0, 3.0;
         /// The derivative of order `p` of `erfcx`.
         erfcx_derivative: ErfcxDerivative, |x, y, p| math::erfcx_derivative(x, p[0]), x.erfcx_derivative([p[0] + 1.0, 0.0]), -1.0, 3.0;
-        /// Modified Bessel function of the first kind, of whole order `p >= 0`.
+        /// Modified Bessel function of the first kind, of whole order `p >= 0`. An order beyond 65,536 is NaN, here and above.
         iv: Iv, |x, y, p| math::iv(x, p[0]), x.lit(0.5) * (x.iv([(p[0] - 1.0).abs(), 0.0]) + x.iv([p[0] + 1.0, 0.0])), -3.0, 3.0;
         /// The derivative of order `p[1]` of `e^-|x|` times `iv` of order `p[0]`; at 0 the factor counts as 1.
         ive_derivative: IveDerivative, |x, y, p| math::ive_derivative(x, p), x.ive_derivative([p[0], p[1] + 1.0]), -3.0, 3.0;
