@@ -12,7 +12,7 @@ use crate::error::{Error, Refusal};
 use crate::expr::{Expr, Lowering, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
-use crate::graph::shorter::{shorter, shorter_shapes};
+use crate::graph::shorter::{numbers_in, shorter_in};
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
@@ -458,7 +458,7 @@ impl<T: Functions> Tape<T> {
         let alike = arrays.all(|&id| self.shape(id) == &entry.layout.shape)
             && ids.iter().all(|&id| self.shape(id).len() <= rank);
         if alike {
-            let shorter = shorter(program, entry.len, |l| self.nodes[ids[l]].is_lane());
+            let shorter = numbers_in(program, entry.len, |l| self.nodes[ids[l]].is_lane());
             if entry.contiguous {
                 return Ok((self.arrays[self.nodes[first].slot as usize].layout, shorter));
             }
@@ -478,7 +478,7 @@ impl<T: Functions> Tape<T> {
             let shape = broadcast(step.slots().map(|slot| &find(&slot)[..])).map_err(refused)?;
             shapes.push(shape);
         }
-        let shorter = shorter_shapes(&shapes);
+        let shorter = shorter_in(&shapes);
         let last = shapes.pop().expect("at least one op");
         Ok((self.layouts.intern(Layout::contiguous(&last)), shorter))
     }

@@ -16,7 +16,7 @@ const BESIDE_ARRAYS: usize = 1 << 12;
 const TIMES: usize = 4;
 
 /// The steps that are numbers within a formula of `len` elements, whose leaves are numbers where `is_number` says so.
-pub fn shorter(program: &Lowering, len: usize, is_number: impl Fn(usize) -> bool) -> u64 {
+pub fn numbers_in(program: &Lowering, len: usize, is_number: impl Fn(usize) -> bool) -> u64 {
     if len < BESIDE_NUMBERS {
         return 0;
     }
@@ -32,7 +32,7 @@ pub fn shorter(program: &Lowering, len: usize, is_number: impl Fn(usize) -> bool
 }
 
 /// The steps of these shapes that are computed apart.
-pub fn shorter_shapes(shapes: &[Shape]) -> u64 {
+pub fn shorter_in(shapes: &[Shape]) -> u64 {
     let len = |shape: &Shape| shape.iter().product::<usize>();
     let all = len(&shapes[shapes.len() - 1]);
     let pays = |shape: &Shape| match len(shape) {

@@ -71,7 +71,7 @@ pub fn fold<T: Real, const N: usize>(
 
 /// The sum of `lanes` and of the last `len` elements of `x`, which has at least [`LANES`].
 #[inline(always)]
-pub fn fold_onto<T: Real>(mut lanes: [T; LANES], x: &[T], len: usize) -> T {
+pub fn sum_onto<T: Real>(mut lanes: [T; LANES], x: &[T], len: usize) -> T {
     let (vectors, rest) = x[x.len() - len..].as_chunks::<LANES>();
     for x in vectors {
         (0..LANES).for_each(|i| lanes[i] += x[i]);

@@ -181,7 +181,7 @@ impl<T: Real> Kernel for LaneSums<'_, T> {
         for i in 0..LANES {
             lanes[i] = wide[i] + wide[i + LANES];
         }
-        lanes::fold_onto(lanes, self.0, rest.len())
+        lanes::sum_onto(lanes, self.0, rest.len())
     }
 }
 

@@ -117,8 +117,11 @@ impl Rule for MatMul {
         let (a, b) = (shapes[0], shapes[1]);
         let fit = Fit::new(a, b)?;
         let mut shape = fit.batch;
-        for (k, _) in [a, b].iter().enumerate().filter(|(_, factor)| factor.len() > 1) {
-            shape.push(fit.size[k]);
+        if a.len() > 1 {
+            shape.push(fit.size[0]);
+        }
+        if b.len() > 1 {
+            shape.push(fit.size[1]);
         }
         one(shape)
     }
