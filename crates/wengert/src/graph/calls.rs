@@ -135,14 +135,15 @@ impl<T: Engine> Graph<T> {
     ) -> Result<()> {
         let tape = self.tape.get_mut();
         let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
-        match &tape.calls[call as usize].op.clone() {
+        let operation = tape.calls[call as usize].op.clone();
+        match &operation {
             Operation::Checkpoint(part) => {
                 let y_bar = y_bars[0].as_ref().expect("one result, reached");
                 self.sweep_checkpoint(&**part, id, parents, |g, again, first| {
                     g.sweep_part(again, first, y_bar, &shapes[0])
                 })
             }
-            operation => self.sweep_recorded(operation, id, parents, results, needs, y_bars, &shapes),
+            _ => self.sweep_recorded(&operation, id, parents, results, needs, y_bars, &shapes),
         }
     }
 

@@ -7,7 +7,8 @@ use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::op::*;
 use crate::rule::Record;
-use crate::shape::{Shape, broadcast};
+use crate::shape::broadcast;
+use crate::term::Term;
 use crate::var::Var;
 
 impl<T: Engine> Graph<T> {
@@ -146,12 +147,7 @@ impl<T: Engine> Graph<T> {
             Ok(shape) => shape,
             Err(refusal) => panic!("{}", self.error(refusal, op, &[a, b])),
         };
-        let whole = |(v, own): (Var, Shape)| match own[..] == shape[..] {
-            true => v,
-            false => self.must(&BroadcastTo { shape: shape.clone() }.into(), &[v]),
-        };
-        let [own_a, own_b] = shapes;
-        let [a, b] = [(a, own_a), (b, own_b)].map(whole);
+        let [a, b] = [a, b].map(|v| Term::new(self, v).broadcast_to(&shape).var());
         let [m, n] = [a, b].map(|v| self.held_norm(v, 2.0, axis, eps));
         // Of a unit vector no product overflows, and the sum is at most the other one's norm.
         let product = self.reduce(a * (b / n), Sum { axes: Some([axis][..].into()), keepdims: true }.into());
