@@ -56,7 +56,9 @@ impl Spec {
 
 /// One real result.
 pub fn one(shape: Shape) -> Result<Specs, Refusal> {
-    Ok(SmallVec::from_elem(Spec::real(shape), 1))
+    let mut specs = Specs::new();
+    specs.push(Spec::real(shape));
+    Ok(specs)
 }
 
 /// The value of an argument or a result, where it lies.
@@ -319,12 +321,14 @@ pub fn expect_optional<'a>(
         };
         return Err(Refusal::new(ErrorKind::InvalidAttribute, rule));
     }
+    let mut shapes = SmallVec::new();
     for (k, (arg, want)) in args.iter().zip(want).enumerate() {
         if arg.dtype != *want {
             return Err(dtype_refusal(k, *want, arg.dtype));
         }
+        shapes.push(arg.shape);
     }
-    Ok(args.iter().map(|a| a.shape).collect())
+    Ok(shapes)
 }
 
 pub fn dtype_refusal(k: usize, want: Dtype, have: Dtype) -> Refusal {

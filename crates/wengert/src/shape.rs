@@ -67,15 +67,27 @@ impl Layout {
         true
     }
 
-    /// Smallest and largest offset of an element from the first one.
-    pub fn extent(&self) -> (isize, isize) {
+    /// Whether this is what [`Layout::contiguous`] makes of the shape.
+    pub fn is_row_major(&self) -> bool {
+        let mut step = isize::from(!self.shape.contains(&0));
+        self.shape.iter().zip(&self.strides).rev().all(|(&n, &s)| {
+            let own = step;
+            step *= n as isize;
+            s == own
+        })
+    }
+
+    /// Smallest and largest offset of an element from the first one, if there are any.
+    pub fn extent(&self) -> Option<(isize, isize)> {
         let (mut low, mut high) = (0, 0);
         for (&n, &s) in self.shape.iter().zip(&self.strides) {
-            let reach = s * (n as isize - 1).max(0);
-            low += reach.min(0);
-            high += reach.max(0);
+            let reach = s * (n as isize - 1);
+            (low, high) = (low + reach.min(0), high + reach.max(0));
+            if n == 0 {
+                return None;
+            }
         }
-        (low, high)
+        Some((low, high))
     }
 
     /// The strides of this layout when it is broadcast to `shape`: 0 along repeated axes.
@@ -196,7 +208,8 @@ mod tests {
     fn layouts_know_their_reach() {
         let l = Layout::contiguous(&[2, 3]);
         assert_eq!(&l.strides[..], &[3, 1]);
-        assert_eq!(l.extent(), (0, 5));
+        assert_eq!(l.extent(), Some((0, 5)));
+        assert_eq!(Layout::contiguous(&[2, 0]).extent(), None);
         let t = Layout { shape: [3, 2].into_iter().collect(), strides: [1, 3].into_iter().collect() };
         assert!(l.is_contiguous() && !t.is_contiguous());
         let row = Layout::contiguous(&[3]);

@@ -38,14 +38,8 @@ impl<T: Engine> Graph<T> {
                 return Ok(());
             }
         }
-        let (mut parents, mut needs) = (SmallVec::<[usize; 8]>::new(), SmallVec::<[bool; 8]>::new());
-        for &parent in tape.call_parents(node.a) {
-            parents.push(parent as usize);
-            needs.push(tape.nodes[parent as usize].is_differentiable());
-        }
-        let (mut results, mut y_bars) = (SmallVec::<[usize; 8]>::new(), SmallVec::<[Option<Loan>; 8]>::new());
+        let mut y_bars: SmallVec<[Option<Loan>; 8]> = SmallVec::new();
         for result in tape.results_of(id) {
-            results.push(result);
             let node = tape.nodes[result];
             let y_bar = self.sweep.take(&node);
             if let Some(y_bar) = y_bar.as_ref().filter(|_| node.is_retained()) {
@@ -53,34 +47,31 @@ impl<T: Engine> Graph<T> {
             }
             y_bars.push(y_bar);
         }
-        let done = !repeats(&parents) && self.sweep_kernel(node.a, &parents, &results, &needs, &y_bars);
-        let outcome = match done {
+        let outcome = match self.sweep_kernel(id, &y_bars) {
             true => Ok(()),
-            false => self.sweep_by_rule(node.a, id, &parents, &results, &needs, &y_bars),
+            false => self.sweep_by_rule(id, &y_bars),
         };
         y_bars.into_iter().flatten().for_each(|loan| self.sweep.pool.give_back(loan));
         outcome
     }
 
-    /// The direct kernel of a call's rule, where it has one.
-    fn sweep_kernel(
-        &mut self,
-        call: u32,
-        parents: &[usize],
-        results: &[usize],
-        needs: &[bool],
-        y_bars: &[Option<Loan>],
-    ) -> bool {
+    /// The direct kernel of a call's rule, where it has one and no argument is given twice.
+    fn sweep_kernel(&mut self, id: usize, y_bars: &[Option<Loan>]) -> bool {
         let (tape, memory, sweep) = (&*self.tape.get_mut(), &self.memory, &mut self.sweep);
+        let call = tape.nodes[id].a;
         let Operation::Op(op) = &tape.calls[call as usize].op else { return false };
+        let parents = tape.call_parents(call);
+        if repeats(parents) {
+            return false;
+        }
+        let parents = || parents.iter().map(|&parent| parent as usize);
         let mut loans: SmallVec<[Option<(Loan, bool)>; 8]> = SmallVec::new();
-        for (&parent, &needed) in parents.iter().zip(needs) {
-            let node = tape.nodes[parent];
-            let len = tape.entry(parent).len;
-            loans.push(match needed {
+        for parent in parents() {
+            let node = &tape.nodes[parent];
+            loans.push(match node.is_differentiable() {
                 false => None,
                 true if node.is_lane() => Some((sweep.pool.lend::<T>(1), false)),
-                true => Some(sweep.buffer(parent, &node, len)),
+                true => Some(sweep.buffer(parent, node, tape.entry(parent).len)),
             });
         }
         let done = {
@@ -88,15 +79,15 @@ impl<T: Engine> Graph<T> {
             let (mut x, mut y) = (SmallVec::<[Input<'_, T>; 8]>::new(), SmallVec::<[Input<'_, T>; 8]>::new());
             let mut y_bar: SmallVec<[Option<Dense<'_, T>>; 8]> = SmallVec::new();
             let mut x_bar: SmallVec<[Option<Cotangent<'_, T>>; 8]> = SmallVec::new();
-            parents.iter().for_each(|&p| x.push(tape.input(memory, p)));
-            for (&r, loan) in results.iter().zip(y_bars) {
-                y.push(tape.input(memory, r));
-                let entry = tape.entry(r);
+            for (result, loan) in tape.results_of(id).zip(y_bars) {
+                y.push(tape.input(memory, result));
+                let entry = tape.entry(result);
                 y_bar.push(
                     loan.as_ref().map(|loan| Dense::new(loan.slice(entry.len), &[], &entry.layout.shape)),
                 );
             }
-            for (slot, &parent) in loans.iter_mut().zip(parents) {
+            for (slot, parent) in loans.iter_mut().zip(parents()) {
+                x.push(tape.input(memory, parent));
                 let entry = tape.entry(parent);
                 x_bar.push(slot.as_mut().map(|(loan, held)| Cotangent {
                     array: DenseMut::new(loan.slice_mut(entry.len), &[], &entry.layout.shape),
@@ -105,8 +96,8 @@ impl<T: Engine> Graph<T> {
             }
             ops::kernels(op).vjp_kernel(Adjoint { lead: &[], x: &x, y: &y, y_bar: &y_bar, x_bar: &mut x_bar })
         };
-        for (slot, &parent) in loans.into_iter().zip(parents) {
-            let node = tape.nodes[parent];
+        for (slot, parent) in loans.into_iter().zip(parents()) {
+            let node = &tape.nodes[parent];
             match slot {
                 Some((loan, _)) if node.is_lane() => {
                     if done {
@@ -114,7 +105,7 @@ impl<T: Engine> Graph<T> {
                     }
                     sweep.pool.give_back(loan);
                 }
-                Some((loan, held)) if done || held => sweep.store(&node, loan),
+                Some((loan, held)) if done || held => sweep.store(node, loan),
                 Some((loan, _)) => sweep.pool.give_back(loan),
                 None => {}
             }
@@ -124,26 +115,24 @@ impl<T: Engine> Graph<T> {
 
     /// What has no kernel: a part of the program recorded again, or a rule.
     #[inline(never)]
-    fn sweep_by_rule(
-        &mut self,
-        call: u32,
-        id: usize,
-        parents: &[usize],
-        results: &[usize],
-        needs: &[bool],
-        y_bars: &[Option<Loan>],
-    ) -> Result<()> {
+    fn sweep_by_rule(&mut self, id: usize, y_bars: &[Option<Loan>]) -> Result<()> {
         let tape = self.tape.get_mut();
-        let shapes: SmallVec<[Shape; 8]> = results.iter().map(|&r| tape.shape(r).clone()).collect();
-        let operation = tape.calls[call as usize].op.clone();
+        let (parents, results) = (tape.parents_of(id), tape.results_of(id));
+        let needs: SmallVec<[bool; 8]> =
+            parents.iter().map(|&parent| tape.nodes[parent].is_differentiable()).collect();
+        let shapes: SmallVec<[Shape; 8]> = results.clone().map(|r| tape.shape(r).clone()).collect();
+        let operation = tape.calls[tape.nodes[id].a as usize].op.clone();
         match &operation {
             Operation::Checkpoint(part) => {
                 let y_bar = y_bars[0].as_ref().expect("one result, reached");
-                self.sweep_checkpoint(&**part, id, parents, |g, again, first| {
+                self.sweep_checkpoint(&**part, id, &parents, |g, again, first| {
                     g.sweep_part(again, first, y_bar, &shapes[0])
                 })
             }
-            _ => self.sweep_recorded(&operation, id, parents, results, needs, y_bars, &shapes),
+            _ => {
+                let results: SmallVec<[usize; 8]> = results.collect();
+                self.sweep_recorded(&operation, id, &parents, &results, &needs, y_bars, &shapes)
+            }
         }
     }
 
@@ -237,6 +226,6 @@ impl<T: Engine> Graph<T> {
     }
 }
 
-fn repeats(ids: &[usize]) -> bool {
+fn repeats(ids: &[u32]) -> bool {
     ids.iter().enumerate().any(|(k, id)| ids[..k].contains(id))
 }

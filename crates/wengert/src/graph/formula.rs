@@ -290,7 +290,7 @@ impl<T: Engine> Graph<T> {
             }
             _ => {
                 let layout = match &joined {
-                    Some(joined) => tape.layouts.intern(Layout::contiguous(&joined.shape)),
+                    Some(joined) => tape.layouts.row_major(&joined.shape),
                     None => layout,
                 };
                 let fresh = self.compute_formula(tape, &formula, tape.layouts.get(layout).len);
@@ -480,7 +480,7 @@ impl<T: Functions> Tape<T> {
         }
         let shorter = shorter_in(&shapes);
         let last = shapes.pop().expect("at least one op");
-        Ok((self.layouts.intern(Layout::contiguous(&last)), shorter))
+        Ok((self.layouts.row_major(&last), shorter))
     }
 }
 

@@ -9,6 +9,8 @@ const CACHE: usize = 64;
 pub struct Layouts {
     all: Vec<Entry>,
     recent: [u32; CACHE],
+    /// Recent row-major ones, by their shapes.
+    row_major: [u32; CACHE],
 }
 
 pub struct Entry {
@@ -20,7 +22,7 @@ pub struct Entry {
 impl Layouts {
     /// Entry `k < LANE_RANKS` is the layout of `k` axes of length 1.
     pub fn new() -> Self {
-        let mut layouts = Layouts { all: Vec::new(), recent: [0; CACHE] };
+        let mut layouts = Layouts { all: Vec::new(), recent: [0; CACHE], row_major: [0; CACHE] };
         (0..LANE_RANKS).for_each(|rank| layouts.push(Layout::contiguous(&[1; LANE_RANKS][..rank])));
         layouts
     }
@@ -36,7 +38,6 @@ impl Layouts {
     }
 
     pub fn intern(&mut self, layout: Layout) -> u32 {
-        let mix = |h: usize, v: usize| (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
         let sizes = layout.shape.iter().copied().chain(layout.strides.iter().map(|&s| s as usize));
         let home = sizes.fold(layout.ndim(), mix) % CACHE;
         let recent = self.recent[home] as usize;
@@ -48,11 +49,56 @@ impl Layouts {
         self.recent[home]
     }
 
+    /// The row-major layout of `shape`, which is not made where it is one of the recent ones.
+    pub fn row_major(&mut self, shape: &[usize]) -> u32 {
+        let home = shape.iter().copied().fold(shape.len(), mix) % CACHE;
+        let recent = self.row_major[home];
+        let known = self.all.get(recent as usize).map(|known| &known.layout);
+        if known.is_some_and(|layout| layout.shape[..] == *shape && layout.is_row_major()) {
+            return recent;
+        }
+        self.row_major[home] = self.intern(Layout::contiguous(shape));
+        self.row_major[home]
+    }
+
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
     pub fn truncate(&mut self, len: usize) {
         self.all.truncate(len);
+    }
+}
+
+fn mix(h: usize, v: usize) -> usize {
+    (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::SmallVec;
+
+    use super::*;
+    use crate::shape::Shape;
+
+    #[test]
+    fn row_major_layouts_are_those_made_for_their_shapes() {
+        let mut layouts = Layouts::new();
+        let shapes: [&[usize]; 6] = [&[2, 3], &[3, 2], &[4, 1, 5], &[0, 3], &[6], &[2, 0]];
+        for _ in 0..2 {
+            // As many entries as are left, and others in their places.
+            layouts.truncate(LANE_RANKS);
+            for shape in shapes {
+                let id = layouts.row_major(shape);
+                assert_eq!(layouts.get(id).layout, Layout::contiguous(shape));
+                assert_eq!((layouts.row_major(shape), layouts.intern(Layout::contiguous(shape))), (id, id));
+            }
+            layouts.truncate(LANE_RANKS);
+            // An axis of length 1 with a step of its own: contiguous, not row-major as it is made.
+            let odd = Layout { shape: Shape::from_slice(&[2, 1]), strides: SmallVec::from_slice(&[1, 7]) };
+            assert!(odd.is_contiguous() && !odd.is_row_major());
+            let id = layouts.intern(odd);
+            assert_ne!(layouts.row_major(&[2, 1]), id);
+        }
     }
 }

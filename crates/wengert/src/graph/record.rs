@@ -13,7 +13,7 @@ use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
 use crate::memory::Place;
 use crate::op::{Binary, Unary};
 use crate::rule::{Dtype, dtype_refusal};
-use crate::shape::{self, Layout};
+use crate::shape;
 use crate::var::Var;
 
 impl<T: Engine> Graph<T> {
@@ -159,7 +159,7 @@ impl<T: Engine> Graph<T> {
             for (k, out) in out.chunks_mut(most).enumerate() {
                 map_forward(op, x.load(k * most, &mut tile[..out.len()]), out);
             }
-            layout = tape.layouts.intern(Layout::contiguous(&shape));
+            layout = tape.layouts.row_major(&shape);
         }
         Ok(self.push_array_of(tape, kind, [a, b], fresh.place(), layout, marks))
     }
@@ -187,7 +187,7 @@ impl<T: Engine> Graph<T> {
             return Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks));
         }
         let shape = shape::broadcast(ids.map(|id| &tape.shape(id)[..]))?;
-        let layout = tape.layouts.intern(Layout::contiguous(&shape));
+        let layout = tape.layouts.row_major(&shape);
         let len = tape.layouts.get(layout).len;
         let mut fresh = slab.take::<T>(len);
         let out = fresh.slice::<T>(len);

@@ -15,7 +15,7 @@ use crate::op::Op;
 use crate::ops;
 use crate::ops::moving::assign;
 use crate::rule::{Arg, Dtype, Input, Output, Record, Rule, Specs};
-use crate::shape::{Layout, Shape};
+use crate::shape::Shape;
 use crate::term::Term;
 use crate::var::Var;
 
@@ -148,10 +148,17 @@ impl<T: Engine> Graph<T> {
 
     pub(crate) fn resolve_all(&self, args: &[Var]) -> Result<SmallVec<[usize; 8]>, Refusal> {
         let mut ids = SmallVec::new();
-        for &v in args {
-            let id = self.tape.borrow().resolve(v)?;
-            self.settle(id);
-            ids.push(id);
+        let mut pending = false;
+        {
+            let tape = self.tape.borrow();
+            for &v in args {
+                let id = tape.resolve(v)?;
+                pending |= tape.nodes[id].is_pending();
+                ids.push(id);
+            }
+        }
+        if pending {
+            ids.iter().for_each(|&id| self.settle(id));
         }
         Ok(ids)
     }
@@ -173,7 +180,8 @@ impl<T: Engine> Graph<T> {
         let tape = self.tape.borrow();
         let mut inputs: SmallVec<[Input<'_, T>; 8]> = SmallVec::new();
         ids.iter().for_each(|&id| inputs.push(tape.input(&self.memory, id)));
-        let mut lane: SmallVec<[T; 8]> = SmallVec::from_elem(T::zero(), specs.len());
+        let mut lane: SmallVec<[T; 8]> = SmallVec::new();
+        specs.iter().for_each(|_| lane.push(T::zero()));
         let mut places: SmallVec<[Option<Place>; 8]> = SmallVec::new();
         let mut outputs: SmallVec<[Output<'_, T>; 8]> = SmallVec::new();
         for (spec, cell) in specs.iter().zip(&mut lane) {
@@ -208,7 +216,7 @@ impl<T: Engine> Graph<T> {
             stored.push(match place {
                 None => Stored::Lane { value, rank: spec.shape.len() as u16 },
                 Some(place) => {
-                    let layout = tape.layouts.intern(Layout::contiguous(&spec.shape));
+                    let layout = tape.layouts.row_major(&spec.shape);
                     Stored::Array(Array { place, layout, root: 0 }, spec.dtype)
                 }
             });
@@ -225,14 +233,14 @@ impl<T: Engine> Graph<T> {
         }
         let mut fresh = self.memory.slab.take::<T>(value.len());
         assign(array(&mut fresh, shape), value.view());
-        let layout = self.tape.borrow_mut().layouts.intern(Layout::contiguous(shape));
+        let layout = self.tape.borrow_mut().layouts.row_major(shape);
         Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real)
     }
 
     /// A constant that only rules see: the array of `layout` at `place`.
     pub(crate) fn push_alias(&self, place: Place, shape: &[usize]) -> Var {
         let mut tape = self.tape.borrow_mut();
-        let layout = tape.layouts.intern(Layout::contiguous(shape));
+        let layout = tape.layouts.row_major(shape);
         let stored = Stored::Array(Array { place, layout, root: 0 }, Dtype::Real);
         tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }
@@ -302,7 +310,7 @@ impl<T: Engine> Record for Graph<T> {
         let mut fresh = self.memory.slab.take::<i64>(values.len());
         assign(array::<i64>(&mut fresh, values.shape()), values.view());
         let mut tape = self.tape.borrow_mut();
-        let layout = tape.layouts.intern(Layout::contiguous(values.shape()));
+        let layout = tape.layouts.row_major(values.shape());
         let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Index);
         tape.push(&self.memory, Kind::Constant, [NO_INPUT, 0], stored, Marks::default(), self.at.get())
     }

@@ -232,10 +232,9 @@ impl<T: Functions> Tape<T> {
             _ => marks,
         };
         if single {
-            return SmallVec::from_elem(
-                self.push(memory, Kind::Call, [call, 0], stored[0], of_result(&stored[0]), at),
-                1,
-            );
+            let mut vars = SmallVec::new();
+            vars.push(self.push(memory, Kind::Call, [call, 0], stored[0], of_result(&stored[0]), at));
+            return vars;
         }
         let node = self.push(memory, Kind::Call, [call, 0], Stored::Nowhere, marks, at).id as u32;
         let project = |(k, s): (usize, &Stored<T>)| {

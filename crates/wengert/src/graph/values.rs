@@ -14,7 +14,7 @@ use crate::graph::tape::{self, Array, Kind, Marks, Stored, in_lane};
 use crate::kernel::functions::Functions;
 use crate::memory::Plain;
 use crate::rule::Dtype;
-use crate::shape::{Layout, Shape};
+use crate::shape::Shape;
 use crate::var::Var;
 
 /// What a graph takes as a value: arrays and views of any rank and memory order, slices, plain numbers.
@@ -120,7 +120,7 @@ impl<T: Engine> Graph<T> {
         let len = shape.iter().product();
         let mut fresh = self.memory.slab.take::<A>(len);
         value.write(fresh.slice(len));
-        let layout = self.tape.borrow_mut().layouts.intern(Layout::contiguous(&shape));
+        let layout = self.tape.borrow_mut().layouts.row_major(&shape);
         self.push_input(kind, Stored::Array(Array { place: fresh.place(), layout, root: 0 }, dtype))
     }
 

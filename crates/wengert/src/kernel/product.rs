@@ -5,9 +5,9 @@
 
 use smallvec::SmallVec;
 
-use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm_batched};
+use crate::kernel::gemm::{Batched, BatchedMut, Gemm, Strided, StridedMut, Threads, gemm, gemm_batched};
 use crate::kernel::threads::{available, each};
-use crate::shape::{Layout, broadcast_strides, zeros};
+use crate::shape::{broadcast_strides, zeros};
 
 type Steps = SmallVec<[isize; 4]>;
 
@@ -33,38 +33,35 @@ pub struct StackMut<'a, T> {
     col: isize,
 }
 
-/// The steps of a layout of rank >= 2 whose leading axes are broadcast to `batch`.
-fn steps(layout: &Layout, batch: &[usize]) -> (Steps, isize, isize) {
-    let lead = layout.ndim() - 2;
-    let steps = broadcast_strides(&layout.shape[..lead], &layout.strides[..lead], batch);
-    (steps, layout.strides[lead], layout.strides[lead + 1])
-}
-
-/// As [`steps`] for a row-major array of `shape`, whose columns lie side by side.
-fn row_major(shape: &[usize], batch: &[usize]) -> (Steps, isize) {
-    let [lead @ .., m, n] = shape else { unreachable!("matrices have two axes") };
+/// The steps along the axes of `batch` of row-major matrices one behind the other, `len` elements each, whose batch axes of lengths
+/// `lead` are broadcast to it.
+fn steps(lead: &[usize], len: usize, batch: &[usize]) -> Steps {
     let mut steps: Steps = zeros(batch.len());
-    let mut step = (m * n) as isize;
+    let mut step = len as isize;
     for ((to, &all), &own) in steps.iter_mut().zip(batch).rev().zip(lead.iter().rev()) {
         if own != 1 || all == 1 {
             *to = step;
         }
         step *= own as isize;
     }
-    (steps, *n as isize)
+    steps
 }
 
 impl<'a, T> Stack<'a, T> {
-    /// The array of `layout` (rank >= 2) whose first element is `data[first]`.
-    pub fn new(data: &'a [T], first: usize, layout: &Layout, batch: &[usize]) -> Self {
-        let (steps, row, col) = steps(layout, batch);
-        Stack { data, first, steps, row, col }
+    /// Matrices the first of which begins at `data[first]`, with steps `[row, col]`, and batch axes of these lengths and strides.
+    pub fn new(
+        data: &'a [T],
+        first: usize,
+        (lead, strides): (&[usize], &[isize]),
+        [row, col]: [isize; 2],
+        batch: &[usize],
+    ) -> Self {
+        Stack { data, first, steps: broadcast_strides(lead, strides, batch), row, col }
     }
 
-    /// A row-major array of `shape` (rank >= 2).
-    pub fn rows(data: &'a [T], shape: &[usize], batch: &[usize]) -> Self {
-        let (steps, row) = row_major(shape, batch);
-        Stack { data, first: 0, steps, row, col: 1 }
+    /// Row-major matrices of `[rows, columns]` with batch axes `lead`, one behind the other.
+    pub fn rows(data: &'a [T], lead: &[usize], [m, n]: [usize; 2], batch: &[usize]) -> Self {
+        Stack { data, first: 0, steps: steps(lead, m * n, batch), row: n as isize, col: 1 }
     }
 
     /// The first matrix after `step` elements.
@@ -80,10 +77,9 @@ impl<'a, T> Stack<'a, T> {
 }
 
 impl<'a, T> StackMut<'a, T> {
-    /// A row-major array of `shape` (rank >= 2).
-    pub fn rows(data: &'a mut [T], shape: &[usize], batch: &[usize]) -> Self {
-        let (steps, row) = row_major(shape, batch);
-        StackMut { data, steps, row, col: 1 }
+    /// As [`Stack::rows`].
+    pub fn rows(data: &'a mut [T], lead: &[usize], [m, n]: [usize; 2], batch: &[usize]) -> Self {
+        StackMut { data, steps: steps(lead, m * n, batch), row: n as isize, col: 1 }
     }
 }
 
@@ -102,6 +98,12 @@ pub fn multiply<T: Gemm>(
         }
         return;
     }
+    let product = size.into_iter().fold(1, usize::saturating_mul);
+    if batch.iter().all(|n| *n == 1) {
+        let beta = if accumulate { T::one() } else { T::zero() };
+        let c = StridedMut { data: c.data, offset: 0, row_stride: c.row, col_stride: c.col };
+        return gemm(size, T::one(), a.at(0), b.at(0), beta, c, threads(product));
+    }
     let mut axes = merged(batch, [&a.steps, &b.steps, &c.steps]);
     let (count, inner) = match axes.last() {
         Some(&(n, steps)) if steps.iter().all(|&s| s >= 0) => {
@@ -111,7 +113,7 @@ pub fn multiply<T: Gemm>(
         _ => (1, [0; 3]),
     };
     let rounds: usize = axes.iter().map(|(n, _)| n).product();
-    let work = count.saturating_mul(size[0]).saturating_mul(size[1]).saturating_mul(size[2]);
+    let work = count.saturating_mul(product);
     let one = |round: usize, data: &mut [T], from: usize, threads: Threads| {
         let (mut offsets, mut rest, mut first) = ([0; 3], round, true);
         for &(n, steps) in axes.iter().rev() {
@@ -173,6 +175,7 @@ mod tests {
         };
         for bits in 0..512 {
             let lead = [bits & 7, bits >> 3 & 7, bits >> 6].map(choose);
+            let [la, lb, lc] = &lead;
             let shape = |k: usize, rows, cols| [&lead[k][..], &[rows, cols]].concat();
             let (sa, sb, sc) = (shape(0, m, k), shape(1, n, k), shape(2, m, n));
             let [a, b, c] = [&sa, &sb, &sc].map(|s| numbers(s.iter().product()));
@@ -189,15 +192,10 @@ mod tests {
                         a[at(&sa, [x, y, z, row, l])] * b[at(&sb, [x, y, z, j, l])];
                 }
                 let mut have = c.clone();
-                let (left, right) = (Stack::rows(&a, &sa, &batch), Stack::rows(&b, &sb, &batch).t());
-                multiply(
-                    &batch,
-                    [m, n, k],
-                    &left,
-                    &right,
-                    StackMut::rows(&mut have, &sc, &batch),
-                    accumulate,
-                );
+                let left = Stack::rows(&a, la, [m, k], &batch);
+                let right = Stack::rows(&b, lb, [n, k], &batch).t();
+                let result = StackMut::rows(&mut have, lc, [m, n], &batch);
+                multiply(&batch, [m, n, k], &left, &right, result, accumulate);
                 assert_eq!(have, want, "{sa:?} {sb:?} {sc:?} {accumulate}");
             }
         }
@@ -206,10 +204,10 @@ mod tests {
     #[test]
     fn nothing_to_add_up_is_zero() {
         let mut c = [7.0; 4];
-        let (a, b) = (Stack::rows(&[], &[0, 2, 3], &[0]), Stack::rows(&[1.0; 6], &[3, 2], &[0]));
-        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[2, 2], &[0]), true);
+        let (a, b) = (Stack::rows(&[], &[0], [2, 3], &[0]), Stack::rows(&[1.0; 6], &[], [3, 2], &[0]));
+        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[], [2, 2], &[0]), true);
         assert_eq!(c, [7.0; 4]);
-        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[2, 2], &[0]), false);
+        multiply(&[0], [2, 2, 3], &a, &b, StackMut::rows(&mut c, &[], [2, 2], &[0]), false);
         assert_eq!(c, [0.0; 4]);
     }
 }

@@ -141,10 +141,7 @@ impl<'a> Fresh<'a> {
 /// The memory from the lowest to the highest element of the array of `layout` at `place`, and the index of the first. The
 /// caller's signature ties `'a` to the owner of the memory.
 fn span<'a, A>(place: Place, layout: &Layout) -> (&'a [A], usize) {
-    if layout.len() == 0 {
-        return (&[], 0);
-    }
-    let (low, high) = layout.extent();
+    let Some((low, high)) = layout.extent() else { return (&[], 0) };
     // SAFETY: layouts describe elements within the memory handed out for `place`, and nothing writes there while the owner
     // is shared.
     let data = unsafe {

@@ -6,7 +6,7 @@ use super::raw::{Gemm, Product};
 use super::{Strided, StridedMut, Threads};
 
 /// Multiply-adds of a product that is done before a kernel has been entered.
-const TINY: usize = 32;
+const TINY: usize = 64;
 /// Multiply-adds up to which the direct kernel beats the packed one, where rows of `b` are contiguous.
 const SMALL: usize = 112 * 112 * 112;
 /// Rows up to which copying `b` takes longer than it saves.

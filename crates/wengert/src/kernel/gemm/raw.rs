@@ -183,25 +183,33 @@ impl<'a, T: Gemm> Product<'a, T> {
         }
     }
 
-    /// Entry by entry, for products that are done before a kernel has been entered.
+    /// A few entries at a time, for products that are done before a kernel has been entered.
     pub(super) fn plainly(self) {
-        let Product { a, b, c, .. } = self;
         for i in 0..self.m as isize {
-            for j in 0..self.n as isize {
-                let factors = |k: isize| {
-                    (a.ptr.wrapping_offset(i * a.rs + k * a.cs), b.ptr.wrapping_offset(k * b.rs + j * b.cs))
-                };
-                let place = c.ptr.wrapping_offset(i * c.rs + j * c.cs);
+            let whole = self.n as isize / 4 * 4;
+            (0..whole).step_by(4).for_each(|j| self.entries::<4>(i, j));
+            (whole..self.n as isize).for_each(|j| self.entries::<1>(i, j));
+        }
+    }
+
+    /// `N` entries of row `i`, from column `j` on.
+    #[inline(always)]
+    fn entries<const N: usize>(&self, i: isize, j: isize) {
+        let Product { a, b, c, .. } = self;
+        let (mut x, mut y) = (a.ptr.wrapping_offset(i * a.rs), b.ptr.wrapping_offset(j * b.cs));
+        let mut sums = [T::zero(); N];
+        for _ in 0..self.k {
+            for (q, sum) in sums.iter_mut().enumerate() {
                 // SAFETY: the module's invariant: indices are below `m`, `n` and `k`.
-                unsafe {
-                    let mut sum = T::zero();
-                    for (x, y) in (0..self.k as isize).map(factors) {
-                        sum += *x * *y;
-                    }
-                    let x = self.alpha * sum;
-                    *place = if self.beta == T::zero() { x } else { self.beta * *place + x };
-                }
+                *sum += unsafe { *x * *y.wrapping_offset(q as isize * b.cs) };
             }
+            (x, y) = (x.wrapping_offset(a.cs), y.wrapping_offset(b.rs));
+        }
+        for (q, sum) in sums.into_iter().enumerate() {
+            let place = c.ptr.wrapping_offset(i * c.rs + (j + q as isize) * c.cs);
+            let x = self.alpha * sum;
+            // SAFETY: as above.
+            unsafe { *place = if self.beta == T::zero() { x } else { self.beta * *place + x } };
         }
     }
 

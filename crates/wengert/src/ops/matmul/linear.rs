@@ -76,7 +76,7 @@ impl<T: Functions> Kernels<T> for Linear {
             rest.chunks_exact_mut(first.len()).for_each(|row| row.copy_from_slice(first));
         }
         let (input, w) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch).t());
-        let y = StackMut::rows(y, &fit.whole(), &fit.batch);
+        let y = StackMut::rows(y, &fit.batch, fit.whole(), &fit.batch);
         multiply(&fit.batch, fit.size, &input, &w, y, x.len() > 2);
         Ok(())
     }
@@ -87,17 +87,19 @@ impl<T: Functions> Kernels<T> for Linear {
         let fit = fit(x[0].shape(), x[1].shape()).led_by(lead);
         let ([rows, out, inputs], batch) = (fit.size, &fit.batch[..]);
         let (elements, result) = (y_bar.slice(), y_bar.shape());
-        let y_bar = Stack::rows(elements, &fit.whole(), batch);
+        let y_bar = Stack::rows(elements, batch, fit.whole(), batch);
         if let Some(x_bar) = &mut x_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), x_bar.accumulate);
+            let (axes, matrices) = fit.factor(Side::Left, lead, x[0].shape());
+            let accumulate = x_bar.accumulate;
             let w = Side::Right.stack(&x[1], batch);
-            let x_bar = StackMut::rows(x_bar.slice(), &shape, batch);
+            let x_bar = StackMut::rows(x_bar.slice(), &axes, matrices, batch);
             multiply(batch, [rows, inputs, out], &y_bar, &w, x_bar, accumulate);
         }
         if let Some(w_bar) = &mut x_bar[1] {
-            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].shape()), w_bar.accumulate);
+            let (axes, matrices) = fit.factor(Side::Right, lead, x[1].shape());
+            let accumulate = w_bar.accumulate;
             let input = Side::Left.stack(&x[0], batch);
-            let w_bar = StackMut::rows(w_bar.slice(), &shape, batch);
+            let w_bar = StackMut::rows(w_bar.slice(), &axes, matrices, batch);
             multiply(batch, [out, inputs, rows], &y_bar.t(), &input, w_bar, accumulate);
         }
         if let Some(Some(b_bar)) = x_bar.get_mut(2) {

@@ -23,31 +23,26 @@ enum Side {
 }
 
 impl Side {
-    /// Where a vector gets its axis of length 1.
-    fn axis(self) -> usize {
-        match self {
-            Side::Left => 0,
-            Side::Right => 1,
+    /// Lengths or strides of an argument, those of its batch and those of its matrices; `one` is that of an axis of length 1.
+    /// None for a number.
+    fn split<A: Copy>(self, axes: &[A], one: A) -> Option<(&[A], [A; 2])> {
+        match (self, axes) {
+            (_, []) => None,
+            (Side::Left, [n]) => Some((&[], [one, *n])),
+            (Side::Right, [n]) => Some((&[], [*n, one])),
+            (_, [lead @ .., rows, columns]) => Some((lead, [*rows, *columns])),
         }
     }
 
-    fn matrix_shape(self, shape: &[usize]) -> Shape {
-        let mut shape = Shape::from_slice(shape);
-        if shape.len() == 1 {
-            shape.insert(self.axis(), 1);
-        }
-        shape
+    /// The same of an argument that is known to be no number.
+    fn matrices<A: Copy>(self, axes: &[A], one: A) -> (&[A], [A; 2]) {
+        self.split(axes, one).expect("shapes have passed `infer`")
     }
 
     fn stack<'a, T: Functions>(self, x: &'a Input<'_, T>, batch: &[usize]) -> Stack<'a, T> {
         let (data, first, layout) = x.span();
-        if layout.ndim() > 1 {
-            return Stack::new(data, first, layout, batch);
-        }
-        let mut layout = layout.clone();
-        layout.shape.insert(self.axis(), 1);
-        layout.strides.insert(self.axis(), 0);
-        Stack::new(data, first, &layout, batch)
+        let (strides, steps) = self.matrices(&layout.strides, 0);
+        Stack::new(data, first, (self.matrices(&layout.shape, 1).0, strides), steps, batch)
     }
 }
 
@@ -59,20 +54,18 @@ struct Fit {
 
 impl Fit {
     fn new(a: &[usize], b: &[usize]) -> Result<Self, Refusal> {
-        if a.is_empty() || b.is_empty() {
+        let (Some((lead_a, [m, k])), Some((lead_b, [inner, n]))) =
+            (Side::Left.split(a, 1), Side::Right.split(b, 1))
+        else {
             let rule = "a number is no factor of a matrix product; scale with `*`";
             return Err(Refusal::new(ErrorKind::RankMismatch, rule));
-        }
-        let (a, b) = (Side::Left.matrix_shape(a), Side::Right.matrix_shape(b));
-        let ([lead_a @ .., m, k], [lead_b @ .., inner, n]) = (&a[..], &b[..]) else {
-            unreachable!("both have two axes at least")
         };
-        inner_dimensions(*k, *inner)?;
+        inner_dimensions(k, inner)?;
         let batch = broadcast([lead_a, lead_b]).map_err(|refusal| Refusal {
             rule: format!("the batches do not fit: {}", refusal.rule),
             ..refusal
         })?;
-        Ok(Fit { batch, size: [*m, *n, *k] })
+        Ok(Fit { batch, size: [m, n, k] })
     }
 
     fn known(a: &[usize], b: &[usize]) -> Self {
@@ -81,26 +74,27 @@ impl Fit {
 
     /// The same with axes in front of the batch.
     fn led_by(mut self, lead: &[usize]) -> Self {
-        self.batch.insert_many(0, lead.iter().copied());
+        if !lead.is_empty() {
+            self.batch.insert_many(0, lead.iter().copied());
+        }
         self
     }
 
-    /// A factor of `shape` as matrices, with the axes `lead` in front that its cotangent has; the axes of the batch that
-    /// it lacks have length 1.
-    fn factor(&self, side: Side, lead: &[usize], shape: &[usize]) -> Shape {
-        let mut matrices = side.matrix_shape(shape);
+    /// The batch axes and the matrices of the cotangent of a factor of `shape`, with the axes `lead` in front; the axes of the
+    /// batch that the factor lacks have length 1.
+    fn factor(&self, side: Side, lead: &[usize], shape: &[usize]) -> (Shape, [usize; 2]) {
+        let (own, matrices) = side.matrices(shape, 1);
+        let mut axes = Shape::from_slice(lead);
         if !lead.is_empty() {
-            let lacking = self.batch.len() + 2 - lead.len() - matrices.len();
-            matrices.insert_many(0, lead.iter().copied().chain(std::iter::repeat_n(1, lacking)));
+            axes.extend(std::iter::repeat_n(1, self.batch.len() - lead.len() - own.len()));
         }
-        matrices
+        axes.extend_from_slice(own);
+        (axes, matrices)
     }
 
-    /// The product as if neither argument were a vector.
-    fn whole(&self) -> Shape {
-        let mut whole = Shape::from_slice(&self.batch);
-        whole.extend_from_slice(&self.size[..2]);
-        whole
+    /// The rows and columns of the product as if neither argument were a vector.
+    fn whole(&self) -> [usize; 2] {
+        [self.size[0], self.size[1]]
     }
 }
 
@@ -173,7 +167,7 @@ impl<T: Functions> Kernels<T> for MatMul {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
         let fit = Fit::new(x[0].shape(), x[1].shape())?;
         let (a, b) = (Side::Left.stack(&x[0], &fit.batch), Side::Right.stack(&x[1], &fit.batch));
-        let y = StackMut::rows(y[0].slice(), &fit.whole(), &fit.batch);
+        let y = StackMut::rows(y[0].slice(), &fit.batch, fit.whole(), &fit.batch);
         multiply(&fit.batch, fit.size, &a, &b, y, false);
         Ok(())
     }
@@ -183,18 +177,20 @@ impl<T: Functions> Kernels<T> for MatMul {
         let Some(y_bar) = &y_bar[0] else { return false };
         let fit = Fit::known(x[0].shape(), x[1].shape()).led_by(lead);
         let ([m, n, k], batch) = (fit.size, &fit.batch[..]);
-        let y_bar = Stack::rows(y_bar.slice(), &fit.whole(), batch);
+        let y_bar = Stack::rows(y_bar.slice(), batch, fit.whole(), batch);
         let (a_bar, b_bar) = x_bar.split_at_mut(1);
         if let Some(a_bar) = &mut a_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Left, lead, x[0].shape()), a_bar.accumulate);
+            let (axes, matrices) = fit.factor(Side::Left, lead, x[0].shape());
+            let accumulate = a_bar.accumulate;
             let b = Side::Right.stack(&x[1], batch).t();
-            let a_bar = StackMut::rows(a_bar.slice(), &shape, batch);
+            let a_bar = StackMut::rows(a_bar.slice(), &axes, matrices, batch);
             multiply(batch, [m, k, n], &y_bar, &b, a_bar, accumulate);
         }
         if let Some(b_bar) = &mut b_bar[0] {
-            let (shape, accumulate) = (fit.factor(Side::Right, lead, x[1].shape()), b_bar.accumulate);
+            let (axes, matrices) = fit.factor(Side::Right, lead, x[1].shape());
+            let accumulate = b_bar.accumulate;
             let a = Side::Left.stack(&x[0], batch).t();
-            let b_bar = StackMut::rows(b_bar.slice(), &shape, batch);
+            let b_bar = StackMut::rows(b_bar.slice(), &axes, matrices, batch);
             multiply(batch, [k, n, m], &a, &y_bar, b_bar, accumulate);
         }
         true
