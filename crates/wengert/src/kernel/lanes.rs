@@ -69,16 +69,27 @@ pub fn fold<T: Real, const N: usize>(
     joined(lanes, join)
 }
 
-/// The sum of `lanes` and of the last `len` elements of `x`, which has at least [`LANES`].
+/// The sum of `lanes` and of `term` of the last `len` elements of slices, which have at least [`LANES`].
 #[inline(always)]
-pub fn sum_onto<T: Real>(mut lanes: [T; LANES], x: &[T], len: usize) -> T {
-    let (vectors, rest) = x[x.len() - len..].as_chunks::<LANES>();
-    for x in vectors {
-        (0..LANES).for_each(|i| lanes[i] += x[i]);
+pub fn sum_onto<T: Real, const N: usize>(
+    mut lanes: [T; LANES],
+    from: [&[T]; N],
+    len: usize,
+    term: impl Fn([T; N]) -> T,
+) -> T {
+    let all = from[0].len();
+    let from = heads(from, all);
+    let (first, rest) = (all - len, len % LANES);
+    for k in 0..len / LANES {
+        let x = starting(&from, first + k * LANES);
+        (0..LANES).for_each(|i| lanes[i] += term(lane(&x, i)));
     }
-    if !rest.is_empty() {
-        let (last, rest) = (chunk(x, x.len() - LANES), std::hint::black_box(rest.len()));
-        (0..LANES).for_each(|i| lanes[i] += if i + rest < LANES { T::zero() } else { last[i] });
+    if rest > 0 {
+        let (last, rest) = (starting(&from, all - LANES), std::hint::black_box(rest));
+        for i in 0..LANES {
+            let new = term(lane(&last, i));
+            lanes[i] += if i + rest < LANES { T::zero() } else { new };
+        }
     }
     joined(lanes, |a, b| a + b)
 }
@@ -153,7 +164,7 @@ fn heads<T, const N: usize>(mut from: [&[T]; N], len: usize) -> [&[T]; N] {
 
 /// The first `count` whole vectors of each slice.
 #[inline(always)]
-fn chunks<T, const N: usize, const W: usize>(from: [&[T]; N], count: usize) -> [&[[T; W]]; N] {
+pub fn chunks<T, const N: usize, const W: usize>(from: [&[T]; N], count: usize) -> [&[[T; W]]; N] {
     let mut vectors: [&[[T; W]]; N] = [&[]; N];
     for n in 0..N {
         vectors[n] = &from[n].as_chunks().0[..count];
@@ -163,7 +174,7 @@ fn chunks<T, const N: usize, const W: usize>(from: [&[T]; N], count: usize) -> [
 
 /// The `k`-th of each.
 #[inline(always)]
-fn nth<T: Real, const N: usize, const W: usize>(vectors: &[&[[T; W]]; N], k: usize) -> [[T; W]; N] {
+pub fn nth<T: Real, const N: usize, const W: usize>(vectors: &[&[[T; W]]; N], k: usize) -> [[T; W]; N] {
     let mut to = [[T::zero(); W]; N];
     for n in 0..N {
         to[n] = vectors[n][k];
@@ -183,7 +194,7 @@ fn starting<T: Real, const N: usize>(from: &[&[T]; N], first: usize) -> [[T; LAN
 
 /// The `i`-th of each.
 #[inline(always)]
-fn lane<T: Real, const N: usize, const W: usize>(x: &[[T; W]; N], i: usize) -> [T; N] {
+pub fn lane<T: Real, const N: usize, const W: usize>(x: &[[T; W]; N], i: usize) -> [T; N] {
     let mut lane = [T::zero(); N];
     for n in 0..N {
         lane[n] = x[n][i];

@@ -6,7 +6,7 @@ use crate::kernel::operand::add;
 use crate::kernel::real::Real;
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::tile::{self, Tile};
-use crate::kernel::walk::Walk;
+use crate::kernel::walk::{SHORT, Walk};
 
 /// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
 pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
@@ -16,7 +16,7 @@ pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &
 /// As [`scatter_add`] where the first element of `walk` belongs to place `first`, which may lie before what `data` begins with.
 pub fn scatter_from<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
     if let Some(rows) = walk.summed() {
-        return scatter_sums(first, data, walk, rows, start, values);
+        return scatter_sums(first, data, walk, rows, start, [values]);
     }
     let Some((rows, inner)) = walk.repeated() else {
         return scatter_runs(first, data, walk, start, values);
@@ -40,51 +40,111 @@ pub fn scatter_from<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: u
     });
 }
 
-/// As [`scatter_from`] where rows of `n` elements go to one place each, `side` of them side by side.
-fn scatter_sums<T: Real>(
+/// Whether products can be added up as they are computed where `walk` has them: long rows, each of which goes to one place, or
+/// to a row of places.
+pub fn sums_products(walk: &Walk) -> bool {
+    match walk.axes[..] {
+        [.., (_, 1), (n, 0)] => n >= LANES,
+        [.., (n, 1)] => n > SHORT,
+        _ => false,
+    }
+}
+
+/// As [`scatter_from`], of the products of two arrays, where [`sums_products`] says so.
+pub fn scatter_products<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: usize, [a, b]: [&[T]; 2]) {
+    if let Some(rows) = walk.summed() {
+        return scatter_sums(first, data, walk, rows, start, [a, b]);
+    }
+    walk.runs(start, a.len(), |offset, step, range| {
+        assert_eq!(step, 1);
+        let (from, sums) = (range.clone(), &mut data[(first + offset) as usize..][..range.len()]);
+        run(AddProducts { a: &a[range], b: &b[from], sums });
+    });
+}
+
+struct AddProducts<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    sums: &'a mut [T],
+}
+
+impl<T: Real> Kernel for AddProducts<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        let products = self.a.iter().zip(self.b);
+        self.sums.iter_mut().zip(products).for_each(|(sum, (a, b))| *sum += *a * *b);
+    }
+}
+
+/// As [`scatter_from`] where rows of `n` elements, or of their products, go to one place each, `side` of them side by side.
+fn scatter_sums<T: Real, const N: usize>(
     first: isize,
     data: &mut [T],
     walk: &Walk,
     (side, n): (usize, usize),
     start: usize,
-    values: &[T],
+    x: [&[T]; N],
 ) {
-    walk.groups((side, n), start, values.len(), |offset, at, range| {
-        let (values, mut place) = (&values[range], (first + offset) as usize);
-        let (head, rest) = values.split_at(values.len().min((n - at) % n));
-        if !head.is_empty() {
-            data[place] += pairwise_sum(head);
+    walk.groups((side, n), start, x[0].len(), |offset, at, range| {
+        let (len, mut place) = (range.len(), (first + offset) as usize);
+        let part = |from: usize, to: usize| x.map(|x| &x[range.clone()][from..to]);
+        let head = len.min((n - at) % n);
+        if head > 0 {
+            data[place] += pairwise(part(0, head));
             place += 1;
         }
-        let count = rest.len() / n;
-        let (rows, tail) = rest.split_at(count * n);
+        let count = (len - head) / n;
+        let tail = head + count * n;
         if count > 0 {
-            run(SumEach { rows, n, sums: &mut data[place..][..count] });
+            let (rows, sums) = (part(head, tail), &mut data[place..][..count]);
+            match n >= LANES {
+                true => run(SumEach { rows, n, sums }),
+                false => {
+                    assert_eq!(N, 1, "only long rows are summed as products");
+                    run(SumShort { rows: rows[0], n, sums });
+                }
+            }
         }
-        if !tail.is_empty() {
-            data[place + count] += pairwise_sum(tail);
+        if tail < len {
+            data[place + count] += pairwise(part(tail, len));
         }
     });
 }
 
-/// Adds the sum of each row of `n` elements to one of `sums`.
-struct SumEach<'a, T> {
+/// Adds the sum of each row of `n` elements, [`LANES`] or more, or of their products, to one of `sums`.
+struct SumEach<'a, T, const N: usize> {
+    rows: [&'a [T]; N],
+    n: usize,
+    sums: &'a mut [T],
+}
+
+impl<T: Real, const N: usize> Kernel for SumEach<'_, T, N> {
+    type Output = ();
+    #[inline(always)]
+    fn call<const MODE: u8>(self) {
+        for (k, sum) in self.sums.iter_mut().enumerate() {
+            let mut row = self.rows;
+            for x in &mut row {
+                *x = &x[k * self.n..][..self.n];
+            }
+            *sum += lanes::fold(row, T::zero(), product, |a, b| a + b);
+        }
+    }
+}
+
+/// Adds the sum of each row of `n` elements, fewer than [`LANES`], to one of `sums`.
+struct SumShort<'a, T> {
     rows: &'a [T],
     n: usize,
     sums: &'a mut [T],
 }
 
-impl<T: Real> Kernel for SumEach<'_, T> {
+impl<T: Real> Kernel for SumShort<'_, T> {
     type Output = ();
     #[inline(always)]
     fn call<const MODE: u8>(self) {
-        let SumEach { rows, n, sums } = self;
-        if n >= LANES {
-            for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(n)) {
-                *sum += lanes::fold([row], T::zero(), |[x]| x, |a, b| a + b);
-            }
-            return;
-        }
+        let SumShort { rows, n, sums } = self;
         let mut tile = Tile::new(n);
         for (sums, rows) in sums.chunks_mut(tile::WIDTH).zip(rows.chunks(n * tile::WIDTH)) {
             tile.load(rows);
@@ -146,14 +206,35 @@ impl<T: Real> Kernel for SumRows<'_, T> {
 
 /// The sum by halves: its rounding error grows with the logarithm of the length.
 pub fn pairwise_sum<T: Real>(values: &[T]) -> T {
-    if values.len() > BLOCKS * BLOCK {
-        let middle = (values.len() / 2).next_multiple_of(BLOCK);
-        return pairwise_sum(&values[..middle]) + pairwise_sum(&values[middle..]);
+    pairwise([values])
+}
+
+/// The sum of the products of two slices, with the bits of [`pairwise_sum`] of the products.
+pub fn pairwise_dot<T: Real>(factors: [&[T]; 2]) -> T {
+    pairwise(factors)
+}
+
+/// The sum of the elements of a slice, or of the products of several.
+fn pairwise<T: Real, const N: usize>(x: [&[T]; N]) -> T {
+    let len = x[0].len();
+    if len > BLOCKS * BLOCK {
+        let middle = (len / 2).next_multiple_of(BLOCK);
+        return pairwise(x.map(|x| &x[..middle])) + pairwise(x.map(|x| &x[middle..]));
     }
-    if values.len() < LANES {
-        return values.iter().fold(T::zero(), |sum, v| sum + *v);
+    if len < LANES {
+        return (0..len).fold(T::zero(), |sum, i| sum + product(x.map(|x| x[i])));
     }
-    run(LaneSums(values))
+    run(LaneSums(x))
+}
+
+/// The product of a few numbers, rounded as it would be alone.
+#[inline(always)]
+fn product<T: Real, const N: usize>(factors: [T; N]) -> T {
+    let mut product = factors[0];
+    for n in 1..N {
+        product = product * factors[n];
+    }
+    product
 }
 
 /// Elements that are added to partial sums of their own, and how many such sums are added up one after the other.
@@ -162,18 +243,20 @@ const BLOCKS: usize = 4;
 /// Partial sums of a block.
 const WIDE: usize = 2 * LANES;
 
-struct LaneSums<'a, T>(&'a [T]);
+struct LaneSums<'a, T, const N: usize>([&'a [T]; N]);
 
-impl<T: Real> Kernel for LaneSums<'_, T> {
+impl<T: Real, const N: usize> Kernel for LaneSums<'_, T, N> {
     type Output = T;
     #[inline(always)]
     fn call<const MODE: u8>(self) -> T {
-        let (chunks, rest) = self.0.as_chunks::<WIDE>();
+        let whole = self.0[0].len() / WIDE;
+        let chunks = lanes::chunks::<T, N, WIDE>(self.0, whole);
         let mut wide = [T::zero(); WIDE];
-        for block in chunks.chunks(BLOCK / WIDE) {
+        for from in (0..whole).step_by(BLOCK / WIDE) {
             let mut own = [T::zero(); WIDE];
-            for chunk in block {
-                (0..WIDE).for_each(|i| own[i] += chunk[i]);
+            for k in from..whole.min(from + BLOCK / WIDE) {
+                let x = lanes::nth(&chunks, k);
+                (0..WIDE).for_each(|i| own[i] += product(lanes::lane(&x, i)));
             }
             (0..WIDE).for_each(|i| wide[i] += own[i]);
         }
@@ -181,7 +264,7 @@ impl<T: Real> Kernel for LaneSums<'_, T> {
         for i in 0..LANES {
             lanes[i] = wide[i] + wide[i + LANES];
         }
-        lanes::sum_onto(lanes, self.0, rest.len())
+        lanes::sum_onto(lanes, self.0, self.0[0].len() - whole * WIDE, product)
     }
 }
 
@@ -197,6 +280,30 @@ mod tests {
         let mut data = [0.0; 2];
         scatter_add(&mut data, &Walk::new(&[2, 3], &[1, 0]), 0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert_eq!(data, [6.0, 15.0]);
+    }
+
+    #[test]
+    fn products_are_summed_to_the_bits_of_the_sums_of_products() {
+        let [a, b] =
+            [3, 7].map(|by| (0..6000).map(|k| ((k * by) % 101) as f32 * 0.37 - 17.0).collect::<Vec<_>>());
+        let products: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
+        for len in (0..100).chain([511, 512, 1024, 2047, 2048, 2049, 4097, 6000]) {
+            assert_eq!(pairwise_dot([&a[..len], &b[..len]]), pairwise_sum(&products[..len]), "{len}");
+        }
+        let rows = [(LANES, [1, 0]), (40, [1, 0]), (100, [1, 0]), (200, [0, 1]), (150, [151, 1])];
+        for (n, steps) in rows {
+            let (count, walk) = (6000 / n, Walk::new(&[6000 / n, n], &steps));
+            assert!(sums_products(&walk));
+            for (start, end) in [(0, count * n), (3, 20 * n), (n / 2, n / 2 + 5), (n + 1, 7 * n - 2)] {
+                let (mut have, mut want) = ([1.0; 6100], [1.0; 6100]);
+                scatter_products(0, &mut have, &walk, start, [&a[start..end], &b[start..end]]);
+                scatter_add(&mut want, &walk, start, &products[start..end]);
+                assert_eq!(have, want, "{n} {start} {end}");
+            }
+        }
+        for (shape, steps) in [([60, 5], [1, 0]), ([60, 40], [0, 1]), ([60, 200], [1, 60])] {
+            assert!(!sums_products(&Walk::new(&shape, &steps)));
+        }
     }
 
     #[test]

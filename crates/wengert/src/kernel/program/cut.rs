@@ -11,7 +11,7 @@ use super::run::{Into, Place, Seed};
 use super::tiles::Tile;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::add;
-use crate::kernel::scatter::scatter_from;
+use crate::kernel::scatter::{scatter_from, scatter_products};
 
 /// One block's work.
 pub(super) struct Job<'j, T> {
@@ -80,6 +80,14 @@ impl<T: Functions> Out<'_, T> {
         if let Out::Added(Place { to, first, walk }) = self {
             let Piece { data, start } = &mut added[*to];
             scatter_from(*first as isize - *start as isize, data, walk, from, values);
+        }
+    }
+
+    /// The same of products, where [`sums_products`](crate::kernel::scatter::sums_products) says so.
+    pub fn add_products(&self, added: &mut [Piece<'_, T>], from: usize, factors: [&[T]; 2]) {
+        if let Out::Added(Place { to, first, walk }) = self {
+            let Piece { data, start } = &mut added[*to];
+            scatter_products(*first as isize - *start as isize, data, walk, from, factors);
         }
     }
 }

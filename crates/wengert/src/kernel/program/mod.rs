@@ -79,6 +79,15 @@ impl Step {
         }
     }
 
+    /// The factors, if this is a product.
+    fn factors(self) -> Option<[Slot; 2]> {
+        match self {
+            Step::Binary(Binary::Mul, a, b) => Some([a, b]),
+            Step::Unary(Unary::Square, a) => Some([a, a]),
+            _ => None,
+        }
+    }
+
     pub fn is_flat(self) -> bool {
         matches!(self, Step::Unary(op, _) if op.is_flat())
     }

@@ -3,8 +3,8 @@
 //! Forwards, a tile is free again after the last step that reads it. In reverse, only values that some partial reads are
 //! computed and kept, until the sweep has passed them; a step whose value is computed anyway and whose partial has a
 //! function in common with it computes both at once, and keeps the partial; a cotangent that a partial of 1 hands on unchanged is
-//! not copied, but has two names. A product that one sum alone reads is computed with that sum, and a product's two cotangents
-//! with each other: a pass over tiles costs what it reads and writes.
+//! not copied, but has two names. A product that one sum alone reads is computed with that sum, one that the total alone reads
+//! with the total, and a product's two cotangents with each other: a pass over tiles costs what it reads and writes.
 
 use super::{Slot, Step};
 use crate::kernel::muladd::Join;
@@ -53,14 +53,24 @@ pub enum Act {
     Value { step: u16, product: Option<u16>, to: Option<u16> },
     /// Computes a step and its partial.
     Joint { step: u16, to: u16, partial: u16 },
-    /// Adds the elements of the last step to the total.
-    Total,
+    /// Adds the elements of the last step to the total: their products, if it has not been computed.
+    Total { factors: Option<[Slot; 2]> },
     /// Copies a cotangent that has a second name, before something is added to it.
     Copy { from: Bar, to: u16 },
     /// Writes, or adds, what a step's cotangent contributes to an argument.
     Pull { by: Partial, bar: Bar, to: To, add: bool },
     /// The same for both factors of a product.
     PullBoth { factors: [Slot; 2], bar: Bar, to: [To; 2], add: [bool; 2] },
+}
+
+/// Whether a formula's elements are summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sum {
+    No,
+    /// As they are.
+    Values,
+    /// As they are, or as products.
+    Products,
 }
 
 /// What is wanted of a leaf's cotangent.
@@ -133,16 +143,19 @@ impl Plan {
         })
     }
 
-    /// Computes the result, and its total instead if that is all that is wanted.
-    pub fn forward(&mut self, steps: &[Step], total: bool) {
+    /// Computes the result, or its total if that is all that is wanted.
+    pub fn forward(&mut self, steps: &[Step], total: Sum) {
         self.clear(steps.len());
         let last = steps.len() - 1;
         self.values(steps, u64::MAX >> (63 - last), 0, 0, total);
     }
 
     /// Computes the steps in `needed`, those in `joint` with their partials; those in `kept` stay.
-    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, joint: u64, total: bool) {
+    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, joint: u64, total: Sum) {
         let last = steps.len() - 1;
+        let passing = total == Sum::Products && (kept | joint) >> last & 1 == 0;
+        let factors = steps[last].factors().filter(|_| passing);
+        let total = total != Sum::No;
         let computed = |k: &usize| needed >> k & 1 == 1;
         let mut readers = [0u8; super::LONGEST];
         for slot in (0..steps.len()).filter(computed).flat_map(|k| steps[k].slots()) {
@@ -154,10 +167,12 @@ impl Plan {
         let waiting = waiting(steps, needed, kept, &readers);
         for k in (0..steps.len()).filter(computed).filter(|k| waiting >> k & 1 == 0) {
             let stays = total && k == last || kept >> k & 1 == 1;
-            let to = (k != last || stays || joint >> k & 1 == 1).then(|| self.tile());
+            let passes = k == last && factors.is_some();
+            let to = (!passes && (k != last || stays || joint >> k & 1 == 1)).then(|| self.tile());
             self.places[k] = to.map_or(Value::Nowhere, Value::Tile);
             let product = arguments(steps, k) & waiting;
             match to {
+                None if passes => {}
                 Some(to) if joint >> k & 1 == 1 => {
                     let partial = self.tile();
                     self.partials[k] = Some(partial);
@@ -182,7 +197,7 @@ impl Plan {
             }
         }
         if total {
-            self.acts.push(Act::Total);
+            self.acts.push(Act::Total { factors });
             if kept >> last & 1 == 0 {
                 self.release(self.places[last]);
             }
@@ -212,6 +227,7 @@ impl Plan {
         let joint = pulls(steps, wants, active).filter(joins).fold(0, |all, (k, _)| all | 1 << k) & needed;
         let (kept, leaves) = reads(steps, numbers, wants, active, joint);
         self.leaves = leaves;
+        let total = if total { Sum::Products } else { Sum::No };
         self.values(steps, needed, kept, joint, total);
         if given {
             self.places[last] = Value::Given;

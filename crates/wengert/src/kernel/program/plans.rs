@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::plan::{Plan, Want};
+use super::plan::{Plan, Sum, Want};
 use super::{FEW, Step, params};
 use crate::op::Params;
 
@@ -12,10 +12,8 @@ const KEPT: usize = 64;
 /// What a plan is for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Goal {
-    /// The value of every element.
-    Values,
-    /// Their sum.
-    Total,
+    /// The value of every element, or their sum.
+    Values(Sum),
     /// The cotangents of the leaves, and the sum on the way; the values may be in memory already.
     Cotangents { wants: SmallVec<[Want; FEW]>, total: bool, given: bool },
 }
@@ -24,10 +22,9 @@ impl Goal {
     /// A number that tells goals apart, mostly.
     fn fingerprint(&self) -> usize {
         match self {
-            Goal::Values => 0,
-            Goal::Total => 1,
+            Goal::Values(sum) => *sum as usize,
             Goal::Cotangents { wants, total, given } => {
-                let flags = 2 + usize::from(*total) + 2 * usize::from(*given);
+                let flags = 3 + usize::from(*total) + 2 * usize::from(*given);
                 wants.iter().fold(flags, |h, want| 5 * h + want.fingerprint())
             }
         }
@@ -74,8 +71,7 @@ impl Plans {
         let (key, plan) = &mut self.kept[hash % KEPT];
         if !key.is(steps, numbers, &goal) {
             match &goal {
-                Goal::Values => plan.forward(steps, false),
-                Goal::Total => plan.forward(steps, true),
+                Goal::Values(sum) => plan.forward(steps, *sum),
                 Goal::Cotangents { wants, total, given } => {
                     plan.reverse(steps, numbers, wants, *total, *given)
                 }

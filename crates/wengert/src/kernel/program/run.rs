@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 
 use super::cut::{Cut, Job, Out, Tally, Target};
-use super::plan::{Act, Bar, Partial, Plan, Value, Want, join};
+use super::plan::{Act, Bar, Partial, Plan, Sum, Value, Want, join};
 use super::plans::Goal;
 use super::tiles::{PANEL, Scratch, Tile, Tiles};
 use super::{FEW, Slot, Step, params};
@@ -15,7 +15,7 @@ use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forwa
 use crate::kernel::functions::Functions;
 use crate::kernel::muladd::{multiply_join, multiply_vjp};
 use crate::kernel::operand::Operand;
-use crate::kernel::scatter::pairwise_sum;
+use crate::kernel::scatter::{pairwise_dot, pairwise_sum, sums_products};
 use crate::kernel::threads;
 use crate::kernel::walk::Walk;
 use crate::memory::prefetch_at;
@@ -74,21 +74,22 @@ impl<T: Functions> Run<'_, T> {
     /// Writes the formula's value.
     pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.steps, self.numbers, Goal::Values);
+        let plan = plans.of(self.steps, self.numbers, Goal::Values(Sum::No));
         self.drive(plan, tiles, None, out, &mut [], &mut [], &mut Vec::new());
     }
 
     /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
     pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.steps, self.numbers, Goal::Total);
+        let plan = plans.of(self.steps, self.numbers, Goal::Values(Sum::Products));
         self.drive(plan, tiles, None, &mut [], &mut [], &mut [], &mut Vec::new())
     }
 
     /// Adds the elements to where `walk` has them in `out`.
     pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: Walk, out: &mut [T]) {
         let Scratch { plans, tiles, partial } = scratch;
-        let plan = plans.of(self.steps, self.numbers, Goal::Total);
+        let sum = if sums_products(&walk) { Sum::Products } else { Sum::Values };
+        let plan = plans.of(self.steps, self.numbers, Goal::Values(sum));
         let into = &mut [Into::Added(Place { to: 0, first: 0, walk })];
         self.drive(plan, tiles, None, &mut [], into, &mut [out], partial);
     }
@@ -218,12 +219,14 @@ impl<T: Functions> Run<'_, T> {
                         self.joint(step, find, &mut y.0[..n], &mut slope.0[..n]);
                         (tiles[to as usize], tiles[partial as usize]) = (Some(y), Some(slope));
                     }
-                    Act::Total => {
+                    Act::Total { factors } => {
+                        let find = |slot| read(slot, plan, &leaves, tiles, y_bar);
                         let last = Slot::Step(self.steps.len() as u16 - 1);
-                        let values = read(last, plan, &leaves, tiles, y_bar);
-                        match job.outs.first().filter(|_| job.seed.is_none()) {
-                            Some(out) => out.add(&mut job.added, from, values),
-                            None => tally.add(pairwise_sum(values)),
+                        match (job.outs.first().filter(|_| job.seed.is_none()), factors) {
+                            (Some(out), None) => out.add(&mut job.added, from, find(last)),
+                            (Some(out), Some(of)) => out.add_products(&mut job.added, from, of.map(find)),
+                            (None, None) => tally.add(pairwise_sum(find(last))),
+                            (None, Some(of)) => tally.add(pairwise_dot(of.map(find))),
                         }
                     }
                     Act::Copy { from, to } => {
