@@ -232,7 +232,7 @@ fn pairwise<T: Real, const N: usize>(x: [&[T]; N]) -> T {
 fn product<T: Real, const N: usize>(factors: [T; N]) -> T {
     let mut product = factors[0];
     for n in 1..N {
-        product = product * factors[n];
+        product *= factors[n];
     }
     product
 }
