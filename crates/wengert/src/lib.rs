@@ -34,6 +34,7 @@ pub mod error;
 pub mod expr;
 pub mod functional;
 pub mod graph;
+mod hash;
 mod kernel;
 mod memory;
 pub mod op;

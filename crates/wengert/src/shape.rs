@@ -96,6 +96,12 @@ impl Layout {
     }
 }
 
+/// Whether two shapes are equal. Most of those that are lie in one entry of the tape's layouts, which is seen at once.
+#[inline]
+pub(crate) fn same(a: &[usize], b: &[usize]) -> bool {
+    std::ptr::eq(a, b) || a == b
+}
+
 /// `len` zeros, set where they are if they are few.
 #[inline]
 pub fn zeros<A: Copy + Default>(len: usize) -> SmallVec<[A; 4]> {

@@ -23,7 +23,7 @@ use crate::memory::Place;
 use crate::op::{Binary, Mean, Op, Params, Sum, Tuned, Unary};
 use crate::ops;
 use crate::rule::{Arg, Dtype, Record};
-use crate::shape::{Axes, Layout, Shape, broadcast, reduced};
+use crate::shape::{Axes, Layout, Shape, broadcast, reduced, same};
 use crate::term::Term;
 use crate::var::Var;
 
@@ -99,6 +99,7 @@ impl<T: Functions> Tape<T> {
     /// A formula with its arguments, ready to run.
     pub fn run<'a>(&'a self, formula: &Formula, leaves: &'a [Operand<'a, T>]) -> Run<'a, T> {
         Run {
+            program: Some(formula.program),
             steps: self.programs.get(formula.program),
             numbers: &self.numbers[formula.numbers as usize..],
             leaves,
@@ -455,7 +456,7 @@ impl<T: Functions> Tape<T> {
         let first = *arrays.next().expect("a formula of arrays");
         let entry = self.entry(first);
         let rank = entry.layout.ndim();
-        let alike = arrays.all(|&id| self.shape(id) == &entry.layout.shape)
+        let alike = arrays.all(|&id| same(self.shape(id), &entry.layout.shape))
             && ids.iter().all(|&id| self.shape(id).len() <= rank);
         if alike {
             let shorter = numbers_in(program, entry.len, |l| self.nodes[ids[l]].is_lane());

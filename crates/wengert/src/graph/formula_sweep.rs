@@ -13,7 +13,7 @@ use crate::kernel::walk::Walk;
 use crate::memory::Loan;
 use crate::op::Params;
 use crate::ops;
-use crate::shape::{Layout, reduced};
+use crate::shape::{Layout, reduced, same};
 
 /// Elements of a formula, and of a run, from which the cotangent of a view is added where it belongs.
 const LONG: usize = 1 << 13;
@@ -92,7 +92,7 @@ impl<T: Functions> Sweep<T> {
         let shape = &entry.layout.shape;
         let leaves: SmallVec<[Operand<'_, T>; 2]> =
             parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
-        let run = Run { steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
+        let run = Run { program: None, steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
         self.run_reverse(tape, parents, shape, &run, y_bar, Some(y), false);
     }
@@ -172,7 +172,8 @@ impl<T: Functions> Sweep<T> {
                 }
             }
         }
-        let mut ones: SmallVec<[T; FEW]> = SmallVec::from_elem(T::zero(), parents.len());
+        let mut ones: SmallVec<[T; FEW]> = SmallVec::new();
+        parents.iter().for_each(|_| ones.push(T::zero()));
         let flat;
         let (mut over, seed) = match &mut y_bar {
             Bar::Own(loan) if heir.is_some() => {
@@ -265,7 +266,7 @@ impl<T: Functions> Sweep<T> {
             goals.push(match () {
                 () if !node.is_differentiable() => Goal::Nowhere,
                 () if node.is_lane() => Goal::One,
-                () if len < LONG && tape.shape(id)[..] == *shape => Goal::Same(id),
+                () if len < LONG && same(tape.shape(id), shape) => Goal::Same(id),
                 () if len < LONG => Goal::Added(id),
                 () => {
                     let home = self.home(tape, id, len);

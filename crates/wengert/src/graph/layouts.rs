@@ -1,5 +1,6 @@
 //! Layouts of arrays, interned: arrays of one shape share one entry, and equal ids mean equal layouts.
 
+use crate::hash::mix;
 use crate::shape::Layout;
 
 /// Arrays of one element and at most this many axes have their value in the lane.
@@ -38,8 +39,8 @@ impl Layouts {
     }
 
     pub fn intern(&mut self, layout: Layout) -> u32 {
-        let sizes = layout.shape.iter().copied().chain(layout.strides.iter().map(|&s| s as usize));
-        let home = sizes.fold(layout.ndim(), mix) % CACHE;
+        let shape = hash_of(&layout.shape);
+        let home = layout.strides.iter().fold(shape, |hash, &step| mix(hash, step as u64)) as usize % CACHE;
         let recent = self.recent[home] as usize;
         if self.all.get(recent).is_some_and(|known| known.layout == layout) {
             return recent as u32;
@@ -51,7 +52,7 @@ impl Layouts {
 
     /// The row-major layout of `shape`, which is not made where it is one of the recent ones.
     pub fn row_major(&mut self, shape: &[usize]) -> u32 {
-        let home = shape.iter().copied().fold(shape.len(), mix) % CACHE;
+        let home = hash_of(shape) as usize % CACHE;
         let recent = self.row_major[home];
         let known = self.all.get(recent as usize).map(|known| &known.layout);
         if known.is_some_and(|layout| layout.shape[..] == *shape && layout.is_row_major()) {
@@ -70,8 +71,8 @@ impl Layouts {
     }
 }
 
-fn mix(h: usize, v: usize) -> usize {
-    (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+fn hash_of(shape: &[usize]) -> u64 {
+    shape.iter().fold(shape.len() as u64, |hash, &n| mix(hash, n as u64))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::any::TypeId;
 
 use crate::expr::{Lowering, Statement};
-use crate::kernel::program::{Step, fingerprint};
+use crate::hash::mix;
+use crate::kernel::program::Step;
 
 /// The programs of a graph, each stored once. They outlive rewinds: a loop finds its own again.
 #[derive(Default)]
@@ -17,10 +18,8 @@ pub struct Programs {
 
 impl Programs {
     pub fn intern(&mut self, steps: &[Step]) -> u32 {
-        let mix = |h: usize, step: &Step| {
-            (h ^ fingerprint(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
-        };
-        let home = steps.iter().fold(steps.len(), mix) % self.recent.len();
+        let hash = steps.iter().fold(steps.len() as u64, |hash, step| mix(hash, step.code()));
+        let home = hash as usize % self.recent.len();
         let recent = self.recent[home];
         if self.all.get(recent as usize).is_some_and(|known| **known == *steps) {
             return recent;

@@ -24,7 +24,7 @@ use crate::kernel::walk::Walk;
 use crate::memory::{Lane, Place, RoomMark, Slab};
 use crate::op::{Op, Params};
 use crate::rule::{Dtype, Input};
-use crate::shape::{Layout, Shape};
+use crate::shape::{Layout, Shape, same};
 use crate::var::Var;
 
 /// Where an array lies. `root`: 0, or one more than the leaf or constant whose buffer this is a view of.
@@ -331,7 +331,7 @@ impl<T: Functions> Tape<T> {
         let node = self.nodes[id];
         let entry = self.entry(id);
         let (data, first) = memory.span(self.place(memory, &node), &entry.layout);
-        let walk = match entry.contiguous && entry.layout.shape[..] == *shape {
+        let walk = match entry.contiguous && same(&entry.layout.shape, shape) {
             true => Walk::flat(entry.len),
             false => Walk::new(shape, &entry.layout.broadcast_strides(shape)),
         };

@@ -39,7 +39,7 @@ impl Walk {
 
     /// `len` elements one behind the other.
     pub fn flat(len: usize) -> Self {
-        Walk { axes: SmallVec::from_elem((len, 1), 1) }
+        Walk { axes: SmallVec::from_buf_and_len([(len, 1); 4], 1) }
     }
 
     /// Where element `index` in row-major order lies, counted from the first.

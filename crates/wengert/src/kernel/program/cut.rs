@@ -44,13 +44,15 @@ impl<'j, T> Job<'j, T> {
         added: &'j mut [&mut [T]],
     ) -> Self {
         let mut job = Job::new(0..len, seed, result);
-        job.outs.extend(into.iter_mut().map(|into| match into {
-            Into::Nowhere => Out::Nowhere,
-            Into::Same { out, .. } => Out::Same(out),
-            Into::Added(place) => Out::Added(place),
-            Into::Over { bar } => Out::Over(bar),
-        }));
-        job.added.extend(added.iter_mut().map(|data| Piece { data, start: 0 }));
+        for into in into {
+            job.outs.push(match into {
+                Into::Nowhere => Out::Nowhere,
+                Into::Same { out, .. } => Out::Same(out),
+                Into::Added(place) => Out::Added(place),
+                Into::Over { bar } => Out::Over(bar),
+            });
+        }
+        added.iter_mut().for_each(|data| job.added.push(Piece { data, start: 0 }));
         job
     }
 }

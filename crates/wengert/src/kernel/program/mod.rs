@@ -44,6 +44,21 @@ pub enum Step {
 }
 
 impl Step {
+    /// A number that no other step has.
+    pub fn code(self) -> u64 {
+        let slot = |s: Slot| match s {
+            Slot::Leaf(k) => 2 * u64::from(k),
+            Slot::Step(k) => 2 * u64::from(k) + 1,
+        };
+        let (kind, op, a, b) = match self {
+            Step::Unary(op, a) => (0, op as u64, a, 0),
+            Step::Tuned(op, a, at) => (1, op as u64, a, u64::from(at)),
+            Step::Binary(op, a, b) => (2, op as u64, a, slot(b)),
+        };
+        // 2 bits, 8 bits (ops are bytes), 17 and 17 bits.
+        kind | op << 2 | slot(a) << 10 | b << 27
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Step::Unary(op, _) => op.name(),
@@ -116,17 +131,4 @@ pub fn stopped(steps: &[Step], leaf: u16) -> Option<Step> {
 /// The attributes of a tuned step.
 pub fn params(numbers: &[f64], at: u16) -> Params {
     [numbers[at as usize], numbers[at as usize + 1]]
-}
-
-/// A number that tells steps apart, mostly.
-pub fn fingerprint(step: &Step) -> usize {
-    let slot = |s: Slot| match s {
-        Slot::Leaf(k) => 2 * k as usize,
-        Slot::Step(k) => 2 * k as usize + 1,
-    };
-    match *step {
-        Step::Unary(op, a) => op as usize + (slot(a) << 8),
-        Step::Tuned(op, a, at) => 1 + op as usize + (slot(a) << 9) + ((at as usize) << 20),
-        Step::Binary(op, a, b) => 2 + op as usize + (slot(a) << 10) + (slot(b) << 21),
-    }
 }

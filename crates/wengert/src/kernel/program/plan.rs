@@ -77,26 +77,14 @@ pub enum Sum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     Nothing,
-    /// Written to memory, or added where it holds one already.
-    InPlace {
-        held: bool,
-    },
+    /// Written to memory.
+    Written,
+    /// Added to what memory holds.
+    Added,
     /// Written to a tile, to be added up where it belongs.
     Apart,
     /// It takes the place of the result's, once that has been read.
     Over,
-}
-
-impl Want {
-    /// A number for each.
-    pub fn fingerprint(self) -> usize {
-        match self {
-            Want::Nothing => 0,
-            Want::InPlace { held } => 1 + usize::from(held),
-            Want::Apart => 3,
-            Want::Over => 4,
-        }
-    }
 }
 
 #[derive(Default)]
@@ -260,8 +248,8 @@ impl Plan {
                     self.reached |= u64::from(want != Want::Nothing) << l;
                     match want {
                         Want::Nothing => None,
-                        Want::InPlace { held } => Some((To::Leaf(l), held || again)),
-                        Want::Apart => Some((To::Leaf(l), again)),
+                        Want::Added => Some((To::Leaf(l), true)),
+                        Want::Written | Want::Apart => Some((To::Leaf(l), again)),
                         Want::Over => self.bar_of(steps.len(), bar, unchanged),
                     }
                 }

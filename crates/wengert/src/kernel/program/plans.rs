@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::plan::{Plan, Sum, Want};
 use super::{FEW, Step, params};
+use crate::hash::mix;
 use crate::op::Params;
 
 /// Plans kept.
@@ -20,12 +21,12 @@ pub enum Goal {
 
 impl Goal {
     /// A number that tells goals apart, mostly.
-    fn fingerprint(&self) -> usize {
+    fn fingerprint(&self) -> u64 {
         match self {
-            Goal::Values(sum) => *sum as usize,
+            Goal::Values(sum) => *sum as u64,
             Goal::Cotangents { wants, total, given } => {
-                let flags = 3 + usize::from(*total) + 2 * usize::from(*given);
-                wants.iter().fold(flags, |h, want| 5 * h + want.fingerprint())
+                let flags = 3 + u64::from(*total) + 2 * u64::from(*given);
+                wants.iter().fold(flags, |h, want| 5 * h + *want as u64)
             }
         }
     }
@@ -39,17 +40,20 @@ pub struct Plans {
 
 #[derive(Debug, Default)]
 struct Key {
-    steps: SmallVec<[Step; 16]>,
+    program: Option<u32>,
+    /// Of a program that has no number.
+    steps: SmallVec<[Step; 2]>,
     /// The attributes of the tuned steps: a partial may read other things at other ones.
     params: SmallVec<[Params; 4]>,
     goal: Option<Goal>,
 }
 
 impl Key {
-    fn is(&self, steps: &[Step], numbers: &[f64], goal: &Goal) -> bool {
+    fn is(&self, program: Option<u32>, steps: &[Step], numbers: &[f64], goal: &Goal) -> bool {
         self.goal.as_ref() == Some(goal)
-            && self.steps[..] == *steps
-            && tuned(steps, numbers).eq(self.params.iter().copied())
+            && self.program == program
+            && (program.is_some() || self.steps[..] == *steps)
+            && (self.params.is_empty() || tuned(steps, numbers).eq(self.params.iter().copied()))
     }
 }
 
@@ -61,23 +65,26 @@ fn tuned<'s>(steps: &'s [Step], numbers: &'s [f64]) -> impl Iterator<Item = Para
 }
 
 impl Plans {
-    /// The plan for `goal`.
-    pub fn of(&mut self, steps: &[Step], numbers: &[f64], goal: Goal) -> &Plan {
+    /// The plan for `goal`, of a program by the number that it always has, if it has one.
+    pub fn of(&mut self, program: Option<u32>, steps: &[Step], numbers: &[f64], goal: Goal) -> &Plan {
         if self.kept.is_empty() {
             self.kept.resize_with(KEPT, Default::default);
         }
-        let mix = |h: usize, v: usize| (h ^ v).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
-        let hash = steps.iter().map(super::fingerprint).fold(goal.fingerprint(), mix);
-        let (key, plan) = &mut self.kept[hash % KEPT];
-        if !key.is(steps, numbers, &goal) {
+        let hash = match program {
+            Some(program) => mix(goal.fingerprint(), program.into()),
+            None => steps.iter().fold(goal.fingerprint(), |hash, step| mix(hash, step.code())),
+        };
+        let (key, plan) = &mut self.kept[hash as usize % KEPT];
+        if !key.is(program, steps, numbers, &goal) {
             match &goal {
                 Goal::Values(sum) => plan.forward(steps, *sum),
                 Goal::Cotangents { wants, total, given } => {
                     plan.reverse(steps, numbers, wants, *total, *given)
                 }
             }
+            key.program = program;
             key.steps.clear();
-            key.steps.extend_from_slice(steps);
+            key.steps.extend_from_slice(if program.is_none() { steps } else { &[] });
             key.params.clear();
             key.params.extend(tuned(steps, numbers));
             key.goal = Some(goal);

@@ -64,6 +64,8 @@ pub enum Seed<'a, T> {
 
 /// One formula to run: its steps, the numbers in it, and its arguments broadcast to `len` elements.
 pub struct Run<'a, T> {
+    /// The number that these steps have among the programs of the graph whose scratch is used, if they are one of them.
+    pub program: Option<u32>,
     pub steps: &'a [Step],
     pub numbers: &'a [f64],
     pub leaves: &'a [Operand<'a, T>],
@@ -74,14 +76,14 @@ impl<T: Functions> Run<'_, T> {
     /// Writes the formula's value.
     pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.steps, self.numbers, Goal::Values(Sum::No));
+        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(Sum::No));
         self.drive(plan, tiles, None, out, &mut [], &mut [], &mut Vec::new());
     }
 
     /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
     pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.steps, self.numbers, Goal::Values(Sum::Products));
+        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(Sum::Products));
         self.drive(plan, tiles, None, &mut [], &mut [], &mut [], &mut Vec::new())
     }
 
@@ -89,7 +91,7 @@ impl<T: Functions> Run<'_, T> {
     pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: Walk, out: &mut [T]) {
         let Scratch { plans, tiles, partial } = scratch;
         let sum = if sums_products(&walk) { Sum::Products } else { Sum::Values };
-        let plan = plans.of(self.steps, self.numbers, Goal::Values(sum));
+        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(sum));
         let into = &mut [Into::Added(Place { to: 0, first: 0, walk })];
         self.drive(plan, tiles, None, &mut [], into, &mut [out], partial);
     }
@@ -106,9 +108,10 @@ impl<T: Functions> Run<'_, T> {
         total: bool,
     ) -> (T, u64) {
         let Scratch { plans, tiles, partial } = scratch;
-        let wants = into.iter().map(Into::want).collect();
+        let mut wants = SmallVec::new();
+        into.iter().for_each(|into| wants.push(into.want()));
         let given = !matches!(seed, Seed::Each(_) | Seed::Array { y: None, .. });
-        let plan = plans.of(self.steps, self.numbers, Goal::Cotangents { wants, total, given });
+        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Cotangents { wants, total, given });
         (self.drive(plan, tiles, Some(seed), &mut [], into, added, partial), plan.reached)
     }
 
@@ -174,11 +177,15 @@ impl<T: Functions> Run<'_, T> {
         }
         let mut over = job.outs.iter_mut().find_map(Out::over);
         // Where the arrays that are read or written in place begin, if the next strip of each is asked for.
-        let reads = self.read(job).map(|x| x.data[x.first + job.range.start..].as_ptr());
-        let written = job.written().map(<[T]>::as_ptr).chain(over.as_ref().map(|over| over.as_ptr()));
-        let mut ahead: SmallVec<[*const T; FEW]> = reads.chain(written).collect();
-        if plan.acts.len() < BUSY || ahead.len() * self.len * size_of::<T>() < FAR {
-            ahead.clear();
+        let mut ahead: SmallVec<[*const T; FEW]> = SmallVec::new();
+        let most = self.leaves.len() + job.outs.len() + 2;
+        if plan.acts.len() >= BUSY && most * self.len * size_of::<T>() >= FAR {
+            let reads = self.read(job).map(|x| x.data[x.first + job.range.start..].as_ptr());
+            let written = job.written().map(<[T]>::as_ptr).chain(over.as_ref().map(|over| over.as_ptr()));
+            ahead.extend(reads.chain(written));
+            if ahead.len() * self.len * size_of::<T>() < FAR {
+                ahead.clear();
+            }
         }
         let share = (Tile::<T>::LEN / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
         let mut tally = Tally::default();
@@ -439,7 +446,8 @@ impl<T: Functions> Into<'_, T> {
     fn want(&self) -> Want {
         match self {
             Into::Nowhere => Want::Nothing,
-            Into::Same { held, .. } => Want::InPlace { held: *held },
+            Into::Same { held: true, .. } => Want::Added,
+            Into::Same { held: false, .. } => Want::Written,
             Into::Added(_) => Want::Apart,
             Into::Over { .. } => Want::Over,
         }

@@ -70,7 +70,7 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
             .collect();
         let leaves: Vec<Operand<'_, f64>> =
             x.iter().map(|x| Operand { data: x, first: 0, walk: Walk::flat(len) }).collect();
-        let run = Run { steps: &steps, numbers: &[], leaves: &leaves, len };
+        let run = Run { program: None, steps: &steps, numbers: &[], leaves: &leaves, len };
         let model = |l: usize, k: usize| {
             let at = |i: usize| Dual64::new(x[i][k], if i == l { 1.0 } else { 0.0 });
             on_duals(&steps, &std::array::from_fn::<_, LEAVES, _>(at))
@@ -155,7 +155,7 @@ fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
             Step::Binary(Binary::Mul, y, row),
             Step::Binary(Binary::Add, Slot::Step(0), Slot::Step(1)),
         ];
-        let run = Run { steps: &program, numbers: &[], leaves: &leaves, len };
+        let run = Run { program: None, steps: &program, numbers: &[], leaves: &leaves, len };
         let y_bar: Vec<f64> = (0..len).map(|k| (k % 5) as f64 - 2.0).collect();
         let at = |leaf: usize, k: usize| first(leaf) + place(k, shape, steps[leaf]);
         let mut want = arrays.each_ref().map(|array| vec![1.0; array.len()]);
@@ -183,7 +183,7 @@ fn values_are_summed_along_any_axes() {
         let x: Vec<f64> = (0..len).map(|k| (k % 7) as f64 - 2.0).collect();
         let leaf = [Operand { data: &x, first: 0, walk: Walk::flat(len) }];
         let square = [Step::Binary(Binary::Mul, Slot::Leaf(0), Slot::Leaf(0))];
-        let run = Run { steps: &square, numbers: &[], leaves: &leaf, len };
+        let run = Run { program: None, steps: &square, numbers: &[], leaves: &leaf, len };
         for over in 0..8 {
             let kept: [usize; 3] =
                 std::array::from_fn(|axis| if over >> axis & 1 == 1 { 1 } else { shape[axis] });
