@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 fn layer(path: &str) -> u32 {
     let top = path.split(['/', ':']).next().unwrap().trim_end_matches(".rs");
     match top {
-        "shape" | "var" | "error" | "op" => 0,
+        "shape" | "var" | "error" | "op" | "hash" => 0,
         "memory" | "kernel" | "words" | "rule" | "term" | "broadcast" => 1,
         "ops" | "expr" => 2,
         "graph" if path.starts_with("graph/methods") || path.starts_with("graph::methods") => 4,
