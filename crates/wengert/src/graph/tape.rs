@@ -330,11 +330,13 @@ impl<T: Functions> Tape<T> {
     pub fn operand<'m>(&self, memory: &'m Memory<T>, id: usize, shape: &[usize]) -> Operand<'m, T> {
         let node = self.nodes[id];
         let entry = self.entry(id);
-        let (data, first) = memory.span(self.place(memory, &node), &entry.layout);
-        let walk = match entry.contiguous && same(&entry.layout.shape, shape) {
-            true => Walk::flat(entry.len),
-            false => Walk::new(shape, &entry.layout.broadcast_strides(shape)),
-        };
+        let place = self.place(memory, &node);
+        if entry.contiguous && same(&entry.layout.shape, shape) {
+            let data = memory.slab.slice(place, entry.len);
+            return Operand { data, first: 0, walk: Walk::flat(entry.len) };
+        }
+        let (data, first) = memory.span(place, &entry.layout);
+        let walk = Walk::new(shape, &entry.layout.broadcast_strides(shape));
         Operand { data, first, walk }
     }
 

@@ -31,29 +31,22 @@ pub(super) struct Piece<'j, T> {
 }
 
 impl<'j, T> Job<'j, T> {
-    fn new(range: Range<usize>, seed: Option<Seed<'j, T>>, result: &'j mut [T]) -> Self {
+    #[inline(always)]
+    pub fn new(range: Range<usize>, seed: Option<Seed<'j, T>>, result: &'j mut [T]) -> Self {
         Job { range, seed, result, outs: SmallVec::new(), added: SmallVec::new() }
     }
 
-    /// All of the work.
-    pub fn whole(
-        len: usize,
-        seed: Option<Seed<'j, T>>,
-        result: &'j mut [T],
-        into: &'j mut [Into<'_, T>],
-        added: &'j mut [&mut [T]],
-    ) -> Self {
-        let mut job = Job::new(0..len, seed, result);
+    /// Takes up all of the work, where it is: returned, a job would be moved.
+    pub fn take_all(&mut self, into: &'j mut [Into<'_, T>], added: &'j mut [&mut [T]]) {
         for into in into {
-            job.outs.push(match into {
+            self.outs.push(match into {
                 Into::Nowhere => Out::Nowhere,
                 Into::Same { out, .. } => Out::Same(out),
                 Into::Added(place) => Out::Added(place),
                 Into::Over { bar } => Out::Over(bar),
             });
         }
-        added.iter_mut().for_each(|data| job.added.push(Piece { data, start: 0 }));
-        job
+        added.iter_mut().for_each(|data| self.added.push(Piece { data, start: 0 }));
     }
 }
 

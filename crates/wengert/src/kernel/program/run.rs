@@ -133,7 +133,9 @@ impl<T: Functions> Run<'_, T> {
         let step = block_len(strips * Tile::<T>::LEN, free, into);
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
-            return self.block(plan, tiles, &mut Job::whole(self.len, seed, result, into, added));
+            let mut job = Job::new(0..self.len, seed, result);
+            job.take_all(into, added);
+            return self.block(plan, tiles, &mut job);
         }
         let mut cut = Cut::new(step, self.len, seed, result, into, added);
         let mut tally = Tally::default();
@@ -193,7 +195,8 @@ impl<T: Functions> Run<'_, T> {
             let left = job.range.end - from;
             let strip = Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(left), left };
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
-            let leaves = self.load(plan, &strip, loaded, panels);
+            let mut leaves: SmallVec<[&[T]; FEW]> = SmallVec::new();
+            self.load(plan, &strip, loaded, panels, &mut leaves);
             let y_bar = match job.seed {
                 Some(Seed::Under { .. }) => {
                     &over.as_ref().expect("one leaf lies over the result")[here.clone()]
@@ -300,15 +303,15 @@ impl<T: Functions> Run<'_, T> {
         self.leaves.iter().chain(y_bar).filter(|x| x.walk.is_contiguous())
     }
 
-    /// The values of the leaves that the plan reads; one number for all elements is written once a block.
+    /// Lists the values of the leaves that the plan reads; one number for all elements is written once a block.
     fn load<'s>(
         &'s self,
         plan: &Plan,
         strip: &Strip,
         tiles: &'s mut [Box<Tile<T>>],
         panels: &'s mut [Vec<T>],
-    ) -> SmallVec<[&'s [T]; FEW]> {
-        let mut loaded: SmallVec<[&[T]; FEW]> = SmallVec::new();
+        loaded: &mut SmallVec<[&'s [T]; FEW]>,
+    ) {
         for (l, (leaf, (tile, panel))) in self.leaves.iter().zip(tiles.iter_mut().zip(panels)).enumerate() {
             loaded.push(match plan.leaves >> l & 1 == 1 {
                 false => &[],
@@ -316,7 +319,6 @@ impl<T: Functions> Run<'_, T> {
                 true => strip.load(leaf, &mut tile.0[..strip.n], panel),
             });
         }
-        loaded
     }
 
     fn value<'s>(&self, step: u16, product: Option<u16>, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
