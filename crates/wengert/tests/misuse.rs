@@ -173,14 +173,24 @@ fn roots_without_gradient() {
     errs!(g, g.backward(cut), NoGradientPath, &format!("backward: []: `sum` was recorded under no_grad at {here}, so no gradient passes"));
     let d = g.exp(c);
     errs!(g, g.backward(d), NoGradientPath, "backward: []: the result of `exp` depends on no differentiable leaf");
-    // A formula of arrays says of a flat op what the op says by itself.
-    let flat = [g.sum(g.mul(g.floor(x), 2.0)), g.sum(x.floor() * 2.0)];
+    // A formula, of arrays or of numbers, says of a flat op what the op says by itself.
+    let n = g.leaf(1.5);
+    let flat = [
+        g.sum(g.mul(g.floor(x), 2.0)),
+        g.sum(x.floor() * 2.0),
+        g.mul(g.floor(n), 2.0),
+        g.eval(n.floor() * 2.0),
+        g.eval(n.floor() * 2.0 + n.sign()),
+    ];
     for y in flat {
         assert_eq!(g.backward(y).unwrap_err().kind(), ErrorKind::NoGradientPath);
     }
     let beside = g.sum(x.floor() * x);
     g.backward(beside).unwrap();
     assert_eq!(g.grad(x).unwrap(), array![1.0, 2.0].into_dyn());
+    let beside = g.eval(n.floor() * n * n);
+    g.backward(beside).unwrap();
+    assert_eq!(g.grad(n).unwrap().sum(), 3.0);
     g.zero_grad();
     let s = g.sum(x);
     errs!(g, g.gradient(s, &[c]), NoGradientPath, "gradient: []: gradients exist with respect to differentiable nodes only");

@@ -25,6 +25,8 @@ pub trait Statement: Copy + 'static {
     fn numbers(self, give: &mut impl FnMut(f64));
     /// A few bits that tell most of a program's formulas apart.
     const HASH: usize;
+    /// Whether an op on the way lets no gradient through: which leaves one reaches is asked op by op then.
+    const FLAT: bool = false;
 }
 
 /// The row of an op: of the commonest in place, where the compiler sees what is constant, of others out of the way.
@@ -91,6 +93,7 @@ impl<const OP: u8, X: Statement> Statement for Formula<Map<OP, X>> {
         self.0.x.numbers(give);
     }
     const HASH: usize = mixed(X::HASH, OP);
+    const FLAT: bool = Map::<OP, X>::OP.is_flat() || X::FLAT;
 }
 
 impl<const OP: u8, X: Statement> Statement for Formula<Tune<OP, X>> {
@@ -112,6 +115,7 @@ impl<const OP: u8, X: Statement> Statement for Formula<Tune<OP, X>> {
         self.0.p.into_iter().for_each(give);
     }
     const HASH: usize = mixed(X::HASH, OP);
+    const FLAT: bool = X::FLAT;
 }
 
 impl<const OP: u8, A: Statement, B: Statement> Statement for Formula<Zip<OP, A, B>> {
@@ -142,4 +146,5 @@ impl<const OP: u8, A: Statement, B: Statement> Statement for Formula<Zip<OP, A, 
         }
     }
     const HASH: usize = mixed(mixed(A::HASH, OP), B::HASH as u8);
+    const FLAT: bool = A::FLAT || B::FLAT;
 }

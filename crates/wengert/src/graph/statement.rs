@@ -15,6 +15,9 @@ impl<T: Engine> Graph<T> {
     /// Records a formula of numbers, its value and the partial to each leaf; `None` where it is something else.
     #[inline(always)]
     pub(super) fn record_statement<E: Operand>(&self, x: E) -> Option<Var> {
+        if E::FLAT {
+            return None;
+        }
         let mut tape = self.tape.borrow_mut();
         let mut seen = Seen::NONE;
         x.leaves(&mut |v| seen.add(tape.glance(v)));

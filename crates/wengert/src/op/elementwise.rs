@@ -79,7 +79,7 @@ binary_table!(binary_enum);
 
 impl Unary {
     /// Whether the gradient is 0 wherever it exists, so that nothing is propagated.
-    pub fn is_flat(self) -> bool {
+    pub const fn is_flat(self) -> bool {
         matches!(self, Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Trunc)
     }
 }
