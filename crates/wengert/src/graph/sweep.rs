@@ -162,6 +162,7 @@ impl<T: Functions> Sweep<T> {
     }
 
     /// The buffer of an array's cotangent, and whether it holds one already.
+    #[inline(always)]
     pub fn buffer(&mut self, id: usize, node: &Node, len: usize) -> (Loan, bool) {
         self.low = self.low.min(id);
         match self.arrays[node.slot as usize].take() {

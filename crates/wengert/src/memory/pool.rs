@@ -32,7 +32,7 @@ unsafe impl Send for Loan {}
 
 impl Pool {
     /// A buffer for `len` elements of `A`, holding old numbers.
-    #[inline]
+    #[inline(always)]
     pub fn lend<A>(&mut self, len: usize) -> Loan {
         let class = class_of(len * size_of::<A>());
         match self.free.get_mut(class).and_then(Vec::pop) {
@@ -51,6 +51,7 @@ impl Pool {
         free.unwrap_or_else(|| Loan { start: self.room.take(&mut self.at, class_bytes(class)), class })
     }
 
+    #[inline(always)]
     pub fn give_back(&mut self, loan: Loan) {
         self.free[loan.class].push(loan.start);
     }
@@ -62,6 +63,7 @@ impl Pool {
 }
 
 impl Loan {
+    #[inline(always)]
     pub fn slice<A: super::slab::Plain>(&self, len: usize) -> &[A] {
         assert!(len * size_of::<A>() <= class_bytes(self.class));
         // SAFETY: the buffer holds that many elements, the loan is the only way to it, and its pool lives (invariant 4 of
@@ -69,6 +71,7 @@ impl Loan {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), len) }
     }
 
+    #[inline(always)]
     pub fn slice_mut<A: super::slab::Plain>(&mut self, len: usize) -> &mut [A] {
         assert!(len * size_of::<A>() <= class_bytes(self.class));
         // SAFETY: as above, exclusively.
@@ -99,6 +102,7 @@ fn class_of(bytes: usize) -> usize {
     4 * log + quarters
 }
 
+#[inline]
 fn class_bytes(class: usize) -> usize {
     if class < 3 {
         return (class + 1) * ALIGN;

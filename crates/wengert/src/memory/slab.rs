@@ -35,6 +35,7 @@ impl Slab {
     }
 
     /// `len` elements of `A`, zero or old numbers.
+    #[inline]
     pub fn take<A>(&self, len: usize) -> Fresh<'_> {
         let bytes = (len * size_of::<A>()).next_multiple_of(ALIGN);
         let mut at = self.at.get();
