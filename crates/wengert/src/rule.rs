@@ -9,7 +9,8 @@ use smallvec::SmallVec;
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
-use crate::memory::{Dense, DenseMut, Located};
+use crate::kernel::operand::Operand;
+use crate::memory::{Dense, DenseMut, Located, Plain};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
 use crate::term::Term;
@@ -83,6 +84,13 @@ impl<'a, T> Input<'a, T> {
     pub fn span(&self) -> (&'a [T], usize, &'a Layout) {
         let (data, first) = self.located().span();
         (data, first, self.located().layout())
+    }
+    /// A real value, to be read in row-major order.
+    pub fn operand(&self) -> Operand<'a, T>
+    where
+        T: Plain,
+    {
+        Operand::located(self.located())
     }
     fn located(&self) -> &Located<'a, T> {
         match self {

@@ -9,7 +9,7 @@ use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::threads::{self, PIECE};
 use crate::kernel::turn::{Turned, copy_turned, turn};
 use crate::kernel::walk::{SHORT, Walk};
-use crate::memory::{Plain, span_of};
+use crate::memory::{Located, Plain, span_of};
 use crate::shape::outermost_first;
 
 /// An array to be read in row-major order: memory, the index of the first element in it, and the way through.
@@ -20,6 +20,12 @@ pub struct Operand<'a, A> {
 }
 
 impl<'a, A: Plain> Operand<'a, A> {
+    /// A value where it lies.
+    pub fn located(x: &Located<'a, A>) -> Self {
+        let ((data, first), layout) = (x.span(), x.layout());
+        Operand { data, first, walk: Walk::new(&layout.shape, &layout.strides) }
+    }
+
     /// A view of a value.
     pub fn viewed(x: &ArrayViewD<'a, A>) -> Self {
         let (data, first) = span_of(x);

@@ -8,7 +8,7 @@ use crate::kernel::functions::Functions;
 use crate::kernel::operand::{Operand, add};
 use crate::kernel::scatter::scatter_from;
 use crate::kernel::walk::Walk;
-use crate::memory::{Dense, Plain};
+use crate::memory::Dense;
 use crate::rule::{Arg, Cotangent, Dtype, Rule, Spec, Specs, expect};
 use crate::shape::{Layout, Shape, outermost_first};
 use crate::term::Term;
@@ -186,15 +186,6 @@ pub fn pour_back<T: Functions>(
     true
 }
 
-/// Copies `x` in row-major order into `y` of another shape.
-pub fn refill<A: Plain + Send + Sync>(x: ArrayViewD<'_, A>, y: ArrayViewMutD<'_, A>) {
-    let mut y = y.into_shape_with_order(x.raw_dim()).expect("as many elements, without gaps");
-    match (y.as_slice_mut(), Operand::of(&x)) {
-        (Some(y), Some(x)) => x.copy_to(y),
-        _ => x.assign_to(y),
-    }
-}
-
 /// An op whose result shows elements of its argument, each once at most: what there is to say about it. The rest of its
 /// rule is the same for all of them, see [`moving_rules`].
 pub trait Moving {
@@ -239,7 +230,7 @@ macro_rules! moving_rules {
 
     impl<T: Functions> Kernels<T> for $Op {
         fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-            every_dtype!(&x[0], &mut y[0], |x, y| refill(x.view(), y.view_mut()));
+            every_dtype!(&x[0], &mut y[0], |x, y| crate::kernel::operand::Operand::located(x).copy_to(y.slice()));
             Ok(())
         }
         fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {

@@ -1,6 +1,6 @@
 //! Ops that only lay the axes of an array anew: strided views wherever one serves, of elements of every type.
 
-use super::moving::{Moving, every_dtype, moved, moving_rules, refill, single, viewed};
+use super::moving::{Moving, every_dtype, moved, moving_rules, single, viewed};
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;

@@ -5,7 +5,7 @@ use ndarray::{ArrayBase, Axis, IxDyn, RawData, Slice as Range};
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::op::{Flip, Select, Slice, SliceInto};
-use crate::ops::moving::{Moving, every_dtype, moved, moving_rules, pour, refill, single, viewed};
+use crate::ops::moving::{Moving, every_dtype, moved, moving_rules, pour, single, viewed};
 use crate::rule::*;
 use crate::shape::{Layout, Shape, axes, axis};
 use crate::term::Term;

@@ -143,7 +143,7 @@ impl<T: Functions> Kernels<T> for SlogDet {
         let mut pivots = pivots.index();
         let pivots = pivots.as_slice_mut().expect("results lie row-major without gaps");
         factor(&x[0], factors.slice(), pivots, false)?;
-        let n = known_square(factors.real().shape()).1;
+        let n = known_square(x[0].shape()).1;
         scratch::with(|Scratch::<T> { linalg: work, .. }| {
             for (i, (sign, log)) in sign.slice().iter_mut().zip(log.slice()).enumerate() {
                 let exchanged = room(&mut work.pivots, n);

@@ -2,7 +2,7 @@
 
 use std::slice::ChunksExactMut;
 
-use ndarray::{ArrayViewD, ArrayViewMut1};
+use ndarray::ArrayViewD;
 
 use super::triangular::difference;
 use super::*;
@@ -11,7 +11,6 @@ use crate::kernel::linalg;
 use crate::kernel::scratch::{self, Scratch, dense, room};
 use crate::memory::Dense;
 use crate::op::{Op, Solve, SolveTransposed};
-use crate::ops::moving::refill;
 
 /// The solution, and for the derivative the factors and row exchanges of every matrix.
 fn infer(args: &[Arg<'_>]) -> Result<Specs, Refusal> {
@@ -36,10 +35,8 @@ pub(super) fn factor<T: Functions>(
     pivots: &mut [i64],
     strict: bool,
 ) -> Result<(), Refusal> {
-    let x = x.real();
-    let shape = Shape::from_slice(x.shape());
-    let (batch, n) = known_square(&shape);
-    refill(x, ArrayViewMut1::from(&mut *factors).into_dyn());
+    let (batch, n) = known_square(x.shape());
+    x.operand().copy_to(factors);
     let stacks = factors.chunks_exact_mut((n * n).max(1)).zip(pivots.chunks_exact_mut(n.max(1)));
     each_matrix([count(batch), n], stacks, |i, (factors, pivots), work| {
         let exchanged = room(&mut work.pivots, n);
@@ -61,17 +58,16 @@ fn forward<T: Functions>(
     let mut pivots = pivots.index();
     let row_exchanges = pivots.as_slice_mut().expect("results lie row-major without gaps");
     factor(&x[0], factors.slice(), row_exchanges, true)?;
-    let (a, b) = (x[0].real(), x[1].real());
-    let shape_b = Shape::from_slice(b.shape());
-    let system = System::new(a.shape(), &shape_b)?;
-    let (n, len, lead) = (system.n, system.len(), system.lead(&shape_b));
+    let (a, b) = (x[0].shape(), x[1].shape());
+    let system = System::new(a, b)?;
+    let (n, len, lead) = (system.n, system.len(), system.lead(b));
     scratch::with(|Scratch { linalg: work, dense: [copy, ..], .. }| {
-        let b = dense(b, copy);
+        let b = dense(x[1].real(), copy);
         let pivots = exchanges(&pivots.view(), &mut work.pivots);
         let factors = &*factors.slice();
         let outs = solution.slice().chunks_exact_mut(len.max(1));
         each_matrix([count(&system.batch), n], outs, |i, out, _: &mut linalg::Workspace<T>| {
-            let at = source(&system.batch, &a.shape()[..a.ndim() - 2], i);
+            let at = source(&system.batch, &a[..a.len() - 2], i);
             out.copy_from_slice(&b[source(&system.batch, lead, i) * len..][..len]);
             let (factors, pivots) = (&factors[at * n * n..][..n * n], &pivots[at * n..][..n]);
             linalg::solve_factored(factors, n, pivots, transposed, out, system.cols, threads(n));
@@ -112,10 +108,10 @@ fn vjp_kernel<T: Functions>(
     y_bar: &[Option<Dense<'_, T>>],
     x_bar: &mut [Option<Cotangent<'_, T>>],
 ) -> bool {
-    let (a, b) = (x[0].real(), x[1].real());
-    let system = System::known(a.shape(), b.shape());
+    let (a, b) = (x[0].shape(), x[1].shape());
+    let system = System::known(a, b);
     let (n, len) = (system.n, system.len());
-    let own = a.shape()[..a.ndim() - 2] == system.batch[..] && system.lead(b.shape()) == &system.batch[..];
+    let own = a[..a.len() - 2] == system.batch[..] && system.lead(b) == &system.batch[..];
     let (Some(y_bar), true) = (&y_bar[0], own && len > 0) else { return false };
     let (solution, factors, pivots) = (y[0].real(), y[1].real(), y[2].index());
     let (solution, factors, y_bar) = (elements(&solution), elements(&factors), y_bar.slice());
