@@ -28,12 +28,16 @@ pub trait ErrorFunction: Exponential {
         (top.over::<FMA>(Pair::sum(Self::of(1.0), a + a)).rounded(), reduced.n)
     }
 
+    /// Far from 0 as 1 less the complement, of which that takes a quarter of the error: plain numbers will do. The exponential
+    /// is that of the partial.
     #[inline(always)]
     fn erf<const FMA: bool>(self) -> Self {
         let a = self.abs();
         let bounded = a.at_most(Self::of(Self::ERF_BOUND));
-        let (rest, n) = Self::complement::<FMA>(bounded, Self::reduce_neg_square::<FMA>(bounded));
-        let far = Self::of(1.0) - rest * n.power_of_two();
+        let (sum, scale) = (bounded + Self::of(K), bounded.fma::<FMA>(Self::of(2.0), Self::of(1.0)));
+        let inverse = Self::of(1.0) / (sum * scale);
+        let p = Self::of(1.125) + Self::erfc_scaled::<FMA>((bounded - Self::of(K)) * (scale * inverse));
+        let far = (-self.exp_neg_square::<FMA>()).fma::<FMA>(p * (sum * inverse), Self::of(1.0));
         let near = Self::erf_near::<FMA>(a * a).fma::<FMA>(a, a);
         (if a < Self::of(SEAM) { near } else { far }).copysign(self)
     }
