@@ -1,4 +1,5 @@
-//! Layouts of arrays, interned: arrays of one shape share one entry, and equal ids mean equal layouts.
+//! Layouts of arrays, interned: equal ids mean equal layouts, and arrays of one shape share an entry, as long as it is one of the
+//! recent ones.
 
 use crate::hash::mix;
 use crate::shape::Layout;

@@ -176,7 +176,7 @@ pub fn pour_back<T: Functions>(
         return true;
     }
     // The same pairs with every axis forwards in memory.
-    let (mut from, first) = (y_bar.view(), offset + layout.extent().map_or(0, |(low, _)| low));
+    let (mut from, first) = (y_bar.view(), offset + layout.extent().unwrap_or_default().0);
     let turned = layout.strides.iter().enumerate().filter(|(_, step)| **step < 0);
     turned.for_each(|(k, _)| from.invert_axis(Axis(k)));
     let steps: Shape = layout.strides.iter().map(|step| step.unsigned_abs()).collect();

@@ -187,7 +187,7 @@ elementary! {
     /// The angle of the point (x, self).
     atan2(x) = inverse_trig::InverseTrigonometric, 0.6, 0.8;
     /// Error function.
-    erf() = erf::ErrorFunction, 1.0, 1.1;
+    erf() = erf::ErrorFunction, 1.1, 1.0;
     /// 1 - erf x.
     erfc() = erf::ErrorFunction, 2.0, 2.0;
     /// Probability that a standard normal variable is below x.

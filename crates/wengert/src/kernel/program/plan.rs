@@ -141,8 +141,9 @@ impl Plan {
     /// Computes the steps in `needed`, those in `joint` with their partials; those in `kept` stay.
     fn values(&mut self, steps: &[Step], needed: u64, kept: u64, joint: u64, total: Sum) {
         let last = steps.len() - 1;
-        let passing = total == Sum::Products && (kept | joint) >> last & 1 == 0;
-        let factors = steps[last].factors().filter(|_| passing);
+        // The partials of a product read its factors alone, so its value is never kept.
+        let factors = steps[last].factors().filter(|_| total == Sum::Products);
+        debug_assert!(factors.is_none() || (kept | joint) >> last & 1 == 0);
         let total = total != Sum::No;
         let computed = |k: &usize| needed >> k & 1 == 1;
         let mut readers = [0u8; super::LONGEST];
