@@ -11,8 +11,10 @@ use kuva::render::plots::Plot;
 use kuva::render::render::render_multiple;
 use serde_json::Value;
 
-/// Blue, orange, green, purple, grey, red: apart from each other for colour-blind readers.
-const COLORS: [&str; 6] = ["#2f6db3", "#e0702a", "#2e8b57", "#7b4ea3", "#5c6b78", "#b3362c"];
+/// Blue, orange, green, purple, grey, red, sky, black, gold: one for each peer, apart from each other for colour-blind readers.
+const COLORS: [&str; 9] = [
+    "#2f6db3", "#e0702a", "#2e8b57", "#7b4ea3", "#8a97a3", "#b3362c", "#56c1e9", "#222222", "#d9a900",
+];
 
 /// Each peer's microseconds at each length. Of a length measured twice the later time counts.
 fn times(lines: &str) -> BTreeMap<String, BTreeMap<u64, f64>> {
@@ -42,11 +44,11 @@ fn main() {
     peers.sort_by(|a, b| (a.0 != "wengert", last(a.1)).partial_cmp(&(b.0 != "wengert", last(b.1))).expect("times"));
     let plots: Vec<Plot> = peers
         .iter()
-        .zip(COLORS.iter().cycle())
+        .zip(COLORS)
         .map(|((name, of_peer), color)| {
             let points = of_peer.iter().map(|(length, time)| (*length as f64, *time));
             let width = if *name == "wengert" { 3.2 } else { 1.8 };
-            let line = LinePlot::new().with_data(points).with_color(*color).with_stroke_width(width);
+            let line = LinePlot::new().with_data(points).with_color(color).with_stroke_width(width);
             Plot::Line(line.with_legend(name.as_str()))
         })
         .collect();
