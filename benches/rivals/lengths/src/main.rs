@@ -12,9 +12,8 @@ use kuva::render::render::render_multiple;
 use serde_json::Value;
 
 /// Blue, orange, green, purple, grey, red, sky, black, gold: one for each peer, apart from each other for colour-blind readers.
-const COLORS: [&str; 9] = [
-    "#2f6db3", "#e0702a", "#2e8b57", "#7b4ea3", "#8a97a3", "#b3362c", "#56c1e9", "#222222", "#d9a900",
-];
+const COLORS: [&str; 9] =
+    ["#2f6db3", "#e0702a", "#2e8b57", "#7b4ea3", "#8a97a3", "#b3362c", "#56c1e9", "#222222", "#d9a900"];
 
 /// Each peer's microseconds at each length. Of a length measured twice the later time counts.
 fn times(lines: &str) -> BTreeMap<String, BTreeMap<u64, f64>> {
@@ -41,7 +40,9 @@ fn main() {
     // Ours first, then by the time at the greatest length.
     let last = |of_peer: &BTreeMap<u64, f64>| of_peer.values().last().copied().unwrap_or(f64::MAX);
     let mut peers: Vec<_> = times.iter().collect();
-    peers.sort_by(|a, b| (a.0 != "wengert", last(a.1)).partial_cmp(&(b.0 != "wengert", last(b.1))).expect("times"));
+    peers.sort_by(|a, b| {
+        (a.0 != "wengert", last(a.1)).partial_cmp(&(b.0 != "wengert", last(b.1))).expect("times")
+    });
     let plots: Vec<Plot> = peers
         .iter()
         .zip(COLORS)
