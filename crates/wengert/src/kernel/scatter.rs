@@ -1,5 +1,7 @@
 //! The reverse of reading an array in row-major order: numbers are added to where they would have been read from.
 
+use crate::kernel::elementwise::zip_vjp;
+use crate::kernel::functions::Functions;
 use crate::kernel::lanes::{self, LANES};
 use crate::kernel::level::{Kernel, run};
 use crate::kernel::operand::add;
@@ -7,6 +9,7 @@ use crate::kernel::real::Real;
 use crate::kernel::scratch::{self, Scratch, room};
 use crate::kernel::tile::{self, Tile};
 use crate::kernel::walk::{SHORT, Walk};
+use crate::op::Binary;
 
 /// Adds `values`, elements `start..` in the order of `walk`, to where they belong in `data`.
 pub fn scatter_add<T: Real>(data: &mut [T], walk: &Walk, start: usize, values: &[T]) {
@@ -51,30 +54,23 @@ pub fn sums_products(walk: &Walk) -> bool {
 }
 
 /// As [`scatter_from`], of the products of two arrays, where [`sums_products`] says so.
-pub fn scatter_products<T: Real>(first: isize, data: &mut [T], walk: &Walk, start: usize, [a, b]: [&[T]; 2]) {
+pub fn scatter_products<T: Functions>(
+    first: isize,
+    data: &mut [T],
+    walk: &Walk,
+    start: usize,
+    [a, b]: [&[T]; 2],
+) {
     if let Some(rows) = walk.summed() {
         return scatter_sums(first, data, walk, rows, start, [a, b]);
     }
     walk.runs(start, a.len(), |offset, step, range| {
         assert_eq!(step, 1);
-        let (from, sums) = (range.clone(), &mut data[(first + offset) as usize..][..range.len()]);
-        run(AddProducts { a: &a[range], b: &b[from], sums });
+        let [a, b] = [a, b].map(|x| &x[range.clone()]);
+        let sums = &mut data[(first + offset) as usize..][..a.len()];
+        // As the cotangent of a factor is added to what is there.
+        zip_vjp(Binary::Mul, 0, [b, b], b, a, sums, true);
     });
-}
-
-struct AddProducts<'a, T> {
-    a: &'a [T],
-    b: &'a [T],
-    sums: &'a mut [T],
-}
-
-impl<T: Real> Kernel for AddProducts<'_, T> {
-    type Output = ();
-    #[inline(always)]
-    fn call<const MODE: u8>(self) {
-        let products = self.a.iter().zip(self.b);
-        self.sums.iter_mut().zip(products).for_each(|(sum, (a, b))| *sum += *a * *b);
-    }
 }
 
 /// As [`scatter_from`] where rows of `n` elements, or of their products, go to one place each, `side` of them side by side.
