@@ -81,11 +81,11 @@ impl Layout {
     pub fn extent(&self) -> Option<(isize, isize)> {
         let (mut low, mut high) = (0, 0);
         for (&n, &s) in self.shape.iter().zip(&self.strides) {
-            let reach = s * (n as isize - 1);
-            (low, high) = (low + reach.min(0), high + reach.max(0));
             if n == 0 {
                 return None;
             }
+            let reach = s * (n as isize - 1);
+            (low, high) = (low + reach.min(0), high + reach.max(0));
         }
         Some((low, high))
     }

@@ -28,8 +28,8 @@ pub trait ErrorFunction: Exponential {
         (top.over::<FMA>(Pair::sum(Self::of(1.0), a + a)).rounded(), reduced.n)
     }
 
-    /// Far from 0 as 1 less the complement, of which that takes a quarter of the error: plain numbers will do. The exponential
-    /// is that of the partial.
+    /// Far from 0 it is 1 less the complement, which is a third of it at most and brings as little of its own error: plain numbers
+    /// will do. The exponential is that of the partial.
     #[inline(always)]
     fn erf<const FMA: bool>(self) -> Self {
         let a = self.abs();

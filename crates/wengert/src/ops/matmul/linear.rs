@@ -89,17 +89,15 @@ impl<T: Functions> Kernels<T> for Linear {
         let (elements, result) = (y_bar.slice(), y_bar.shape());
         let y_bar = Stack::rows(elements, batch, fit.whole(), batch);
         if let Some(x_bar) = &mut x_bar[0] {
-            let (axes, matrices) = fit.factor(Side::Left, lead, x[0].shape());
             let accumulate = x_bar.accumulate;
             let w = Side::Right.stack(&x[1], batch);
-            let x_bar = StackMut::rows(x_bar.slice(), &axes, matrices, batch);
+            let x_bar = fit.factor(Side::Left, lead, x[0].shape(), x_bar.slice());
             multiply(batch, [rows, inputs, out], &y_bar, &w, x_bar, accumulate);
         }
         if let Some(w_bar) = &mut x_bar[1] {
-            let (axes, matrices) = fit.factor(Side::Right, lead, x[1].shape());
             let accumulate = w_bar.accumulate;
             let input = Side::Left.stack(&x[0], batch);
-            let w_bar = StackMut::rows(w_bar.slice(), &axes, matrices, batch);
+            let w_bar = fit.factor(Side::Right, lead, x[1].shape(), w_bar.slice());
             multiply(batch, [out, inputs, rows], &y_bar.t(), &input, w_bar, accumulate);
         }
         if let Some(Some(b_bar)) = x_bar.get_mut(2) {

@@ -80,16 +80,22 @@ impl Fit {
         self
     }
 
-    /// The batch axes and the matrices of the cotangent of a factor of `shape`, with the axes `lead` in front; the axes of the
-    /// batch that the factor lacks have length 1.
-    fn factor(&self, side: Side, lead: &[usize], shape: &[usize]) -> (Shape, [usize; 2]) {
+    /// The cotangent of a factor of `shape`, with the axes `lead` in front; the axes of the batch that the factor lacks have
+    /// length 1.
+    fn factor<'a, T>(
+        &self,
+        side: Side,
+        lead: &[usize],
+        shape: &[usize],
+        bar: &'a mut [T],
+    ) -> StackMut<'a, T> {
         let (own, matrices) = side.matrices(shape, 1);
         let mut axes = Shape::from_slice(lead);
         if !lead.is_empty() {
             axes.extend(std::iter::repeat_n(1, self.batch.len() - lead.len() - own.len()));
         }
         axes.extend_from_slice(own);
-        (axes, matrices)
+        StackMut::rows(bar, &axes, matrices, &self.batch)
     }
 
     /// The rows and columns of the product as if neither argument were a vector.
@@ -180,17 +186,15 @@ impl<T: Functions> Kernels<T> for MatMul {
         let y_bar = Stack::rows(y_bar.slice(), batch, fit.whole(), batch);
         let (a_bar, b_bar) = x_bar.split_at_mut(1);
         if let Some(a_bar) = &mut a_bar[0] {
-            let (axes, matrices) = fit.factor(Side::Left, lead, x[0].shape());
             let accumulate = a_bar.accumulate;
             let b = Side::Right.stack(&x[1], batch).t();
-            let a_bar = StackMut::rows(a_bar.slice(), &axes, matrices, batch);
+            let a_bar = fit.factor(Side::Left, lead, x[0].shape(), a_bar.slice());
             multiply(batch, [m, k, n], &y_bar, &b, a_bar, accumulate);
         }
         if let Some(b_bar) = &mut b_bar[0] {
-            let (axes, matrices) = fit.factor(Side::Right, lead, x[1].shape());
             let accumulate = b_bar.accumulate;
             let a = Side::Left.stack(&x[0], batch).t();
-            let b_bar = StackMut::rows(b_bar.slice(), &axes, matrices, batch);
+            let b_bar = fit.factor(Side::Right, lead, x[1].shape(), b_bar.slice());
             multiply(batch, [k, n, m], &a, &y_bar, b_bar, accumulate);
         }
         true
