@@ -108,6 +108,19 @@ fn parts_of_formulas_allocate_nothing() {
     assert_eq!(taken, 0);
 }
 
+/// Long enough for totals of the same arrays to be computed and swept together.
+#[test]
+fn totals_that_wait_for_each_other_allocate_nothing() {
+    let g = Graph::new();
+    let (a, b) = (g.leaf(matrix(100, 90)), g.leaf(matrix(100, 90)));
+    let taken = in_steady_state(g, &[a, b], |g| {
+        let rows = [g.sum_axes(a * b, &[1]), g.sum_axes(a * a, &[1])];
+        let losses = [g.sum((a - b).square()), g.mean(a.abs()), g.mean(rows[0] / (rows[1] + 1))];
+        g.eval(losses[0] + 0.1 * losses[1] - losses[2])
+    });
+    assert_eq!(taken, 0);
+}
+
 #[test]
 fn long_scalar_code_allocates_nothing() {
     let g = Graph::new();

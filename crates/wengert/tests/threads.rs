@@ -98,6 +98,12 @@ fn families<T: Engine>() -> Vec<Family<T>> {
         ("batch_norm", &[&[8, 6, 40, 40], &[6], &[6]], |g, x| g.batch_norm(x[0], x[1], x[2], 1e-5)),
         ("batch_norm of rows", &[&[1300, 61], &[61], &[61]], |g, x| g.batch_norm(x[0], x[1], x[2], 1e-5)),
         ("group_norm", &[&[8, 6, 40, 40], &[6], &[6]], |g, x| g.group_norm(x[0], 3, x[1], x[2], 1e-5)),
+        ("totals of the same arrays", &[&[300, 403], &[300, 403]], |g, x| {
+            let [a, b] = [x[0], x[1]];
+            let rows = g.sum_axes(a * b, &[1]);
+            let columns = g.mean_axes((a - b).square(), &[0]);
+            g.concat(&[rows, columns, g.reshape(g.sum(a * a) - g.mean(b.tanh()), &[1])], 0)
+        }),
         ("log_softmax", &[&[300, 403]], |g, x| g.log_softmax(x[0], 1)),
         ("softmax of columns", &[&[20, 30, 203]], |g, x| g.softmax(x[0], 1)),
         ("log_softmax of columns", &[&[20, 30, 203]], |g, x| g.log_softmax(x[0], 1)),

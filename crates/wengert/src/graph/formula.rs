@@ -17,7 +17,7 @@ use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, LONGEST, Run, Scratch, Slot, Step, params, stopped};
+use crate::kernel::program::{FEW, LONGEST, Program, Run, Slot, Step, params, stopped};
 use crate::kernel::walk::Walk;
 use crate::memory::Place;
 use crate::op::{Binary, Mean, Op, Params, Sum, Tuned, Unary};
@@ -88,53 +88,34 @@ impl Total {
 pub type Leaves<'m, T> = SmallVec<[Operand<'m, T>; FEW]>;
 
 impl<T: Functions> Tape<T> {
-    /// Adds a formula's arguments, ready to run, to `leaves`. (Returned they would be moved, over a kilobyte.)
-    pub fn formula_leaves<'m>(&self, memory: &'m Memory<T>, formula: &Formula, leaves: &mut Leaves<'m, T>) {
+    /// Adds arguments as a formula reads them to `leaves`. (Returned they would be moved, over a kilobyte.)
+    pub fn formula_leaves<'m>(
+        &self,
+        memory: &'m Memory<T>,
+        ids: &[u32],
+        formula: &Formula,
+        leaves: &mut Leaves<'m, T>,
+    ) {
         let shape = &self.layouts.get(formula.layout).layout.shape;
-        let (first, len) = formula.leaves;
-        let ids = &self.parents[first as usize..][..len as usize];
         ids.iter().for_each(|&id| leaves.push(self.operand(memory, id as usize, shape)));
     }
 
     /// A formula with its arguments, ready to run.
     pub fn run<'a>(&'a self, formula: &Formula, leaves: &'a [Operand<'a, T>]) -> Run<'a, T> {
-        Run {
-            program: Some(formula.program),
-            steps: self.programs.get(formula.program),
-            numbers: &self.numbers[formula.numbers as usize..],
-            leaves,
-            len: self.layouts.get(formula.layout).len,
-        }
+        Run { program: self.program(formula), leaves, len: self.layouts.get(formula.layout).len }
+    }
+
+    /// What a formula computes.
+    pub fn program(&self, formula: &Formula) -> Program<'_> {
+        let steps = self.programs.get(formula.program);
+        let program = Program::new(steps, &self.numbers[formula.numbers as usize..]);
+        Program { number: Some(formula.program), ..program }
     }
 
     /// The elements of an array with the layout `kept`, as those of the formula that is joined to it read it.
     pub fn repeated(&self, formula: &Formula, kept: u32) -> Walk {
         let shape = &self.layouts.get(formula.layout).layout.shape;
         Walk::new(shape, &self.layouts.get(kept).layout.broadcast_strides(shape))
-    }
-
-    /// Computes the pending number at node `id`.
-    pub fn settle(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, id: usize) {
-        if !self.nodes[id].is_pending() {
-            return;
-        }
-        let node = self.nodes[id];
-        let formula = self.formulas[node.a as usize];
-        let mut leaves = Leaves::new();
-        self.formula_leaves(memory, &formula, &mut leaves);
-        let run = self.run(&formula, &leaves);
-        let sum = run.sum(scratch);
-        self.put_total(memory, id, sum);
-    }
-
-    /// Stores the sum that a pending node was waiting for.
-    pub fn put_total(&mut self, memory: &Memory<T>, id: usize, sum: T) {
-        let node = self.nodes[id];
-        let formula = self.formulas[node.a as usize];
-        let len = self.layouts.get(formula.layout).len;
-        let total = formula.total.expect("only totals wait");
-        memory.lane.put(id, total.scale(sum, len));
-        self.nodes[id].set_pending(false);
     }
 }
 
@@ -282,9 +263,7 @@ impl<T: Engine> Graph<T> {
             weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
-        for &id in &ids {
-            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
-        }
+        tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &ids);
         let stored = match &joined {
             Some(joined) if joined.kept.is_none() => {
                 Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 }
@@ -304,8 +283,7 @@ impl<T: Engine> Graph<T> {
         let marks = self.marks(differentiable);
         let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
         if pending {
-            tape.nodes[v.id].set_pending(true);
-            tape.pending.push(v.id as u32);
+            tape.set_pending(v.id);
         }
         Ok(Some(v))
     }
@@ -314,44 +292,20 @@ impl<T: Engine> Graph<T> {
     fn compute_formula(&self, tape: &Tape<T>, formula: &Formula, len: usize) -> Place {
         let mut fresh = self.memory.slab.take::<T>(len);
         let mut leaves = Leaves::new();
-        tape.formula_leaves(&self.memory, formula, &mut leaves);
+        let (first, count) = formula.leaves;
+        let ids = &tape.parents[first as usize..][..count as usize];
+        tape.formula_leaves(&self.memory, ids, formula, &mut leaves);
         let (run, scratch, out) =
             (tape.run(formula, &leaves), &mut self.scratch.borrow_mut(), fresh.slice(len));
         match (formula.total, formula.kept) {
             (Some(total), Some(kept)) => {
                 out.fill(T::zero());
-                run.sum_over(scratch, tape.repeated(formula, kept), out);
+                run.sum_over(scratch, &tape.repeated(formula, kept), &mut [&mut out[..]]);
                 total.scale_all(out, run.len / len.max(1));
             }
             _ => run.forward(scratch, out),
         }
         fresh.place()
-    }
-
-    /// Makes sure that the number at node `id` has been computed.
-    #[inline]
-    pub(crate) fn settle(&self, id: usize) {
-        if self.tape.borrow().nodes[id].is_pending() {
-            T::settle(self, id);
-        }
-    }
-
-    pub(super) fn settle_here(&self, id: usize) {
-        if self.node(id).is_pending() {
-            self.tape.borrow_mut().settle(&self.memory, &mut self.scratch.borrow_mut(), id);
-        }
-    }
-
-    /// Computes everything pending, before an input changes.
-    pub(crate) fn settle_all(&mut self) {
-        T::settle_all(self);
-    }
-
-    pub(super) fn settle_all_here(&mut self) {
-        let tape = self.tape.get_mut();
-        while let Some(id) = tape.pending.pop() {
-            tape.settle(&self.memory, self.scratch.get_mut(), id as usize);
-        }
     }
 
     /// The steps of the formula at node `id`, recorded one by one: the handle of each step's result.

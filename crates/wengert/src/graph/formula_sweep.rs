@@ -6,17 +6,17 @@ use crate::graph::formula::Leaves;
 use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::totals::LONG;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, Into, Place, Run, Seed, Slot, Step};
+use crate::kernel::program::{FEW, Into, Place, Program, RESULTS, Run, Seed, Slot, Step};
 use crate::kernel::walk::Walk;
 use crate::memory::Loan;
 use crate::op::Params;
 use crate::ops;
 use crate::shape::{Layout, reduced, same};
 
-/// Elements of a formula, and of a run, from which the cotangent of a view is added where it belongs.
-const LONG: usize = 1 << 13;
+/// Elements of a run from which the cotangent of a view is added where it belongs.
 const RUN: usize = 16;
 
 /// The cotangent of a formula's result.
@@ -92,72 +92,80 @@ impl<T: Functions> Sweep<T> {
         let shape = &entry.layout.shape;
         let leaves: SmallVec<[Operand<'_, T>; 2]> =
             parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
-        let run = Run { program: None, steps: &[step], numbers: &numbers, leaves: &leaves, len: entry.len };
+        let steps = [step];
+        let run = Run { program: Program::new(&steps, &numbers), leaves: &leaves, len: entry.len };
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
-        self.run_reverse(tape, parents, shape, &run, y_bar, Some(y), false);
+        self.run_one(tape, parents, shape, &run, y_bar, y);
     }
 
     /// The sweep through a formula that has a cotangent.
     pub fn visit_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
-        let Some(mut y_bar) = self.take(node) else { return };
-        let formula = tape.formulas[node.a as usize];
-        let (len, all) = (tape.entry(id).len, tape.layouts.get(formula.layout).len);
+        if tape.formulas[node.a as usize].total.is_some() {
+            return self.visit_total(tape, memory, id, node);
+        }
+        let Some(y_bar) = self.take(node) else { return };
         if node.is_retained() {
-            self.keep_copy(len, id, &y_bar);
+            self.keep_copy(tape.entry(id).len, id, &y_bar);
         }
-        let Some(total) = formula.total else {
-            return self.run_formula(tape, memory, id, Bar::Own(y_bar));
-        };
-        let data = y_bar.slice_mut::<T>(len);
-        total.scale_all(data, all / len.max(1));
-        match formula.kept {
-            Some(kept) => {
-                let repeated = Operand { data, first: 0, walk: tape.repeated(&formula, kept) };
-                self.run_formula(tape, memory, id, Bar::Lent(&repeated));
-            }
-            None => self.run_formula(tape, memory, id, Bar::Each(data[0])),
-        }
-        self.pool.give_back(y_bar);
+        self.run_formula(tape, memory, id, Bar::Own(y_bar));
     }
 
-    /// The cotangents of a formula's arguments, and its total if that is still pending.
+    /// The cotangents of a formula's arguments.
     #[inline(never)]
     fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
         let node = tape.nodes[id];
-        let formula = tape.formulas[node.a as usize];
+        let formula = &tape.formulas[node.a as usize];
+        let parents = tape.formula_parents(node.a);
         let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
         let mut leaves = Leaves::new();
-        tape.formula_leaves(memory, &formula, &mut leaves);
-        let value = || memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
-        let y = formula.total.is_none().then(value);
-        let run = tape.run(&formula, &leaves);
-        let sum =
-            self.run_reverse(tape, tape.formula_parents(node.a), shape, &run, y_bar, y, node.is_pending());
-        if node.is_pending() {
-            tape.put_total(memory, id, sum);
-        }
+        tape.formula_leaves(memory, parents, formula, &mut leaves);
+        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
+        let run = tape.run(formula, &leaves);
+        self.run_one(tape, parents, shape, &run, y_bar, y);
     }
 
-    /// One pass over tiles: the cotangents of the `parents`, which are the leaves of `run`, and the total that `total` asks for.
-    /// The first of them of the result's shape that has no cotangent yet takes over the buffer of the result's.
-    fn run_reverse(
+    /// The cotangents of the leaves of `run`, from that of its result, whose value is `y`.
+    #[inline(always)]
+    fn run_one(
         &mut self,
         tape: &Tape<T>,
         parents: &[u32],
         shape: &[usize],
         run: &Run<'_, T>,
-        mut y_bar: Bar<'_, T>,
+        y_bar: Bar<'_, T>,
+        y: &[T],
+    ) {
+        let mut bars = [y_bar];
+        let heir = self.run_reverse(tape, parents, shape, run, &mut bars, Some(y), 0, &mut []);
+        match (bars, heir) {
+            ([Bar::Own(loan)], Some(id)) => self.inherit(id, &tape.nodes[id], loan),
+            ([Bar::Own(loan)], None) => self.pool.give_back(loan),
+            _ => {}
+        }
+    }
+
+    /// One pass over tiles: the cotangents of the `parents`, which are the leaves of `run`, from those of its results; and the totals that
+    /// `totals` asks for, to `sums`. The first parent of the result's shape that has no cotangent yet takes over the buffer of the
+    /// result's, and is returned.
+    pub fn run_reverse(
+        &mut self,
+        tape: &Tape<T>,
+        parents: &[u32],
+        shape: &[usize],
+        run: &Run<'_, T>,
+        bars: &mut [Bar<'_, T>],
         y: Option<&[T]>,
-        total: bool,
-    ) -> T {
+        totals: u64,
+        sums: &mut [T],
+    ) -> Option<usize> {
         let mut goals: SmallVec<[Goal; FEW]> = SmallVec::new();
         self.find_goals(tape, parents, shape, run.len, &mut goals);
         let inherits = |goal: &Goal| match *goal {
             Goal::Same(id) => self.may_inherit(&tape.nodes[id]).then_some(id),
             _ => None,
         };
-        let heir = match &y_bar {
-            Bar::Own(_) => goals.iter().enumerate().find_map(|(k, goal)| Some((k, inherits(goal)?))),
+        let heir = match bars {
+            [Bar::Own(_)] => goals.iter().enumerate().find_map(|(k, goal)| Some((k, inherits(goal)?))),
             _ => None,
         };
         let inherits = |k: usize| heir.is_some_and(|(heir, _)| heir == k);
@@ -174,20 +182,31 @@ impl<T: Functions> Sweep<T> {
         }
         let mut ones: SmallVec<[T; FEW]> = SmallVec::new();
         parents.iter().for_each(|_| ones.push(T::zero()));
-        let flat;
-        let (mut over, seed) = match &mut y_bar {
-            Bar::Own(loan) if heir.is_some() => {
-                let y = y.expect("a cotangent of its own is that of an array");
-                (Some(loan.slice_mut::<T>(run.len)), Seed::Under { y })
+        let reached = {
+            let flat;
+            let mut over = None;
+            let mut seeds: SmallVec<[Seed<'_, T>; RESULTS]> = SmallVec::new();
+            if let [Bar::Own(loan)] = bars {
+                let data = loan.slice_mut::<T>(run.len);
+                seeds.push(match heir {
+                    Some(_) => {
+                        over = Some(data);
+                        Seed::Under { y: y.expect("a cotangent of its own is that of an array") }
+                    }
+                    None => {
+                        flat = Operand { data, first: 0, walk: Walk::flat(run.len) };
+                        Seed::Array { y_bar: &flat, y }
+                    }
+                });
+            } else {
+                for bar in bars.iter() {
+                    seeds.push(match bar {
+                        Bar::Lent(y_bar) => Seed::Array { y_bar, y },
+                        Bar::Each(y_bar) => Seed::Each(*y_bar),
+                        Bar::Own(_) => unreachable!("a cotangent to hand on is the only one"),
+                    });
+                }
             }
-            Bar::Own(loan) => {
-                flat = Operand { data: loan.slice::<T>(run.len), first: 0, walk: Walk::flat(run.len) };
-                (None, Seed::Array { y_bar: &flat, y })
-            }
-            Bar::Lent(y_bar) => (None, Seed::Array { y_bar, y }),
-            Bar::Each(y_bar) => (None, Seed::Each(*y_bar)),
-        };
-        let (sum, reached) = {
             let mut arrays: SmallVec<[Open<'_, T>; FEW]> = SmallVec::new();
             for Lent { id, loan, held } in &mut lent {
                 arrays.push(Open { out: Some(loan.slice_mut(tape.entry(*id).len)), held: *held, to: 0 });
@@ -221,7 +240,7 @@ impl<T: Functions> Sweep<T> {
                     }
                 });
             }
-            run.reverse(&mut self.scratch, seed, &mut into, &mut added, total)
+            run.reverse(&mut self.scratch, &seeds, &mut into, &mut added, totals, sums)
         };
         for (k, goal) in goals.iter().enumerate().filter(|(k, _)| reached >> k & 1 == 1) {
             match goal {
@@ -234,13 +253,7 @@ impl<T: Functions> Sweep<T> {
         for Lent { id, loan, held } in lent {
             if held { self.store(&tape.nodes[id], loan) } else { self.pool.give_back(loan) }
         }
-        if let Bar::Own(loan) = y_bar {
-            match heir.filter(|(k, _)| reached >> k & 1 == 1) {
-                Some((_, id)) => self.inherit(id, &tape.nodes[id], loan),
-                None => self.pool.give_back(loan),
-            }
-        }
-        sum
+        heir.filter(|(k, _)| reached >> k & 1 == 1).map(|(_, id)| id)
     }
 
     /// Where the cotangent of a leaf of a formula of `len` elements goes. Short ones are quicker poured into what they belong to

@@ -17,6 +17,7 @@ mod lines;
 mod marks;
 mod methods;
 mod node;
+mod pending;
 mod programs;
 mod record;
 mod rows;
@@ -29,6 +30,8 @@ mod structured;
 mod sweep;
 mod tangent;
 mod tape;
+mod totals;
+mod totals_sweep;
 mod values;
 
 use std::cell::{Cell, RefCell};

@@ -10,6 +10,7 @@ use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
 use crate::kernel::number::{Number, binary_primal, tuned_primal, unary_primal};
+use crate::kernel::reads::Reads;
 use crate::memory::Place;
 use crate::op::{Binary, Unary};
 use crate::rule::{Dtype, dtype_refusal};
@@ -88,8 +89,12 @@ impl<T: Engine> Graph<T> {
         let tape = &mut *tape;
         let id = tape.resolve(x)?;
         let node = tape.nodes[id];
-        if node.is_pending() {
-            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id);
+        let waits = node.is_pending() && {
+            let read = op.reads();
+            !(read.a || read.y)
+        };
+        if !waits {
+            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[id]);
         }
         let (kind, b) = match op {
             Map::Unary(op) => (Kind::Unary(op), 0),
@@ -101,9 +106,16 @@ impl<T: Engine> Graph<T> {
         let flat = matches!(op, Map::Unary(op) if op.is_flat());
         let marks = self.marks(!flat && node.is_differentiable());
         if node.is_lane() {
-            let value = map_scalar(op, self.memory.lane.get(id));
-            let stored = Stored::Lane { value, rank: node.lane_rank() };
-            return Ok(tape.push(&self.memory, kind, [id as u32, b], stored, marks, self.at.get()));
+            let value = if waits { T::zero() } else { map_scalar(op, self.memory.lane.get(id)) };
+            return Ok(self.push_number_op(
+                tape,
+                kind,
+                [id as u32, b],
+                value,
+                node.lane_rank(),
+                marks,
+                waits,
+            ));
         }
         self.map_array(tape, op, kind, [id as u32, b], marks)
     }
@@ -115,18 +127,45 @@ impl<T: Engine> Graph<T> {
         let tape = &mut *tape;
         let (ia, ib) = (tape.resolve(a)?, tape.resolve(b)?);
         let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
-        if na.is_pending() || nb.is_pending() {
-            [ia, ib].into_iter().for_each(|id| tape.settle(&self.memory, &mut self.scratch.borrow_mut(), id));
+        let waits = (na.is_pending() || nb.is_pending()) && na.is_lane() && nb.is_lane() && {
+            let reaches = [na.is_differentiable(), nb.is_differentiable()];
+            let read = |position: usize| {
+                let read = Reads::binary(op, position);
+                read.a && na.is_pending() || read.b && nb.is_pending() || read.y
+            };
+            !(0..2).any(|position| reaches[position] && read(position))
+        };
+        if !waits {
+            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[ia, ib]);
         }
         let marks = self.marks_of([na.is_differentiable(), nb.is_differentiable()]);
         let parents = [ia as u32, ib as u32];
         if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
-            let value = zip_scalar(op, lane.get(ia), lane.get(ib));
-            let stored = Stored::Lane { value, rank: na.lane_rank().max(nb.lane_rank()) };
-            return Ok(tape.push(&self.memory, Kind::Binary(op), parents, stored, marks, self.at.get()));
+            let value = if waits { T::zero() } else { zip_scalar(op, lane.get(ia), lane.get(ib)) };
+            let rank = na.lane_rank().max(nb.lane_rank());
+            return Ok(self.push_number_op(tape, Kind::Binary(op), parents, value, rank, marks, waits));
         }
         self.zip_arrays(tape, op, parents, marks)
+    }
+
+    /// Appends the node of a number, which may have to wait for its value.
+    #[inline(always)]
+    fn push_number_op(
+        &self,
+        tape: &mut Tape<T>,
+        kind: Kind,
+        parents: [u32; 2],
+        value: T,
+        rank: u16,
+        marks: Marks,
+        waits: bool,
+    ) -> Var {
+        let v = tape.push(&self.memory, kind, parents, Stored::Lane { value, rank }, marks, self.at.get());
+        if waits {
+            tape.set_pending(v.id);
+        }
+        v
     }
 
     /// Computes `f` of the array at node `a`, and appends the node.

@@ -158,7 +158,7 @@ impl<T: Engine> Graph<T> {
             }
         }
         if pending {
-            ids.iter().for_each(|&id| self.settle(id));
+            T::settle(self, &ids);
         }
         Ok(ids)
     }

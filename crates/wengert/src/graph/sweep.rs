@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::broadcast::{Target, unbroadcast_into};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::totals_sweep::Waiting;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::{Operand, add};
 use crate::kernel::program::Scratch;
@@ -47,6 +48,8 @@ pub struct Sweep<T: Functions> {
     /// The smallest node that may be visited: what lies below it waits for its turn. With `usize::MAX` one node is swept by
     /// itself, and what it hands to its arguments is waited for there.
     pub floor: usize,
+    /// Totals that wait to be swept together.
+    pub waiting: Waiting,
     /// A sweep is under way, or one ended by unwinding.
     dirty: bool,
 }
@@ -64,6 +67,7 @@ impl<T: Functions> Sweep<T> {
             low: 0,
             scratch: Scratch::default(),
             floor: 0,
+            waiting: Waiting::default(),
             dirty: false,
         }
     }
@@ -139,6 +143,7 @@ impl<T: Functions> Sweep<T> {
     /// Drops all cotangents under way.
     pub fn abandon(&mut self) {
         self.drop_between(0..self.lane.len(), 0..self.arrays.len());
+        self.waiting = Waiting::default();
         self.reached.clear();
         while let Some((_, held)) = self.found.pop() {
             give_back(&mut self.pool, held);

@@ -37,7 +37,8 @@ impl Map {
         shares && !level().is_bare()
     }
 
-    fn reads(self) -> Reads {
+    /// What the partial reads.
+    pub fn reads(self) -> Reads {
         match self {
             Map::Unary(op) => Reads::unary(op),
             Map::Tuned(op, p) => Reads::tuned(op, p),

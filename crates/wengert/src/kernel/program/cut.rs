@@ -16,7 +16,8 @@ use crate::kernel::scatter::{scatter_from, scatter_products};
 /// One block's work.
 pub(super) struct Job<'j, T> {
     pub range: Range<usize>,
-    pub seed: Option<Seed<'j, T>>,
+    /// The cotangents of the results; none where their values are wanted.
+    pub seeds: &'j [Seed<'j, T>],
     /// The result, if it is wanted.
     pub result: &'j mut [T],
     pub outs: SmallVec<[Out<'j, T>; FEW]>,
@@ -32,11 +33,12 @@ pub(super) struct Piece<'j, T> {
 
 impl<'j, T> Job<'j, T> {
     #[inline(always)]
-    pub fn new(range: Range<usize>, seed: Option<Seed<'j, T>>, result: &'j mut [T]) -> Self {
-        Job { range, seed, result, outs: SmallVec::new(), added: SmallVec::new() }
+    pub fn new(range: Range<usize>, seeds: &'j [Seed<'j, T>], result: &'j mut [T]) -> Self {
+        Job { range, seeds, result, outs: SmallVec::new(), added: SmallVec::new() }
     }
 
     /// Takes up all of the work, where it is: returned, a job would be moved.
+    #[inline(always)]
     pub fn take_all(&mut self, into: &'j mut [Into<'_, T>], added: &'j mut [&mut [T]]) {
         for into in into {
             self.outs.push(match into {
@@ -134,6 +136,7 @@ impl<'j, T> Target<'j, T> {
         }
     }
 
+    #[inline(always)]
     pub fn put(
         self,
         to: To,
@@ -154,7 +157,7 @@ impl<'j, T> Target<'j, T> {
 pub(super) struct Cut<'c, T> {
     step: usize,
     len: usize,
-    seed: Option<Seed<'c, T>>,
+    seeds: &'c [Seed<'c, T>],
     result: ChunksMut<'c, T>,
     leaves: SmallVec<[Rest<'c, T>; FEW]>,
     added: SmallVec<[Sum<'c, T>; FEW]>,
@@ -181,7 +184,7 @@ impl<'c, T: Functions> Cut<'c, T> {
     pub fn new(
         step: usize,
         len: usize,
-        seed: Option<Seed<'c, T>>,
+        seeds: &'c [Seed<'c, T>],
         result: &'c mut [T],
         into: &'c mut [Into<'_, T>],
         added: &'c mut [&mut [T]],
@@ -203,7 +206,7 @@ impl<'c, T: Functions> Cut<'c, T> {
                 }
             });
         }
-        Cut { step, len, seed, result: result.chunks_mut(step), leaves, added: sums }
+        Cut { step, len, seeds, result: result.chunks_mut(step), leaves, added: sums }
     }
 
     fn range(&self, k: usize) -> Range<usize> {
@@ -233,7 +236,7 @@ impl<'c, T: Functions> Cut<'c, T> {
     where
         'c: 'j,
     {
-        let mut job = Job::new(self.range(k), self.seed, self.result.next().unwrap_or_default());
+        let mut job = Job::new(self.range(k), self.seeds, self.result.next().unwrap_or_default());
         for to in 0..self.added.len() {
             let span = self.span(k, to);
             let Sum { rest, start, parts } = &mut self.added[to];

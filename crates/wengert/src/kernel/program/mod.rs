@@ -9,6 +9,7 @@
 //! are another's under a second name. Then the plan is carried out for block after block of the elements ([`run`]).
 
 mod cut;
+mod joint;
 mod plan;
 mod plans;
 mod run;
@@ -16,6 +17,7 @@ mod run;
 mod tests;
 mod tiles;
 
+pub use joint::Joint;
 pub use run::{Into, Place, Run, Seed};
 pub use tiles::Scratch;
 
@@ -25,6 +27,8 @@ use crate::op::{Binary, Params, Tuned, Unary};
 
 /// Instructions of the longest program.
 pub const LONGEST: usize = 48;
+/// Results of a program that need no memory of their own to be listed, and as many as one is given.
+pub const RESULTS: usize = 4;
 /// Leaves of a formula that need no memory of their own to be listed.
 pub const FEW: usize = 12;
 
@@ -41,6 +45,30 @@ pub enum Step {
     /// The attributes are the numbers at this index and the next; they are no part of the program.
     Tuned(Tuned, Slot, u16),
     Binary(Binary, Slot, Slot),
+}
+
+/// Instructions with what belongs to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// The number that these steps have among the programs of the graph whose scratch is used, if they are one of them.
+    pub number: Option<u32>,
+    pub steps: &'a [Step],
+    pub numbers: &'a [f64],
+    /// The steps whose values are results, bit by bit: the last one, or one for each of several formulas that are run together.
+    pub results: u64,
+}
+
+impl<'a> Program<'a> {
+    /// A program with the value of its last step as result.
+    pub fn new(steps: &'a [Step], numbers: &'a [f64]) -> Self {
+        Program { number: None, steps, numbers, results: 1 << (steps.len() - 1) }
+    }
+
+    /// The place of step `k` among the results, if it is one.
+    fn result(&self, k: usize) -> Option<u16> {
+        let one = 1u64 << k;
+        (self.results & one != 0).then(|| (self.results & (one - 1)).count_ones() as u16)
+    }
 }
 
 impl Step {

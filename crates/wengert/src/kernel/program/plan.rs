@@ -6,7 +6,7 @@
 //! not copied, but has two names. A product that one sum alone reads is computed with that sum, one that the total alone reads
 //! with the total, and a product's two cotangents with each other: a pass over tiles costs what it reads and writes.
 
-use super::{Slot, Step};
+use super::{Program, Slot, Step};
 use crate::kernel::muladd::Join;
 use crate::kernel::reads::Reads;
 use crate::op::Binary;
@@ -16,15 +16,15 @@ use crate::op::Binary;
 pub enum Value {
     Nowhere,
     Tile(u16),
-    /// The result of the whole formula, in memory from its forward pass.
+    /// The result, in memory from its forward pass.
     Given,
 }
 
 /// Where a cotangent of this strip is to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bar {
-    /// That of the result.
-    Seed,
+    /// That of a result.
+    Seed(u16),
     Tile(u16),
 }
 
@@ -53,8 +53,8 @@ pub enum Act {
     Value { step: u16, product: Option<u16>, to: Option<u16> },
     /// Computes a step and its partial.
     Joint { step: u16, to: u16, partial: u16 },
-    /// Adds the elements of the last step to the total: their products, if it has not been computed.
-    Total { factors: Option<[Slot; 2]> },
+    /// Adds the elements of a step to the total of that result: their products, if it has not been computed.
+    Total { step: u16, result: u16, factors: Option<[Slot; 2]> },
     /// Copies a cotangent that has a second name, before something is added to it.
     Copy { from: Bar, to: u16 },
     /// Writes, or adds, what a step's cotangent contributes to an argument.
@@ -131,20 +131,16 @@ impl Plan {
         })
     }
 
-    /// Computes the result, or its total if that is all that is wanted.
-    pub fn forward(&mut self, steps: &[Step], total: Sum) {
-        self.clear(steps.len());
-        let last = steps.len() - 1;
-        self.values(steps, u64::MAX >> (63 - last), 0, 0, total);
+    /// Computes the result, or the totals of the results if these are all that is wanted.
+    pub fn forward(&mut self, program: &Program<'_>, sum: Sum) {
+        self.clear(program.steps.len());
+        let totals = if sum == Sum::No { 0 } else { program.results };
+        self.values(program, u64::MAX >> (64 - program.steps.len()), 0, 0, totals, sum);
     }
 
-    /// Computes the steps in `needed`, those in `joint` with their partials; those in `kept` stay.
-    fn values(&mut self, steps: &[Step], needed: u64, kept: u64, joint: u64, total: Sum) {
-        let last = steps.len() - 1;
-        // The partials of a product read its factors alone, so its value is never kept.
-        let factors = steps[last].factors().filter(|_| total == Sum::Products);
-        debug_assert!(factors.is_none() || (kept | joint) >> last & 1 == 0);
-        let total = total != Sum::No;
+    /// Computes the steps in `needed`, those in `joint` with their partials, and the totals of those in `totals`; those in `kept` stay.
+    fn values(&mut self, program: &Program<'_>, needed: u64, kept: u64, joint: u64, totals: u64, sum: Sum) {
+        let steps = program.steps;
         let computed = |k: &usize| needed >> k & 1 == 1;
         let mut readers = [0u8; super::LONGEST];
         for slot in (0..steps.len()).filter(computed).flat_map(|k| steps[k].slots()) {
@@ -155,9 +151,13 @@ impl Plan {
         }
         let waiting = waiting(steps, needed, kept, &readers);
         for k in (0..steps.len()).filter(computed).filter(|k| waiting >> k & 1 == 0) {
-            let stays = total && k == last || kept >> k & 1 == 1;
-            let passes = k == last && factors.is_some();
-            let to = (!passes && (k != last || stays || joint >> k & 1 == 1)).then(|| self.tile());
+            let (total, stays) = (totals >> k & 1 == 1, kept >> k & 1 == 1);
+            // The partials of a product read its factors alone, so its value is never kept.
+            let factors = steps[k].factors().filter(|_| total && sum == Sum::Products);
+            debug_assert!(factors.is_none() || (kept | joint) >> k & 1 == 0);
+            let passes = factors.is_some() && readers[k] == 0;
+            let written = program.results >> k & 1 == 1 && !total && !stays && joint >> k & 1 == 0;
+            let to = (!passes && !written).then(|| self.tile());
             self.places[k] = to.map_or(Value::Nowhere, Value::Tile);
             let product = arguments(steps, k) & waiting;
             match to {
@@ -172,6 +172,10 @@ impl Plan {
                     self.acts.push(Act::Value { step: k as u16, product, to });
                 }
             }
+            if total {
+                let result = program.result(k).expect("totals are of results");
+                self.acts.push(Act::Total { step: k as u16, result, factors: factors.filter(|_| passes) });
+            }
             if readers[k] == 0 && !stays {
                 self.release(self.places[k]);
             }
@@ -185,12 +189,6 @@ impl Plan {
                 }
             }
         }
-        if total {
-            self.acts.push(Act::Total { factors });
-            if kept >> last & 1 == 0 {
-                self.release(self.places[last]);
-            }
-        }
     }
 
     fn release(&mut self, place: Value) {
@@ -199,16 +197,18 @@ impl Plan {
         }
     }
 
-    /// Computes the cotangents of the leaves, and the total on the way. With `given` the result is in memory already.
-    pub fn reverse(&mut self, steps: &[Step], numbers: &[f64], wants: &[Want], total: bool, given: bool) {
+    /// Computes the cotangents of the leaves, and the totals of those results that `totals` says, bit by bit. With `given` the result is in memory already.
+    pub fn reverse(&mut self, program: &Program<'_>, wants: &[Want], totals: u64, given: bool) {
+        let Program { steps, numbers, results, .. } = *program;
+        let is_total = |k: &usize| program.result(*k).is_some_and(|result| totals >> result & 1 == 1);
+        let totals = (0..steps.len()).filter(is_total).fold(0, |all, k| all | 1u64 << k);
         self.clear(steps.len());
-        let last = steps.len() - 1;
-        let active = active(steps, wants);
+        let active = active(steps, results, wants);
         let mut needed = reads(steps, numbers, wants, active, 0).0;
         if given {
-            needed &= !(1 << last);
+            needed &= !results;
         }
-        needed |= u64::from(total) << last;
+        needed |= totals;
         for k in (0..steps.len()).rev() {
             needed |= if needed >> k & 1 == 1 { arguments(steps, k) } else { 0 };
         }
@@ -216,13 +216,15 @@ impl Plan {
         let joint = pulls(steps, wants, active).filter(joins).fold(0, |all, (k, _)| all | 1 << k) & needed;
         let (kept, leaves) = reads(steps, numbers, wants, active, joint);
         self.leaves = leaves;
-        let total = if total { Sum::Products } else { Sum::No };
-        self.values(steps, needed, kept, joint, total);
-        if given {
-            self.places[last] = Value::Given;
-        }
-        self.bars[last] = Some(Bar::Seed);
+        self.values(program, needed, kept, joint, totals, Sum::Products);
         for k in (0..steps.len()).rev() {
+            if let Some(result) = program.result(k) {
+                debug_assert!(self.bars[k].is_none(), "nothing else reads a result");
+                self.bars[k] = Some(Bar::Seed(result));
+                if given {
+                    self.places[k] = Value::Given;
+                }
+            }
             if let (Some(bar), true) = (self.bars[k], active >> k & 1 == 1) {
                 self.pull(steps, numbers, wants, active, k, bar);
                 self.drop_name(bar);
@@ -353,7 +355,7 @@ pub fn join(step: Step, k: usize) -> Option<(Join, Slot)> {
 }
 
 /// Which steps lead to a wanted leaf.
-fn active(steps: &[Step], wants: &[Want]) -> u64 {
+fn active(steps: &[Step], results: u64, wants: &[Want]) -> u64 {
     let mut active = 0u64;
     for (k, step) in steps.iter().enumerate() {
         let leads = step.slots().any(|slot| match slot {
@@ -363,7 +365,7 @@ fn active(steps: &[Step], wants: &[Want]) -> u64 {
         active |= u64::from(leads && !step.is_flat()) << k;
     }
     // A cotangent reaches a step only through steps that lead on themselves.
-    let mut reached = 1u64 << (steps.len() - 1);
+    let mut reached = results;
     for k in (0..steps.len()).rev().filter(|k| active >> k & 1 == 1) {
         if reached >> k & 1 == 1 {
             reached |= arguments(steps, k);

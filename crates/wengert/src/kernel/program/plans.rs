@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::plan::{Plan, Sum, Want};
-use super::{FEW, Step, params};
+use super::{FEW, Program, Step, params};
 use crate::hash::mix;
 use crate::op::Params;
 
@@ -15,8 +15,8 @@ const KEPT: usize = 64;
 pub enum Goal {
     /// The value of every element, or their sum.
     Values(Sum),
-    /// The cotangents of the leaves, and the sum on the way; the values may be in memory already.
-    Cotangents { wants: SmallVec<[Want; FEW]>, total: bool, given: bool },
+    /// The cotangents of the leaves, and the sums of some results on the way; the values may be in memory already.
+    Cotangents { wants: SmallVec<[Want; FEW]>, totals: u64, given: bool },
 }
 
 impl Goal {
@@ -24,8 +24,8 @@ impl Goal {
     fn fingerprint(&self) -> u64 {
         match self {
             Goal::Values(sum) => *sum as u64,
-            Goal::Cotangents { wants, total, given } => {
-                let flags = 3 + u64::from(*total) + 2 * u64::from(*given);
+            Goal::Cotangents { wants, totals, given } => {
+                let flags = 3 + u64::from(*totals != 0) + 2 * u64::from(*given);
                 wants.iter().fold(flags, |hash, want| mix(hash, *want as u64))
             }
         }
@@ -40,19 +40,21 @@ pub struct Plans {
 
 #[derive(Debug, Default)]
 struct Key {
-    program: Option<u32>,
+    number: Option<u32>,
     /// Of a program that has no number.
     steps: SmallVec<[Step; 2]>,
+    results: u64,
     /// The attributes of the tuned steps: a partial may read other things at other ones.
     params: SmallVec<[Params; 4]>,
     goal: Option<Goal>,
 }
 
 impl Key {
-    fn is(&self, program: Option<u32>, steps: &[Step], numbers: &[f64], goal: &Goal) -> bool {
+    fn is(&self, program: &Program<'_>, goal: &Goal) -> bool {
+        let Program { number, steps, numbers, results } = *program;
         self.goal.as_ref() == Some(goal)
-            && self.program == program
-            && (program.is_some() || self.steps[..] == *steps)
+            && self.number == number
+            && (number.is_some() || (self.results == results && self.steps[..] == *steps))
             && (self.params.is_empty() || tuned(steps, numbers).eq(self.params.iter().copied()))
     }
 }
@@ -65,26 +67,25 @@ fn tuned<'s>(steps: &'s [Step], numbers: &'s [f64]) -> impl Iterator<Item = Para
 }
 
 impl Plans {
-    /// The plan for `goal`, of a program by the number that it always has, if it has one.
-    pub fn of(&mut self, program: Option<u32>, steps: &[Step], numbers: &[f64], goal: Goal) -> &Plan {
+    /// The plan for `goal`, of a program by its number, if it has one.
+    pub fn of(&mut self, program: &Program<'_>, goal: Goal) -> &Plan {
         if self.kept.is_empty() {
             self.kept.resize_with(KEPT, Default::default);
         }
-        let hash = match program {
-            Some(program) => mix(goal.fingerprint(), program.into()),
+        let Program { number, steps, numbers, results } = *program;
+        let hash = match number {
+            Some(number) => mix(goal.fingerprint(), number.into()),
             None => steps.iter().fold(goal.fingerprint(), |hash, step| mix(hash, step.code())),
         };
         let (key, plan) = &mut self.kept[hash as usize % KEPT];
-        if !key.is(program, steps, numbers, &goal) {
+        if !key.is(program, &goal) {
             match &goal {
-                Goal::Values(sum) => plan.forward(steps, *sum),
-                Goal::Cotangents { wants, total, given } => {
-                    plan.reverse(steps, numbers, wants, *total, *given)
-                }
+                Goal::Values(sum) => plan.forward(program, *sum),
+                Goal::Cotangents { wants, totals, given } => plan.reverse(program, wants, *totals, *given),
             }
-            key.program = program;
+            (key.number, key.results) = (number, results);
             key.steps.clear();
-            key.steps.extend_from_slice(if program.is_none() { steps } else { &[] });
+            key.steps.extend_from_slice(if number.is_none() { steps } else { &[] });
             key.params.clear();
             key.params.extend(tuned(steps, numbers));
             key.goal = Some(goal);
@@ -114,7 +115,7 @@ mod tests {
         let wants = [[Want::Written; 2], [Want::Nothing, Want::Apart], [Want::Added, Want::Over]];
         let swept = wants.map(|wants| Goal::Cotangents {
             wants: SmallVec::from_slice(&wants),
-            total: false,
+            totals: 0,
             given: true,
         });
         let goals: Vec<Goal> =
@@ -124,9 +125,9 @@ mod tests {
             for (k, steps) in programs.iter().enumerate() {
                 let goal = &goals[(k + round) % goals.len()];
                 let number = (k % 5 != 0).then_some(k as u32);
-                let have = plans.of(number, steps, &[], goal.clone());
+                let have = plans.of(&Program { number, ..Program::new(steps, &[]) }, goal.clone());
                 let mut fresh = Plans::default();
-                let want = fresh.of(None, steps, &[], goal.clone());
+                let want = fresh.of(&Program::new(steps, &[]), goal.clone());
                 assert_eq!(format!("{:?}", have.acts), format!("{:?}", want.acts), "{k} {goal:?}");
             }
         }
@@ -138,12 +139,13 @@ mod tests {
         let steps =
             [Step::Tuned(crate::op::Tuned::Powi, Slot::Leaf(0), 0), Step::Unary(Unary::Exp, Slot::Step(0))];
         let goal =
-            || Goal::Cotangents { wants: SmallVec::from_slice(&[Want::Written]), total: false, given: true };
+            || Goal::Cotangents { wants: SmallVec::from_slice(&[Want::Written]), totals: 0, given: true };
         let mut plans = Plans::default();
         for power in [1.0, 2.0, 3.0, 1.0, 0.0, 2.0] {
             let numbers = [power, 0.0];
-            let leaves = plans.of(Some(0), &steps, &numbers, goal()).leaves;
-            assert_eq!(leaves, Plans::default().of(None, &steps, &numbers, goal()).leaves, "{power}");
+            let program = Program::new(&steps, &numbers);
+            let leaves = plans.of(&Program { number: Some(0), ..program }, goal()).leaves;
+            assert_eq!(leaves, Plans::default().of(&program, goal()).leaves, "{power}");
         }
     }
 
@@ -152,7 +154,7 @@ mod tests {
     fn goals_of_many_leaves_are_told_apart() {
         let goal = |want: Want| {
             let wants = (0..49).map(|k| if k == 48 { want } else { Want::Over }).collect();
-            Goal::Cotangents { wants, total: true, given: true }.fingerprint()
+            Goal::Cotangents { wants, totals: 1, given: true }.fingerprint()
         };
         assert_ne!(goal(Want::Nothing), goal(Want::Written));
     }

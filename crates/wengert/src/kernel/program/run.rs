@@ -10,7 +10,7 @@ use super::cut::{Cut, Job, Out, Tally, Target};
 use super::plan::{Act, Bar, Partial, Plan, Sum, Value, Want, join};
 use super::plans::Goal;
 use super::tiles::{PANEL, Scratch, Tile, Tiles};
-use super::{FEW, Slot, Step, params};
+use super::{FEW, Program, RESULTS, Slot, Step, params};
 use crate::kernel::elementwise::{Map, map_forward, map_joint, map_vjp, zip_forward, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::muladd::{multiply_join, multiply_vjp};
@@ -51,7 +51,7 @@ pub struct Place {
     pub walk: Walk,
 }
 
-/// The cotangent of a formula's result.
+/// The cotangent of a result.
 #[derive(Clone, Copy)]
 pub enum Seed<'a, T> {
     /// The cotangent of each element, and the values, if they are in memory.
@@ -62,12 +62,9 @@ pub enum Seed<'a, T> {
     Each(T),
 }
 
-/// One formula to run: its steps, the numbers in it, and its arguments broadcast to `len` elements.
+/// What there is to run: a program, and its arguments broadcast to `len` elements.
 pub struct Run<'a, T> {
-    /// The number that these steps have among the programs of the graph whose scratch is used, if they are one of them.
-    pub program: Option<u32>,
-    pub steps: &'a [Step],
-    pub numbers: &'a [f64],
+    pub program: Program<'a>,
     pub leaves: &'a [Operand<'a, T>],
     pub len: usize,
 }
@@ -76,82 +73,93 @@ impl<T: Functions> Run<'_, T> {
     /// Writes the formula's value.
     pub fn forward(&self, scratch: &mut Scratch<T>, out: &mut [T]) {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(Sum::No));
-        self.drive(plan, tiles, None, out, &mut [], &mut [], &mut Vec::new());
+        let plan = plans.of(&self.program, Goal::Values(Sum::No));
+        self.drive(plan, tiles, &[], out, &mut [], &mut [], &mut Vec::new(), &mut []);
     }
 
-    /// The sum of the formula's elements, in the order that [`Run::reverse`] adds them, too.
-    pub fn sum(&self, scratch: &mut Scratch<T>) -> T {
+    /// Writes the sum of each result's elements to one of `sums`, added in the order that [`Run::reverse`] adds them, too.
+    pub fn sums(&self, scratch: &mut Scratch<T>, sums: &mut [T]) {
         let Scratch { plans, tiles, .. } = scratch;
-        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(Sum::Products));
-        self.drive(plan, tiles, None, &mut [], &mut [], &mut [], &mut Vec::new())
+        let plan = plans.of(&self.program, Goal::Values(Sum::Products));
+        self.drive(plan, tiles, &[], &mut [], &mut [], &mut [], &mut Vec::new(), sums);
     }
 
-    /// Adds the elements to where `walk` has them in `out`.
-    pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: Walk, out: &mut [T]) {
+    /// Adds the elements of each result to where `walk` has them in one of `out`.
+    pub fn sum_over(&self, scratch: &mut Scratch<T>, walk: &Walk, out: &mut [&mut [T]]) {
         let Scratch { plans, tiles, partial } = scratch;
-        let sum = if sums_products(&walk) { Sum::Products } else { Sum::Values };
-        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Values(sum));
-        let into = &mut [Into::Added(Place { to: 0, first: 0, walk })];
-        self.drive(plan, tiles, None, &mut [], into, &mut [out], partial);
+        let sum = if sums_products(walk) { Sum::Products } else { Sum::Values };
+        let plan = plans.of(&self.program, Goal::Values(sum));
+        let mut into: SmallVec<[Into<'_, T>; RESULTS]> = SmallVec::new();
+        (0..out.len()).for_each(|to| into.push(Into::Added(Place { to, first: 0, walk: walk.clone() })));
+        self.drive(plan, tiles, &[], &mut [], &mut into, out, partial, &mut []);
     }
 
-    /// Adds the cotangents of the leaves, from that of the result, in one pass, those of repeated leaves and views to `added`, which
-    /// was cleared or holds a cotangent; returns the sum of the elements, if `total` asks for it, and which leaves were reached:
-    /// nothing is written to those that only flat steps read.
+    /// Adds the cotangents of the leaves, from those of the results, in one pass, those of repeated leaves and views to `added`, which
+    /// was cleared or holds a cotangent; writes the sums of the elements of those results that `totals` says, bit by bit, to `sums`, which
+    /// has a place for each result. Returns which leaves were reached: nothing is written to those that only flat steps read.
     pub fn reverse(
         &self,
         scratch: &mut Scratch<T>,
-        seed: Seed<'_, T>,
+        seeds: &[Seed<'_, T>],
         into: &mut [Into<'_, T>],
         added: &mut [&mut [T]],
-        total: bool,
-    ) -> (T, u64) {
+        totals: u64,
+        sums: &mut [T],
+    ) -> u64 {
         let Scratch { plans, tiles, partial } = scratch;
         let mut wants = SmallVec::new();
         into.iter().for_each(|into| wants.push(into.want()));
-        let given = !matches!(seed, Seed::Each(_) | Seed::Array { y: None, .. });
-        let plan = plans.of(self.program, self.steps, self.numbers, Goal::Cotangents { wants, total, given });
-        (self.drive(plan, tiles, Some(seed), &mut [], into, added, partial), plan.reached)
+        debug_assert_eq!(seeds.len(), self.program.results.count_ones() as usize);
+        let given = !matches!(seeds[0], Seed::Each(_) | Seed::Array { y: None, .. });
+        let plan = plans.of(&self.program, Goal::Cotangents { wants, totals, given });
+        let sums = if totals == 0 { &mut [] } else { sums };
+        self.drive(plan, tiles, seeds, &mut [], into, added, partial, sums);
+        plan.reached
     }
 
-    /// Runs all blocks; returns the total. Without a cotangent as `seed`, what is there to go `into` is the sums of the values.
+    /// Runs all blocks; writes the totals to `sums`. Without cotangents as `seeds`, what is there to go `into` is the sums of the values.
     fn drive(
         &self,
         plan: &Plan,
         tiles: &mut Tiles<T>,
-        seed: Option<Seed<'_, T>>,
+        seeds: &[Seed<'_, T>],
         result: &mut [T],
         into: &mut [Into<'_, T>],
         added: &mut [&mut [T]],
         partial: &mut Vec<T>,
-    ) -> T {
+        sums: &mut [T],
+    ) {
         let turned = self.leaves.iter().any(|leaf| leaf.walk.turned().is_some());
         let strips = if turned { PANEL } else { STRIPS };
         // Totals are joined as those of strips would be, whoever asks for them.
-        let free = !into.is_empty() && !matches!(seed, Some(Seed::Each(_)));
+        let free = !into.is_empty() && !seeds.iter().any(|seed| matches!(seed, Seed::Each(_)));
         let step = block_len(strips * Tile::<T>::LEN, free, into);
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
-            let mut job = Job::new(0..self.len, seed, result);
+            let mut job = Job::new(0..self.len, seeds, result);
             job.take_all(into, added);
-            return self.block(plan, tiles, &mut job);
+            return self.block(plan, tiles, &mut job, sums);
         }
-        let mut cut = Cut::new(step, self.len, seed, result, into, added);
-        let mut tally = Tally::default();
-        let work = self.len.saturating_mul(self.steps.len());
+        let mut cut = Cut::new(step, self.len, seeds, result, into, added);
+        let count = sums.len();
+        let mut tallies: SmallVec<[Tally<T>; RESULTS]> = SmallVec::new();
+        sums.iter().for_each(|_| tallies.push(Tally::default()));
+        let work = self.len.saturating_mul(self.program.steps.len());
         if work < THREADED || threads::available() == 1 {
             for k in 0..blocks {
                 partial.clear();
                 partial.resize(cut.apart(k), T::zero());
-                tally.add(self.block(plan, tiles, &mut cut.job(k, partial)));
+                self.block(plan, tiles, &mut cut.job(k, partial), sums);
+                tallies.iter_mut().zip(&*sums).for_each(|(tally, sum)| tally.add(*sum));
                 cut.join(k, partial);
             }
-            return tally.total();
+            return tallies.iter().zip(sums).for_each(|(tally, sum)| *sum = tally.total());
         }
         partial.clear();
         partial.resize((0..blocks).map(|k| cut.apart(k)).sum(), T::zero());
-        let mut sums = vec![T::zero(); blocks];
+        // One at least for each block, so that there is something to hand out.
+        let each = count.max(1);
+        let mut all = vec![T::zero(); blocks * each];
         let mut parts = &mut partial[..];
         let jobs: Vec<_> = (0..blocks)
             .map(|k| {
@@ -159,23 +167,27 @@ impl<T: Functions> Run<'_, T> {
                 cut.job(k, parts.split_off_mut(..own).expect("one a block"))
             })
             .collect();
-        threads::each(jobs.into_iter().zip(&mut sums), |(mut job, sum)| {
-            *sum = self.block(plan, &mut Tiles::default(), &mut job);
+        threads::each(jobs.into_iter().zip(all.chunks_mut(each)), |(mut job, own)| {
+            self.block(plan, &mut Tiles::default(), &mut job, &mut own[..count]);
         });
-        sums.into_iter().for_each(|sum| tally.add(sum));
+        for own in all.chunks(each) {
+            tallies.iter_mut().zip(own).for_each(|(tally, sum)| tally.add(*sum));
+        }
+        tallies.iter().zip(sums).for_each(|(tally, sum)| *sum = tally.total());
         let mut parts = &partial[..];
         (0..blocks).for_each(|k| cut.join(k, parts.split_off(..cut.apart(k)).expect("one a block")));
-        tally.total()
     }
 
-    /// Carries out the plan for the elements of one block; returns their total.
-    fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, job: &mut Job<'_, T>) -> T {
-        tiles.reserve(plan.tiles, self.leaves.len());
-        let Tiles { steps: tiles, leaves: loaded, leaf_bars, seed: constant, panels } = tiles;
-        let (seed_panel, panels) = panels.split_last_mut().expect("reserved");
-        let constant = &mut constant.as_mut().expect("reserved").0;
-        if let Some(Seed::Each(value)) = job.seed {
-            constant.fill(value);
+    /// Carries out the plan for the elements of one block; writes the totals to `sums`.
+    fn block(&self, plan: &Plan, tiles: &mut Tiles<T>, job: &mut Job<'_, T>, sums: &mut [T]) {
+        tiles.reserve(plan.tiles, self.leaves.len(), job.seeds.len());
+        let Tiles { steps: tiles, leaves: loaded, leaf_bars, seeds: constants, panels } = tiles;
+        let constants = &mut constants[..job.seeds.len().max(1)];
+        let (panels, seed_panels) = panels.split_at_mut(self.leaves.len());
+        for (seed, constant) in job.seeds.iter().zip(&mut *constants) {
+            if let Seed::Each(value) = seed {
+                constant.0.fill(*value);
+            }
         }
         let mut over = job.outs.iter_mut().find_map(Out::over);
         // Where the arrays that are read or written in place begin, if the next strip of each is asked for.
@@ -190,22 +202,28 @@ impl<T: Functions> Run<'_, T> {
             }
         }
         let share = (Tile::<T>::LEN / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
-        let mut tally = Tally::default();
+        let mut tallies: SmallVec<[Tally<T>; RESULTS]> = SmallVec::new();
+        sums.iter().for_each(|_| tallies.push(Tally::default()));
         for from in job.range.clone().step_by(Tile::<T>::LEN) {
             let left = job.range.end - from;
             let strip = Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(left), left };
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let mut leaves: SmallVec<[&[T]; FEW]> = SmallVec::new();
             self.load(plan, &strip, loaded, panels, &mut leaves);
-            let y_bar = match job.seed {
-                Some(Seed::Under { .. }) => {
-                    &over.as_ref().expect("one leaf lies over the result")[here.clone()]
-                }
-                Some(Seed::Array { y_bar, .. }) if strip.local == 0 || !y_bar.walk.is_uniform() => {
-                    strip.load(y_bar, &mut constant[..n], seed_panel)
-                }
-                _ => &constant[..n],
-            };
+            let mut bars: SmallVec<[&[T]; RESULTS]> = SmallVec::new();
+            for (k, (constant, panel)) in constants.iter_mut().zip(&mut *seed_panels).enumerate() {
+                bars.push(match job.seeds.get(k) {
+                    Some(Seed::Under { .. }) => {
+                        &over.as_ref().expect("one leaf lies over the result")[here.clone()]
+                    }
+                    Some(Seed::Array { y_bar, .. }) if strip.local == 0 || !y_bar.walk.is_uniform() => {
+                        strip.load(y_bar, &mut constant.0[..n], panel)
+                    }
+                    _ => &constant.0[..n],
+                });
+            }
+            // What stands where nothing is read.
+            let any = bars[0];
             let mut next = here.end..(here.end + Tile::<T>::LEN).min(job.range.len());
             for act in &plan.acts {
                 let some = share.min(next.len());
@@ -219,39 +237,39 @@ impl<T: Functions> Run<'_, T> {
                             Some(tile) => &mut tile.0[..n],
                             None => &mut job.result[here.clone()],
                         };
-                        self.value(step, product, |slot| read(slot, plan, &leaves, tiles, y_bar), out);
+                        self.value(step, product, |slot| read(slot, plan, &leaves, tiles, any), out);
                         to.into_iter().for_each(|to| tiles[to as usize] = own.take());
                     }
                     Act::Joint { step, to, partial } => {
                         let [mut y, mut slope] = [to, partial]
                             .map(|t| tiles[t as usize].take().expect("no tile is its own argument"));
-                        let find = |slot| read(slot, plan, &leaves, tiles, y_bar);
+                        let find = |slot| read(slot, plan, &leaves, tiles, any);
                         self.joint(step, find, &mut y.0[..n], &mut slope.0[..n]);
                         (tiles[to as usize], tiles[partial as usize]) = (Some(y), Some(slope));
                     }
-                    Act::Total { factors } => {
-                        let find = |slot| read(slot, plan, &leaves, tiles, y_bar);
-                        let last = Slot::Step(self.steps.len() as u16 - 1);
-                        match (job.outs.first().filter(|_| job.seed.is_none()), factors) {
-                            (Some(out), None) => out.add(&mut job.added, from, find(last)),
+                    Act::Total { step, result, factors } => {
+                        let find = |slot| read(slot, plan, &leaves, tiles, any);
+                        let result = result as usize;
+                        match (job.outs.get(result).filter(|_| job.seeds.is_empty()), factors) {
+                            (Some(out), None) => out.add(&mut job.added, from, find(Slot::Step(step))),
                             (Some(out), Some(of)) => out.add_products(&mut job.added, from, of.map(find)),
-                            (None, None) => tally.add(pairwise_sum(find(last))),
-                            (None, Some(of)) => tally.add(pairwise_dot(of.map(find))),
+                            (None, None) => tallies[result].add(pairwise_sum(find(Slot::Step(step)))),
+                            (None, Some(of)) => tallies[result].add(pairwise_dot(of.map(find))),
                         }
                     }
                     Act::Copy { from, to } => {
                         let mut own = tiles[to as usize].take().expect("a copy has a tile of its own");
-                        own.0[..n].copy_from_slice(bar(from, tiles, y_bar));
+                        own.0[..n].copy_from_slice(bar(from, tiles, &bars));
                         tiles[to as usize] = Some(own);
                     }
                     Act::Pull { by, bar: from, to, add } => {
                         let mut target = Target::take(to, tiles, leaf_bars, &mut job.outs);
-                        let (g, out) = (bar(from, tiles, y_bar), target.slice(&here));
-                        let given = match job.seed {
-                            Some(Seed::Array { y: Some(y), .. } | Seed::Under { y }) => {
+                        let (g, out) = (bar(from, tiles, &bars), target.slice(&here));
+                        let given = match job.seeds[0] {
+                            Seed::Array { y: Some(y), .. } | Seed::Under { y } => {
                                 &y[strip.from..strip.from + n]
                             }
-                            _ => y_bar,
+                            _ => any,
                         };
                         let find = |slot| match slot {
                             Slot::Step(k) if plan.places[k as usize] == Value::Given => given,
@@ -260,7 +278,7 @@ impl<T: Functions> Run<'_, T> {
                         match by {
                             Partial::Of { step, position } => self.pull(step, position, find, g, out, add),
                             Partial::Square { step } => {
-                                let x = find(self.steps[step as usize].slot(0).expect("a product"));
+                                let x = find(self.program.steps[step as usize].slot(0).expect("a product"));
                                 map_vjp(Map::Unary(Unary::Square), x, x, g, out, add);
                             }
                             Partial::Tile(t) => {
@@ -274,7 +292,7 @@ impl<T: Functions> Run<'_, T> {
                     Act::PullBoth { factors: [a, b], bar: from, to: [to_a, to_b], add } => {
                         let mut a_bar = Target::take(to_a, tiles, leaf_bars, &mut job.outs);
                         let mut b_bar = Target::take(to_b, tiles, leaf_bars, &mut job.outs);
-                        let g = bar(from, tiles, y_bar);
+                        let g = bar(from, tiles, &bars);
                         let find = |slot| read(slot, plan, &leaves, tiles, g);
                         multiply_vjp([find(a), find(b)], g, [a_bar.slice(&here), b_bar.slice(&here)], add);
                         a_bar.put(to_a, tiles, leaf_bars, &mut job.outs);
@@ -287,20 +305,22 @@ impl<T: Functions> Run<'_, T> {
                     out.add(&mut job.added, from, &tile.0[..n]);
                 }
             }
+            drop(bars);
             if let (Some(over), Some(Bar::Tile(t))) = (&mut over, plan.heir) {
-                over[here].copy_from_slice(bar(Bar::Tile(t), tiles, &constant[..n]));
+                let tile = tiles[t as usize].as_ref().expect("a cotangent under way");
+                over[here].copy_from_slice(&tile.0[..n]);
             }
         }
-        tally.total()
+        tallies.iter().zip(sums).for_each(|(tally, sum)| *sum = tally.total());
     }
 
     /// The arrays that are read where they lie.
     fn read<'j>(&'j self, job: &'j Job<'_, T>) -> impl Iterator<Item = &'j Operand<'j, T>> {
-        let y_bar = match &job.seed {
-            Some(Seed::Array { y_bar, .. }) => Some(*y_bar),
+        let bars = job.seeds.iter().filter_map(|seed| match seed {
+            Seed::Array { y_bar, .. } => Some(*y_bar),
             _ => None,
-        };
-        self.leaves.iter().chain(y_bar).filter(|x| x.walk.is_contiguous())
+        });
+        self.leaves.iter().chain(bars).filter(|x| x.walk.is_contiguous())
     }
 
     /// Lists the values of the leaves that the plan reads; one number for all elements is written once a block.
@@ -323,10 +343,11 @@ impl<T: Functions> Run<'_, T> {
 
     fn value<'s>(&self, step: u16, product: Option<u16>, find: impl Fn(Slot) -> &'s [T], out: &mut [T]) {
         if let Some(product) = product {
-            let Step::Binary(_, a, b) = self.steps[product as usize] else {
+            let Step::Binary(_, a, b) = self.program.steps[product as usize] else {
                 unreachable!("products alone wait for a sum")
             };
-            let (join, other) = join(self.steps[step as usize], product as usize).expect("a sum takes it up");
+            let (join, other) =
+                join(self.program.steps[step as usize], product as usize).expect("a sum takes it up");
             return multiply_join(join, [find(a), find(b)], find(other), out);
         }
         match self.op(step) {
@@ -360,9 +381,9 @@ impl<T: Functions> Run<'_, T> {
 
     /// A step with its attributes.
     fn op(&self, step: u16) -> Applied {
-        match self.steps[step as usize] {
+        match self.program.steps[step as usize] {
             Step::Unary(op, a) => Applied::Map(Map::Unary(op), a),
-            Step::Tuned(op, a, at) => Applied::Map(Map::Tuned(op, params(self.numbers, at)), a),
+            Step::Tuned(op, a, at) => Applied::Map(Map::Tuned(op, params(self.program.numbers, at)), a),
             Step::Binary(op, a, b) => Applied::Zip(op, a, b),
         }
     }
@@ -385,6 +406,7 @@ struct Strip {
 
 impl Strip {
     /// The elements of an array; `panel` is kept from one strip of a block to the next.
+    #[inline(always)]
     fn load<'s, T: Functions>(
         &self,
         x: &'s Operand<'_, T>,
@@ -437,10 +459,11 @@ fn read<'s, T>(
     }
 }
 
-fn bar<'s, T>(bar: Bar, tiles: &'s [Option<Box<Tile<T>>>], seed: &'s [T]) -> &'s [T] {
+#[inline(always)]
+fn bar<'s, T>(bar: Bar, tiles: &'s [Option<Box<Tile<T>>>], seeds: &[&'s [T]]) -> &'s [T] {
     match bar {
-        Bar::Seed => seed,
-        Bar::Tile(t) => &tiles[t as usize].as_ref().expect("a cotangent under way").0[..seed.len()],
+        Bar::Seed(result) => seeds[result as usize],
+        Bar::Tile(t) => &tiles[t as usize].as_ref().expect("a cotangent under way").0[..seeds[0].len()],
     }
 }
 

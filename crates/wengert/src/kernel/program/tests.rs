@@ -70,7 +70,7 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
             .collect();
         let leaves: Vec<Operand<'_, f64>> =
             x.iter().map(|x| Operand { data: x, first: 0, walk: Walk::flat(len) }).collect();
-        let run = Run { program: None, steps: &steps, numbers: &[], leaves: &leaves, len };
+        let run = Run { program: Program::new(&steps, &[]), leaves: &leaves, len };
         let model = |l: usize, k: usize| {
             let at = |i: usize| Dual64::new(x[i][k], if i == l { 1.0 } else { 0.0 });
             on_duals(&steps, &std::array::from_fn::<_, LEAVES, _>(at))
@@ -83,7 +83,9 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
         run.forward(&mut scratch, &mut y);
         (0..len).for_each(|k| close(y[k], model(0, k).re, "value"));
         let total = y.iter().sum::<f64>();
-        close(run.sum(&mut scratch), total, "sum");
+        let mut apart = [0.0];
+        run.sums(&mut scratch, &mut apart);
+        close(apart[0], total, "sum");
         // Each leaf's cotangent left out, written, or added to; from the sum or from the value of each element.
         let wanted: [usize; LEAVES] = std::array::from_fn(|_| random.below(3));
         let y_bar: Vec<f64> = (0..len).map(|k| if seed % 2 == 0 { 0.5 } else { k as f64 * 0.01 }).collect();
@@ -102,17 +104,69 @@ fn plans_compute_values_and_derivatives_of_random_programs() {
                 wanted => Into::Same { out, held: wanted == 2 },
             })
             .collect();
-        let (sum, reached) = run.reverse(&mut scratch, seed_bar, &mut into, &mut [], seed % 2 == 0);
+        let mut sum = [0.0];
+        let totals = u64::from(seed % 2 == 0);
+        let reached = run.reverse(&mut scratch, &[seed_bar], &mut into, &mut [], totals, &mut sum);
         if seed % 2 == 0 {
-            assert_eq!(
-                sum,
-                run.sum(&mut scratch),
-                "{seed}: a total on the way has the bits of one by itself"
-            );
+            assert_eq!(sum, apart, "{seed}: a total on the way has the bits of one by itself");
         }
         for l in (0..LEAVES).filter(|l| wanted[*l] > 0) {
             let before = if wanted[l] == 2 || reached >> l & 1 == 0 { 0.25 } else { 0.0 };
             (0..len).for_each(|k| close(bars[l][k] - before, y_bar[k] * model(l, k).eps, "cotangent"));
+        }
+    }
+}
+
+/// Several programs as one give each one's results, to the bit, and the sums of their cotangents.
+#[test]
+fn programs_are_run_together() {
+    let mut scratch = Scratch::default();
+    for seed in 0..200 {
+        let mut random = Random(1000 + seed);
+        let count = 2 + random.below(2);
+        let parts: Vec<Vec<Step>> = (0..count).map(|_| program(&mut random)).collect();
+        let mut joint = Joint::default();
+        // The leaves of each in an order of its own.
+        let shift = |part: usize, l: u16| (l + part as u16) % LEAVES as u16;
+        for (k, part) in parts.iter().enumerate() {
+            joint.add(&Program::new(part, &[]), |l| shift(k, l));
+        }
+        let len = if seed % 4 == 0 { 20_000 } else { 5 };
+        let x: Vec<Vec<f64>> = (0..LEAVES)
+            .map(|_| (0..len).map(|_| random.below(2001) as f64 / 1000.0 - 1.0).collect())
+            .collect();
+        let operand = |x: &'static [f64]| Operand { data: x, first: 0, walk: Walk::flat(len) };
+        let x: Vec<&'static [f64]> = x.into_iter().map(|x| &*x.leak()).collect();
+        let leaves: Vec<Operand<'_, f64>> = x.iter().map(|x| operand(x)).collect();
+        let run = Run { program: joint.program(), leaves: &leaves, len };
+        let mut sums = vec![0.0; count];
+        run.sums(&mut scratch, &mut sums);
+        for (k, part) in parts.iter().enumerate() {
+            let own: Vec<Operand<'_, f64>> =
+                (0..LEAVES).map(|l| operand(x[shift(k, l as u16) as usize])).collect();
+            let alone = Run { program: Program::new(part, &[]), leaves: &own, len };
+            let mut sum = [0.0];
+            alone.sums(&mut scratch, &mut sum);
+            assert_eq!(sum[0], sums[k], "{seed}: result {k}");
+        }
+        let factor = |k: usize| k as f64 - 0.5;
+        let seeds: Vec<Seed<'_, f64>> = (0..count).map(|k| Seed::Each(factor(k))).collect();
+        let mut bars = vec![vec![0.25; len]; LEAVES];
+        let mut into: Vec<Into<'_, f64>> =
+            bars.iter_mut().map(|out| Into::Same { out, held: true }).collect();
+        let mut on_the_way = vec![0.0; count];
+        run.reverse(&mut scratch, &seeds, &mut into, &mut [], u64::MAX, &mut on_the_way);
+        assert_eq!(on_the_way, sums, "{seed}: totals on the way");
+        for at in [0, len / 2, len - 1] {
+            for l in 0..LEAVES {
+                let dual = |i: usize| Dual64::new(x[i][at], if i == l { 1.0 } else { 0.0 });
+                let slope = |(k, part): (usize, &Vec<Step>)| {
+                    let own = std::array::from_fn::<_, LEAVES, _>(|i| dual(shift(k, i as u16) as usize));
+                    factor(k) * on_duals(part, &own).eps
+                };
+                let want: f64 = 0.25 + parts.iter().enumerate().map(slope).sum::<f64>();
+                assert!((bars[l][at] - want).abs() <= 1e-9 * want.abs().max(1.0), "{seed} {l} {at}");
+            }
         }
     }
 }
@@ -155,7 +209,7 @@ fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
             Step::Binary(Binary::Mul, y, row),
             Step::Binary(Binary::Add, Slot::Step(0), Slot::Step(1)),
         ];
-        let run = Run { program: None, steps: &program, numbers: &[], leaves: &leaves, len };
+        let run = Run { program: Program::new(&program, &[]), leaves: &leaves, len };
         let y_bar: Vec<f64> = (0..len).map(|k| (k % 5) as f64 - 2.0).collect();
         let at = |leaf: usize, k: usize| first(leaf) + place(k, shape, steps[leaf]);
         let mut want = arrays.each_ref().map(|array| vec![1.0; array.len()]);
@@ -171,7 +225,7 @@ fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
             .collect();
         let mut added = have.each_mut().map(|array| &mut array[..]);
         let seed = Seed::Array { y_bar: &given, y: None };
-        run.reverse(&mut Scratch::default(), seed, &mut into, &mut added, false);
+        run.reverse(&mut Scratch::default(), &[seed], &mut into, &mut added, 0, &mut []);
         assert_eq!(have, want, "{shape:?}");
     }
 }
@@ -183,7 +237,7 @@ fn values_are_summed_along_any_axes() {
         let x: Vec<f64> = (0..len).map(|k| (k % 7) as f64 - 2.0).collect();
         let leaf = [Operand { data: &x, first: 0, walk: Walk::flat(len) }];
         let square = [Step::Binary(Binary::Mul, Slot::Leaf(0), Slot::Leaf(0))];
-        let run = Run { program: None, steps: &square, numbers: &[], leaves: &leaf, len };
+        let run = Run { program: Program::new(&square, &[]), leaves: &leaf, len };
         for over in 0..8 {
             let kept: [usize; 3] =
                 std::array::from_fn(|axis| if over >> axis & 1 == 1 { 1 } else { shape[axis] });
@@ -192,7 +246,7 @@ fn values_are_summed_along_any_axes() {
             let mut want = vec![3.0; kept.iter().product()];
             (0..len).for_each(|k| want[place(k, shape, steps)] += x[k] * x[k]);
             let mut have = vec![3.0; want.len()];
-            run.sum_over(&mut Scratch::default(), Walk::new(&shape, &steps), &mut have);
+            run.sum_over(&mut Scratch::default(), &Walk::new(&shape, &steps), &mut [&mut have[..]]);
             assert_eq!(have, want, "{shape:?} over {over:03b}");
         }
     }

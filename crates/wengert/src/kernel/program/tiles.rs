@@ -31,7 +31,7 @@ pub struct Scratch<T> {
 impl<T: Functions> Scratch<T> {
     /// Two tiles to load arguments to.
     pub fn pair(&mut self) -> [&mut [T]; 2] {
-        self.tiles.reserve(0, 2);
+        self.tiles.reserve(0, 2, 0);
         let [a, b, ..] = &mut self.tiles.leaves[..] else { unreachable!("reserved") };
         [a, b].map(|tile| &mut tile.0[..Tile::<T>::LEN])
     }
@@ -43,8 +43,9 @@ pub struct Tiles<T> {
     pub(super) steps: Vec<Option<Box<Tile<T>>>>,
     pub(super) leaves: Vec<Box<Tile<T>>>,
     pub(super) leaf_bars: Vec<Option<Box<Tile<T>>>>,
-    pub(super) seed: Option<Box<Tile<T>>>,
-    /// Elements of turned leaves, and last of the seed, for [`PANEL`] strips.
+    /// Cotangents of results.
+    pub(super) seeds: Vec<Box<Tile<T>>>,
+    /// Elements of turned leaves, and behind them of turned cotangents of results, for [`PANEL`] strips.
     pub(super) panels: Vec<Vec<T>>,
 }
 
@@ -53,7 +54,7 @@ fn blank<T: Functions>() -> Box<Tile<T>> {
 }
 
 impl<T: Functions> Tiles<T> {
-    pub(super) fn reserve(&mut self, steps: usize, leaves: usize) {
+    pub(super) fn reserve(&mut self, steps: usize, leaves: usize, seeds: usize) {
         if self.steps.len() < steps {
             self.steps.resize_with(steps, || Some(blank()));
         }
@@ -61,9 +62,13 @@ impl<T: Functions> Tiles<T> {
             self.leaves.resize_with(leaves, blank);
             self.leaf_bars.resize_with(leaves, || Some(blank()));
         }
-        self.seed.get_or_insert_with(blank);
-        if self.panels.len() <= leaves {
-            self.panels.resize_with(leaves + 1, Vec::new);
+        // One at least, which stands where nothing is read.
+        let seeds = seeds.max(1);
+        if self.seeds.len() < seeds {
+            self.seeds.resize_with(seeds, blank);
+        }
+        if self.panels.len() < leaves + seeds {
+            self.panels.resize_with(leaves + seeds, Vec::new);
         }
     }
 }

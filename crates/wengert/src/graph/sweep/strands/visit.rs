@@ -195,13 +195,14 @@ impl<T: Functions> Strands<T> {
             }));
         }
         let mut leaves = Leaves::new();
-        tape.formula_leaves(memory, &formula, &mut leaves);
+        tape.formula_leaves(memory, parents, &formula, &mut leaves);
         tape.run(&formula, &leaves).reverse(
             &mut sweep.scratch,
-            Seed::Each(T::one()),
+            &[Seed::Each(T::one())],
             &mut into,
             &mut [],
-            false,
+            0,
+            &mut [],
         );
         drop(into);
         for (&parent, loan) in parents.iter().zip(loans) {

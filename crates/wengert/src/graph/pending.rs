@@ -1,0 +1,156 @@
+//! Numbers that wait to be computed.
+//!
+//! A total waits until somebody asks for its number, or until a sweep needs the same elements anyway; what is made of it by ops whose
+//! partials do not read it, such as a weighted sum of losses, waits with it. Totals that are asked for together and read the same arrays are
+//! computed in one pass. Nobody can tell: the bits are the same, and an input is overwritten only after everything pending has been computed.
+
+use smallvec::SmallVec;
+
+use crate::graph::formula::Leaves;
+use crate::graph::record::{map_scalar, zip_scalar};
+use crate::graph::tape::{Kind, Memory, Tape};
+use crate::graph::totals::{Group, NEAR};
+use crate::graph::{Engine, Graph};
+use crate::kernel::elementwise::Map;
+use crate::kernel::functions::Functions;
+use crate::kernel::program::{Run, Scratch};
+
+/// Ids of nodes, ascending.
+type Listed = SmallVec<[u32; 16]>;
+
+impl<T: Functions> Tape<T> {
+    /// Makes sure that the numbers at nodes `ids` have been computed.
+    #[inline]
+    pub fn settle(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[usize]) {
+        if ids.iter().any(|&id| self.nodes[id].is_pending()) {
+            self.settle_pending(memory, scratch, ids);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_pending(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[usize]) {
+        let needed = self.needed(ids);
+        let is_total = |id: &u32| matches!(self.nodes[*id as usize].kind, Kind::Formula);
+        let mut totals: Listed = needed.iter().copied().filter(is_total).collect();
+        while let Some(first) = totals.pop() {
+            let mut group = Group::from_slice(&[first]);
+            for k in (totals.len().saturating_sub(NEAR)..totals.len()).rev() {
+                if self.is_alike(&group, totals[k]) {
+                    group.insert(0, totals.remove(k));
+                }
+            }
+            self.sum_up(memory, scratch, &group);
+        }
+        for id in needed.into_iter().map(|id| id as usize) {
+            let node = self.nodes[id];
+            let [a, b] = [node.a, node.b].map(|id| id as usize);
+            let value = match node.kind {
+                Kind::Unary(op) => map_scalar(Map::Unary(op), memory.lane.get(a)),
+                Kind::Tuned(op) => map_scalar(Map::Tuned(op, self.params[b]), memory.lane.get(a)),
+                Kind::Binary(op) => zip_scalar(op, memory.lane.get(a), memory.lane.get(b)),
+                _ => continue,
+            };
+            memory.lane.put(id, value);
+            self.nodes[id].set_pending(false);
+        }
+    }
+
+    /// Those of nodes `ids` that are pending, and the pending ones they are made of, in the order they were recorded in.
+    fn needed(&self, ids: &[usize]) -> Listed {
+        let is_pending = |id: &usize| self.nodes[*id].is_pending();
+        let place = |id: usize| self.pending.binary_search(&(id as u32)).expect("is listed while it waits");
+        let mut found = Listed::new();
+        let Some(last) = ids.iter().copied().filter(is_pending).max() else { return found };
+        let last = place(last);
+        // Marks of what is listed, from the last one that is needed backwards.
+        let mut marks: SmallVec<[bool; 64]> = SmallVec::new();
+        let need = |id: usize, marks: &mut SmallVec<[bool; 64]>| {
+            let at = last - place(id);
+            marks.resize(marks.len().max(at + 1), false);
+            marks[at] = true;
+        };
+        ids.iter().copied().filter(is_pending).for_each(|id| need(id, &mut marks));
+        let mut at = 0;
+        while at < marks.len() {
+            if marks[at] {
+                let id = self.pending[last - at];
+                found.push(id);
+                let node = &self.nodes[id as usize];
+                let parents = match node.kind {
+                    Kind::Unary(_) | Kind::Tuned(_) => [node.a, node.a],
+                    Kind::Binary(_) => [node.a, node.b],
+                    _ => [id, id],
+                };
+                parents
+                    .map(|id| id as usize)
+                    .iter()
+                    .filter(|id| is_pending(id))
+                    .for_each(|&id| need(id, &mut marks));
+            }
+            at += 1;
+        }
+        found.reverse();
+        found
+    }
+
+    /// Computes totals that are alike.
+    fn sum_up(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, group: &[u32]) {
+        let mut sums: SmallVec<[T; 4]> = SmallVec::from_elem(T::zero(), group.len());
+        let (formula, mut leaves) = (self.formula_at(group[0]), Leaves::new());
+        match group {
+            [_] => {
+                self.formula_leaves(memory, self.leaves_at(group[0]), formula, &mut leaves);
+                self.run(formula, &leaves).sums(scratch, &mut sums);
+            }
+            _ => {
+                let (joint, arguments) = self.join(group);
+                self.formula_leaves(memory, &arguments, formula, &mut leaves);
+                let run = Run { program: joint.program(), ..self.run(formula, &leaves) };
+                run.sums(scratch, &mut sums);
+            }
+        }
+        group.iter().zip(sums).for_each(|(&id, sum)| self.put_total(memory, id as usize, sum));
+    }
+
+    /// Stores the sum that a pending node was waiting for.
+    pub fn put_total(&mut self, memory: &Memory<T>, id: usize, sum: T) {
+        let formula = self.formula_at(id as u32);
+        let len = self.layouts.get(formula.layout).len;
+        let total = formula.total.expect("only totals wait for sums");
+        memory.lane.put(id, total.scale(sum, len));
+        self.nodes[id].set_pending(false);
+    }
+
+    /// Makes node `id`, which was recorded last, wait to be computed.
+    pub fn set_pending(&mut self, id: usize) {
+        self.nodes[id].set_pending(true);
+        self.pending.push(id as u32);
+    }
+}
+
+impl<T: Engine> Graph<T> {
+    /// Makes sure that the number at node `id` has been computed.
+    #[inline]
+    pub(crate) fn settle(&self, id: usize) {
+        if self.tape.borrow().nodes[id].is_pending() {
+            T::settle(self, &[id]);
+        }
+    }
+
+    pub(super) fn settle_here(&self, ids: &[usize]) {
+        self.tape.borrow_mut().settle(&self.memory, &mut self.scratch.borrow_mut(), ids);
+    }
+
+    /// Computes everything pending, before an input changes.
+    pub(crate) fn settle_all(&mut self) {
+        T::settle_all(self);
+    }
+
+    pub(super) fn settle_all_here(&mut self) {
+        let tape = self.tape.get_mut();
+        let waiting = tape.pending.iter().map(|&id| id as usize).filter(|&id| tape.nodes[id].is_pending());
+        let ids: SmallVec<[usize; 16]> = waiting.collect();
+        tape.settle(&self.memory, self.scratch.get_mut(), &ids);
+        tape.pending.clear();
+    }
+}

@@ -1,0 +1,149 @@
+//! The sweep through totals: sums and means of formulas, over everything or over axes.
+//!
+//! Totals that read the same long arrays are swept together, in one pass over these. One of them waits, with its cotangent where it is,
+//! until the sweep has come to the one that was recorded before it: all that contributes to either has been visited then.
+
+use smallvec::SmallVec;
+
+use crate::graph::formula::Leaves;
+use crate::graph::formula_sweep::Bar;
+use crate::graph::sweep::Sweep;
+use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::totals::{Group, LONG, NEAR};
+use crate::kernel::functions::Functions;
+use crate::kernel::operand::Operand;
+use crate::kernel::program::{RESULTS, Run};
+use crate::memory::Loan;
+
+/// Totals that wait for another one.
+#[derive(Default)]
+pub struct Waiting {
+    group: Group,
+    /// The one that they wait for, if there are any.
+    meeting: usize,
+}
+
+impl<T: Functions> Sweep<T> {
+    /// The sweep through the total at node `id`, or the wait for another one.
+    pub fn visit_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
+        let is_present = self.is_present(node);
+        let meeting = self.waiting.meeting;
+        if meeting == 0 && (!is_present || tape.layouts.get(tape.formula_at(id as u32).layout).len < LONG) {
+            if is_present {
+                self.run_total(tape, memory, id);
+            }
+            return;
+        }
+        let between = meeting != 0 && meeting != id;
+        if is_present && between && !joins(tape, &self.waiting.group, meeting, id) {
+            return self.run_total(tape, memory, id);
+        }
+        let mut group = std::mem::take(&mut self.waiting).group;
+        if is_present {
+            group.insert(0, id as u32);
+        }
+        match if between { Some(meeting) } else { self.next_alike(tape, &group, id) } {
+            Some(meeting) => {
+                self.low = self.low.min(meeting);
+                self.waiting = Waiting { group, meeting };
+            }
+            None if group.len() == 1 => self.run_total(tape, memory, group[0] as usize),
+            None => self.run_totals(tape, memory, &group),
+        }
+    }
+
+    /// A total for the `group`, the first of which stands at `id`, to wait for: recorded not long before, and alike. None of their
+    /// arguments comes between.
+    fn next_alike(&self, tape: &Tape<T>, group: &[u32], id: usize) -> Option<usize> {
+        let leaves = group.iter().flat_map(|&id| tape.leaves_at(id));
+        let least = leaves.map(|&leaf| leaf as usize + 1).max()?.max(self.floor);
+        let is_total = |id: &usize| {
+            let node = &tape.nodes[*id];
+            matches!(node.kind, Kind::Formula)
+                && node.is_differentiable()
+                && tape.formula_at(*id as u32).total.is_some()
+        };
+        let near = least.max(id.saturating_sub(NEAR))..id;
+        near.rev().filter(is_total).find(|&next| tape.is_alike(group, next as u32))
+    }
+
+    /// The cotangents of the arguments of totals over the same elements, and those totals that are still pending.
+    fn run_totals(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, group: &[u32]) {
+        let mut loans: SmallVec<[Loan; RESULTS]> = SmallVec::new();
+        group.iter().for_each(|&id| loans.push(self.take_scaled(tape, id)));
+        let mut repeated: SmallVec<[Option<Operand<'_, T>>; RESULTS]> = SmallVec::new();
+        group.iter().zip(&loans).for_each(|(&id, loan)| repeated.push(as_read(tape, id, loan)));
+        let mut bars: SmallVec<[Bar<'_, T>; RESULTS]> = SmallVec::new();
+        repeated.iter().zip(&loans).for_each(|(repeated, loan)| bars.push(bar(repeated, loan)));
+        let (joint, arguments) = tape.join(group);
+        let formula = tape.formula_at(group[0]);
+        let mut leaves = Leaves::new();
+        tape.formula_leaves(memory, &arguments, formula, &mut leaves);
+        let run = Run { program: joint.program(), ..tape.run(formula, &leaves) };
+        let shape = &tape.layouts.get(formula.layout).layout.shape;
+        let pending = |(k, &id): (usize, &u32)| u64::from(tape.nodes[id as usize].is_pending()) << k;
+        let totals = group.iter().enumerate().map(pending).sum();
+        let mut sums: SmallVec<[T; RESULTS]> = SmallVec::from_elem(T::zero(), group.len());
+        self.run_reverse(tape, &arguments, shape, &run, &mut bars, None, totals, &mut sums);
+        drop(bars);
+        drop(repeated);
+        loans.into_iter().for_each(|loan| self.pool.give_back(loan));
+        for (&id, sum) in group.iter().zip(sums) {
+            if tape.nodes[id as usize].is_pending() {
+                tape.put_total(memory, id as usize, sum);
+            }
+        }
+    }
+
+    /// The same of one total.
+    fn run_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize) {
+        let loan = self.take_scaled(tape, id as u32);
+        let repeated = as_read(tape, id as u32, &loan);
+        let (formula, arguments) = (tape.formula_at(id as u32), tape.leaves_at(id as u32));
+        let mut leaves = Leaves::new();
+        tape.formula_leaves(memory, arguments, formula, &mut leaves);
+        let (run, pending) = (tape.run(formula, &leaves), tape.nodes[id].is_pending());
+        let (mut bars, mut sum) = ([bar(&repeated, &loan)], [T::zero()]);
+        let shape = &tape.layouts.get(formula.layout).layout.shape;
+        self.run_reverse(tape, arguments, shape, &run, &mut bars, None, pending.into(), &mut sum);
+        self.pool.give_back(loan);
+        if pending {
+            tape.put_total(memory, id, sum[0]);
+        }
+    }
+
+    /// Takes out the cotangent of the total at node `id`, as that of each element that contributes to it.
+    #[inline(always)]
+    fn take_scaled(&mut self, tape: &Tape<T>, id: u32) -> Loan {
+        let (node, formula) = (tape.nodes[id as usize], tape.formula_at(id));
+        let mut y_bar = self.take(&node).expect("has a cotangent");
+        let (len, all) = (tape.entry(id as usize).len, tape.layouts.get(formula.layout).len);
+        if node.is_retained() {
+            self.keep_copy(len, id as usize, &y_bar);
+        }
+        let total = formula.total.expect("a total");
+        total.scale_all(y_bar.slice_mut::<T>(len), all / len.max(1));
+        y_bar
+    }
+}
+
+/// The cotangent of the total at node `id` as the elements read it, where it is an array.
+#[inline(always)]
+fn as_read<'l, T: Functions>(tape: &Tape<T>, id: u32, loan: &'l Loan) -> Option<Operand<'l, T>> {
+    let formula = tape.formula_at(id);
+    let kept = formula.kept?;
+    let data = loan.slice::<T>(tape.entry(id as usize).len);
+    Some(Operand { data, first: 0, walk: tape.repeated(formula, kept) })
+}
+
+#[inline(always)]
+fn bar<'r, T: Functions>(repeated: &'r Option<Operand<'r, T>>, loan: &Loan) -> Bar<'r, T> {
+    repeated.as_ref().map_or_else(|| Bar::Each(loan.slice::<T>(1)[0]), Bar::Lent)
+}
+
+/// Whether the total at node `id` can wait with the `group` for the one at node `meeting`.
+fn joins<T: Functions>(tape: &Tape<T>, group: &[u32], meeting: usize, id: usize) -> bool {
+    let all: Group = group.iter().copied().chain([meeting as u32]).collect();
+    let before = |&leaf: &u32| (leaf as usize) < meeting;
+    tape.leaves_at(id as u32).iter().all(before) && tape.is_alike(&all, id as u32)
+}
