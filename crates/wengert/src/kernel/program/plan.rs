@@ -59,7 +59,9 @@ pub enum Act {
     Copy { from: Bar, to: u16 },
     /// Writes, or adds, what a step's cotangent contributes to an argument.
     Pull { by: Partial, bar: Bar, to: To, add: bool },
-    /// The same for both factors of a product.
+    /// Adds the cotangent of a leaf that has one contribution alone, a cotangent as it is, to where it belongs.
+    Give { leaf: u16, bar: Bar },
+    /// As `Pull`, for both factors of a product.
     PullBoth { factors: [Slot; 2], bar: Bar, to: [To; 2], add: [bool; 2] },
 }
 
@@ -98,6 +100,10 @@ pub struct Plan {
     pub leaves: u64,
     /// Leaves that a contribution reaches.
     pub reached: u64,
+    /// Those whose cotangent is added where it belongs by an act.
+    pub given: u64,
+    /// Leaves that one step alone reads, once.
+    single: u64,
     /// The cotangent that takes the place of the result's.
     pub heir: Option<Bar>,
     free: Vec<u16>,
@@ -120,7 +126,7 @@ impl Plan {
         self.partials.resize(steps, None);
         self.free.clear();
         self.names.clear();
-        (self.tiles, self.leaves, self.reached, self.heir) = (0, 0, 0, None);
+        (self.tiles, self.leaves, self.reached, self.given, self.heir) = (0, 0, 0, 0, None);
     }
 
     fn tile(&mut self) -> u16 {
@@ -217,6 +223,7 @@ impl Plan {
         let (kept, leaves) = reads(steps, numbers, wants, active, joint);
         self.leaves = leaves;
         self.values(program, needed, kept, joint, totals, Sum::Products);
+        self.single = single(steps);
         for k in (0..steps.len()).rev() {
             if let Some(result) = program.result(k) {
                 debug_assert!(self.bars[k].is_none(), "nothing else reads a result");
@@ -246,6 +253,14 @@ impl Plan {
             goes[position] = match slot {
                 Slot::Step(j) if active >> j & 1 == 0 => None,
                 Slot::Step(j) => self.bar_of(j as usize, bar, unchanged),
+                Slot::Leaf(l)
+                    if wants[l as usize] == Want::Apart && self.single >> l & 1 == 1 && unchanged() =>
+                {
+                    self.reached |= 1 << l;
+                    self.given |= 1 << l;
+                    self.acts.push(Act::Give { leaf: l, bar });
+                    None
+                }
                 Slot::Leaf(l) => {
                     let (again, want) = (self.reached >> l & 1 == 1, wants[l as usize]);
                     self.reached |= u64::from(want != Want::Nothing) << l;
@@ -339,6 +354,18 @@ fn waiting(steps: &[Step], needed: u64, kept: u64, readers: &[u8]) -> u64 {
         }
     }
     waiting
+}
+
+/// The leaves that are read once.
+fn single(steps: &[Step]) -> u64 {
+    let (mut seen, mut again) = (0u64, 0u64);
+    for slot in steps.iter().flat_map(|step| step.slots()) {
+        if let Slot::Leaf(l) = slot {
+            again |= seen & 1 << l;
+            seen |= 1 << l;
+        }
+    }
+    seen & !again
 }
 
 /// How a step takes up the product at step `k`, if that is one of its arguments: the way, and the other argument.

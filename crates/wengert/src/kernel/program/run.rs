@@ -289,6 +289,10 @@ impl<T: Functions> Run<'_, T> {
                         }
                         target.put(to, tiles, leaf_bars, &mut job.outs);
                     }
+                    Act::Give { leaf, bar: from } => {
+                        let g = bar(from, tiles, &bars);
+                        job.outs[leaf as usize].add(&mut job.added, strip.from, g);
+                    }
                     Act::PullBoth { factors: [a, b], bar: from, to: [to_a, to_b], add } => {
                         let mut a_bar = Target::take(to_a, tiles, leaf_bars, &mut job.outs);
                         let mut b_bar = Target::take(to_b, tiles, leaf_bars, &mut job.outs);
@@ -301,14 +305,13 @@ impl<T: Functions> Run<'_, T> {
                 }
             }
             for (l, out) in job.outs.iter().enumerate().filter(|(l, _)| plan.reached >> l & 1 == 1) {
-                if let Some(tile) = &leaf_bars[l] {
+                if let Some(tile) = leaf_bars[l].as_ref().filter(|_| plan.given >> l & 1 == 0) {
                     out.add(&mut job.added, from, &tile.0[..n]);
                 }
             }
             drop(bars);
             if let (Some(over), Some(Bar::Tile(t))) = (&mut over, plan.heir) {
-                let tile = tiles[t as usize].as_ref().expect("a cotangent under way");
-                over[here].copy_from_slice(&tile.0[..n]);
+                over[here].copy_from_slice(tile_of(tiles, t, n));
             }
         }
         tallies.iter().zip(sums).for_each(|(tally, sum)| *sum = tally.total());
@@ -463,8 +466,13 @@ fn read<'s, T>(
 fn bar<'s, T>(bar: Bar, tiles: &'s [Option<Box<Tile<T>>>], seeds: &[&'s [T]]) -> &'s [T] {
     match bar {
         Bar::Seed(result) => seeds[result as usize],
-        Bar::Tile(t) => &tiles[t as usize].as_ref().expect("a cotangent under way").0[..seeds[0].len()],
+        Bar::Tile(t) => tile_of(tiles, t, seeds[0].len()),
     }
+}
+
+#[inline(always)]
+fn tile_of<T>(tiles: &[Option<Box<Tile<T>>>], t: u16, n: usize) -> &[T] {
+    &tiles[t as usize].as_ref().expect("a cotangent under way").0[..n]
 }
 
 impl<T: Functions> Into<'_, T> {

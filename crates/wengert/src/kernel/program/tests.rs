@@ -204,29 +204,32 @@ fn cotangents_of_windows_and_of_repeated_leaves_are_added_where_they_belong() {
             .map(|l| Operand { data: &arrays[of[l]], first: first(l), walk: Walk::new(&shape, &steps[l]) })
             .collect();
         let [x, y, row, column] = [0, 1, 2, 3].map(Slot::Leaf);
-        let program = [
-            Step::Binary(Binary::Mul, x, column),
-            Step::Binary(Binary::Mul, y, row),
-            Step::Binary(Binary::Add, Slot::Step(0), Slot::Step(1)),
-        ];
-        let run = Run { program: Program::new(&program, &[]), leaves: &leaves, len };
         let y_bar: Vec<f64> = (0..len).map(|k| (k % 5) as f64 - 2.0).collect();
         let at = |leaf: usize, k: usize| first(leaf) + place(k, shape, steps[leaf]);
-        let mut want = arrays.each_ref().map(|array| vec![1.0; array.len()]);
-        for k in 0..len {
-            for (leaf, other) in [(0, 3), (3, 0), (1, 2), (2, 1)] {
-                want[of[leaf]][at(leaf, k)] += y_bar[k] * arrays[of[other]][at(other, k)];
+        for (op, join) in [(Binary::Mul, Binary::Add), (Binary::Add, Binary::Sub)] {
+            let program = [
+                Step::Binary(op, x, column),
+                Step::Binary(op, y, row),
+                Step::Binary(join, Slot::Step(0), Slot::Step(1)),
+            ];
+            let run = Run { program: Program::new(&program, &[]), leaves: &leaves, len };
+            let mut want = arrays.each_ref().map(|array| vec![1.0; array.len()]);
+            for k in 0..len {
+                for (leaf, other, sign) in [(0, 3, 1.0), (3, 0, 1.0), (1, 2, -1.0), (2, 1, -1.0)] {
+                    let partial = if op == Binary::Mul { arrays[of[other]][at(other, k)] } else { sign };
+                    want[of[leaf]][at(leaf, k)] += y_bar[k] * partial;
+                }
             }
+            let given = Operand { data: &y_bar, first: 0, walk: Walk::flat(len) };
+            let mut have = arrays.each_ref().map(|array| vec![1.0; array.len()]);
+            let mut into: Vec<Into<'_, f64>> = (0..4)
+                .map(|l| Into::Added(Place { to: of[l], first: first(l), walk: leaves[l].walk.clone() }))
+                .collect();
+            let mut added = have.each_mut().map(|array| &mut array[..]);
+            let seed = Seed::Array { y_bar: &given, y: None };
+            run.reverse(&mut Scratch::default(), &[seed], &mut into, &mut added, 0, &mut []);
+            assert_eq!(have, want, "{shape:?} {op:?}");
         }
-        let given = Operand { data: &y_bar, first: 0, walk: Walk::flat(len) };
-        let mut have = arrays.each_ref().map(|array| vec![1.0; array.len()]);
-        let mut into: Vec<Into<'_, f64>> = (0..4)
-            .map(|l| Into::Added(Place { to: of[l], first: first(l), walk: leaves[l].walk.clone() }))
-            .collect();
-        let mut added = have.each_mut().map(|array| &mut array[..]);
-        let seed = Seed::Array { y_bar: &given, y: None };
-        run.reverse(&mut Scratch::default(), &[seed], &mut into, &mut added, 0, &mut []);
-        assert_eq!(have, want, "{shape:?}");
     }
 }
 
