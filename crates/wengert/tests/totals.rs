@@ -233,3 +233,45 @@ fn long_chains_wait_as_well() {
     };
     std::thread::Builder::new().stack_size(1 << 18).spawn(run).unwrap().join().unwrap();
 }
+
+/// Overwriting an input computes what waits, in the middle of what a rewind forgets.
+#[test]
+fn a_rewind_forgets_what_waits_wherever_it_was_recorded() {
+    let mut given = Given::new();
+    let [a, b, ..] = given.x;
+    let g = &mut given.g;
+    let early = [g.sum(a * a), g.sum(a * b), g.sum(b * b)];
+    let mark = g.mark();
+    let z = g.value(b).to_owned();
+    for k in 1..4 {
+        g.set_value(b, &z * k as f64).unwrap();
+        let (p, q) = (g.sum(b * 2.0 + a), g.mean(a - b));
+        if k == 2 {
+            assert!(g.item(g.eval(p + q)).is_finite());
+        }
+        g.rewind(mark);
+    }
+    let late = g.eval(g.sum(a - b) + early[0]);
+    let x = g.value(a).to_owned();
+    let want = [(&x * &x).sum(), (&x * &z).sum(), (&z * &z).sum(), (&x - &z * 3.0).sum() + (&x * &x).sum()];
+    for (v, want) in early.into_iter().chain([late]).zip(want) {
+        assert!((g.item(v) - want).abs() <= 1e-9 * want.abs().max(1.0));
+    }
+}
+
+/// What a checkpoint records again is swept while totals before and behind it wait for each other.
+#[test]
+fn totals_of_a_checkpoint_are_swept_by_themselves() {
+    let mut given = Given::new();
+    let (g, [a, b, ..]) = (&given.g, given.x);
+    let first = g.sum(a * b);
+    let inner =
+        g.checkpoint(&[a, b], |g, x| g.eval(g.sum((x[0] - x[1]).square()) + g.sum(x[0] * x[0]))).unwrap();
+    let last = g.sum(a * a * 0.5);
+    let y = g.eval(first + inner * 3.0 - last);
+    let partials = |_: [usize; 2], [a, b, ..]: [f64; 4]| {
+        let d = 2.0 * (a - b);
+        [b + 3.0 * (d + 2.0 * a) - a, a - 3.0 * d, 0.0, 0.0]
+    };
+    given.holds(y, partials, "a checkpoint between");
+}

@@ -102,7 +102,6 @@ pub struct Lengths {
     calls: usize,
     formulas: usize,
     numbers: usize,
-    pending: usize,
     parents: usize,
     weights: usize,
     params: usize,
@@ -119,7 +118,7 @@ pub struct Tape<T: Functions> {
     /// The numbers in formulas.
     pub numbers: Vec<f64>,
     pub programs: Programs,
-    /// Sums of formulas whose value has not been computed when they were recorded.
+    /// The numbers that had not been computed when they were recorded, ascending.
     pub pending: Vec<u32>,
     pub parents: Vec<u32>,
     /// The partials of formulas of numbers.
@@ -393,7 +392,6 @@ impl<T: Functions> Tape<T> {
             calls: self.calls.len(),
             formulas: self.formulas.len(),
             numbers: self.numbers.len(),
-            pending: self.pending.len(),
             parents: self.parents.len(),
             weights: self.weights.len(),
             params: self.params.len(),
@@ -411,7 +409,9 @@ impl<T: Functions> Tape<T> {
         self.calls.truncate(to.calls);
         self.formulas.truncate(to.formulas);
         self.numbers.truncate(to.numbers);
-        self.pending.truncate(to.pending);
+        // The list is emptied in between where an input is overwritten, so its length says nothing.
+        let kept = self.pending.partition_point(|&id| (id as usize) < to.nodes);
+        self.pending.truncate(kept);
         self.parents.truncate(to.parents);
         self.weights.truncate(to.weights);
         self.params.truncate(to.params);

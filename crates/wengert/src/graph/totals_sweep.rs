@@ -145,5 +145,6 @@ fn bar<'r, T: Functions>(repeated: &'r Option<Operand<'r, T>>, loan: &Loan) -> B
 fn joins<T: Functions>(tape: &Tape<T>, group: &[u32], meeting: usize, id: usize) -> bool {
     let all: Group = group.iter().copied().chain([meeting as u32]).collect();
     let before = |&leaf: &u32| (leaf as usize) < meeting;
-    tape.leaves_at(id as u32).iter().all(before) && tape.is_alike(&all, id as u32)
+    // What a checkpoint has recorded again stands behind all of them.
+    (id as u32) < group[0] && tape.leaves_at(id as u32).iter().all(before) && tape.is_alike(&all, id as u32)
 }
