@@ -275,3 +275,37 @@ fn totals_of_a_checkpoint_are_swept_by_themselves() {
     };
     given.holds(y, partials, "a checkpoint between");
 }
+
+/// Formulas are refused for an overwritten value if a partial reads it, as their ops are; asked for before or not.
+#[test]
+fn what_no_partial_reads_may_be_overwritten() {
+    type Loss = fn(&Graph, [Var; 4]) -> Var;
+    // The loss, and the factor of the cotangent of `a`'s elements, if it does not depend on `a`.
+    let losses: [(Loss, Option<f64>); 9] = [
+        (|g, [a, b, ..]| g.sum(a * 0.5 + b * 0.25 - 1.0), Some(0.5)),
+        (|g, [a, b, ..]| g.sum(g.eval(2.0 - a + b)), Some(-1.0)),
+        (|g, [a, b, ..]| g.eval(g.sum(a * 3.0) * 0.5 + g.sum(b * a)), None),
+        (|g, [a, ..]| g.sum(a.exp()), None),
+        (|g, [a, ..]| g.sum(g.eval((a * 0.1).exp() + 1.0)), None),
+        (|g, [a, b, ..]| g.sum(a * a + b), None),
+        (|g, [a, _, _, n]| g.eval(g.sum(a * 2.0) * 0.5 + n * 0.25 - 1.0), Some(1.0)),
+        (|g, [a, b, ..]| g.eval(g.sum(a * 2.0) * 0.5 + g.sum(b * b)), Some(1.0)),
+        (|g, [a, _, row, _]| g.sum_axes(g.sum_axes(a + row, &[1]), &[0]), Some(1.0)),
+    ];
+    for (k, (loss, factor)) in losses.iter().enumerate() {
+        for ask in [false, true] {
+            let mut given = Given::new();
+            let y = loss(&given.g, given.x);
+            if ask {
+                given.g.item(y);
+            }
+            let x = given.g.value(given.x[0]).to_owned();
+            given.g.set_value(given.x[0], &x + 1.0).unwrap();
+            let done = given.g.backward(y);
+            assert_eq!(done.is_ok(), factor.is_some(), "{k} {ask}: {done:?}");
+            if let Some(factor) = factor {
+                assert!(given.g.grad(given.x[0]).unwrap().iter().all(|g| g == factor), "{k} {ask}");
+            }
+        }
+    }
+}

@@ -162,6 +162,12 @@ impl<T: Engine> Graph<T> {
                 let needs = |k: usize| tape.nodes[parents[1 - k]].is_differentiable();
                 (0..2).filter(|&k| needs(k)).map(|k| parents[k]).collect()
             }
+            Kind::Formula => {
+                let all = || parents.iter().enumerate();
+                let reaches = |(l, &p): (usize, &usize)| u64::from(tape.nodes[p].is_differentiable()) << l;
+                let read = tape.program(tape.formula_at(id as u32)).reads_for(all().map(reaches).sum());
+                all().filter(|(l, _)| read >> l & 1 == 1).map(|(_, &p)| p).collect()
+            }
             Kind::Call => match &tape.calls[node.a as usize].op {
                 Operation::Op(op) if ops::rule(op).is_linear() => {
                     parents.iter().copied().filter(|&p| tape.nodes[p].dtype() != Dtype::Real).collect()

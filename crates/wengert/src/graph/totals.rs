@@ -6,6 +6,7 @@ use crate::graph::formula::Formula;
 use crate::graph::tape::Tape;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Joint, RESULTS};
+use crate::shape::same;
 
 /// Elements of a formula from which it pays to add cotangents where they belong, and to save a pass over them.
 pub const LONG: usize = 1 << 13;
@@ -34,10 +35,12 @@ impl<T: Functions> Tape<T> {
     pub fn is_alike(&self, group: &[u32], id: u32) -> bool {
         let size = |id: u32| [self.program(self.formula_at(id)).steps.len(), self.leaves_at(id).len()];
         let all = group.iter().fold(size(id), |all, &own| [0, 1].map(|k| all[k] + size(own)[k]));
+        // Their layouts may have several numbers each, according to what was recorded before.
+        let shape = |id: u32| &self.layouts.get(self.formula_at(id).layout).layout.shape;
         let known = |leaf: &u32| group.iter().any(|&own| self.leaves_at(own).contains(leaf));
         let is_long = |leaf: usize| !self.nodes[leaf].is_lane() && self.entry(leaf).len >= LONG;
         group.len() < RESULTS
-            && self.formula_at(id).layout == self.formula_at(group[0]).layout
+            && same(shape(id), shape(group[0]))
             && Joint::fits(all)
             && self.leaves_at(id).iter().any(|leaf| known(leaf) && is_long(*leaf as usize))
     }

@@ -64,6 +64,11 @@ impl<'a> Program<'a> {
         Program { number: None, steps, numbers, results: 1 << (steps.len() - 1) }
     }
 
+    /// The leaves whose values are read for the cotangents of those that `wanted` says, bit by bit.
+    pub fn reads_for(&self, wanted: u64) -> u64 {
+        plan::Plan::reads_for(self, wanted)
+    }
+
     /// The place of step `k` among the results, if it is one.
     fn result(&self, k: usize) -> Option<u16> {
         let one = 1u64 << k;
