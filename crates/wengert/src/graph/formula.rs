@@ -292,9 +292,7 @@ impl<T: Engine> Graph<T> {
     fn compute_formula(&self, tape: &Tape<T>, formula: &Formula, len: usize) -> Place {
         let mut fresh = self.memory.slab.take::<T>(len);
         let mut leaves = Leaves::new();
-        let (first, count) = formula.leaves;
-        let ids = &tape.parents[first as usize..][..count as usize];
-        tape.formula_leaves(&self.memory, ids, formula, &mut leaves);
+        tape.formula_leaves(&self.memory, tape.arguments(formula), formula, &mut leaves);
         let (run, scratch, out) =
             (tape.run(formula, &leaves), &mut self.scratch.borrow_mut(), fresh.slice(len));
         match (formula.total, formula.kept) {

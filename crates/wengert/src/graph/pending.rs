@@ -13,7 +13,7 @@ use crate::graph::totals::{Group, NEAR};
 use crate::graph::{Engine, Graph};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{Run, Scratch};
+use crate::kernel::program::{RESULTS, Run, Scratch};
 
 /// Ids of nodes, ascending.
 type Listed = SmallVec<[u32; 16]>;
@@ -30,8 +30,7 @@ impl<T: Functions> Tape<T> {
     #[inline(never)]
     fn settle_pending(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[usize]) {
         let needed = self.needed(ids);
-        let is_total = |id: &u32| matches!(self.nodes[*id as usize].kind, Kind::Formula);
-        let mut totals: Listed = needed.iter().copied().filter(is_total).collect();
+        let mut totals: Listed = needed.iter().copied().filter(|&id| self.is_total(id)).collect();
         while let Some(first) = totals.pop() {
             let mut group = Group::from_slice(&[first]);
             for k in (totals.len().saturating_sub(NEAR)..totals.len()).rev() {
@@ -75,17 +74,11 @@ impl<T: Functions> Tape<T> {
             if marks[at] {
                 let id = self.pending[last - at];
                 found.push(id);
-                let node = &self.nodes[id as usize];
-                let parents = match node.kind {
-                    Kind::Unary(_) | Kind::Tuned(_) => [node.a, node.a],
-                    Kind::Binary(_) => [node.a, node.b],
-                    _ => [id, id],
-                };
-                parents
-                    .map(|id| id as usize)
-                    .iter()
-                    .filter(|id| is_pending(id))
-                    .for_each(|&id| need(id, &mut marks));
+                // What a total reads was computed when it was recorded.
+                if !self.is_total(id) {
+                    let parents = self.parents_of(id as usize);
+                    parents.into_iter().filter(is_pending).for_each(|id| need(id, &mut marks));
+                }
             }
             at += 1;
         }
@@ -95,7 +88,7 @@ impl<T: Functions> Tape<T> {
 
     /// Computes totals that are alike.
     fn sum_up(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, group: &[u32]) {
-        let mut sums: SmallVec<[T; 4]> = SmallVec::from_elem(T::zero(), group.len());
+        let mut sums: SmallVec<[T; RESULTS]> = SmallVec::from_elem(T::zero(), group.len());
         let (formula, mut leaves) = (self.formula_at(group[0]), Leaves::new());
         match group {
             [_] => {

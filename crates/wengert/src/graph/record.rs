@@ -89,11 +89,9 @@ impl<T: Engine> Graph<T> {
         let tape = &mut *tape;
         let id = tape.resolve(x)?;
         let node = tape.nodes[id];
-        let waits = node.is_pending() && {
-            let read = op.reads();
-            !(read.a || read.y)
-        };
-        if !waits {
+        let read = node.is_pending().then(|| op.reads());
+        let waits = read.is_some_and(|read| !read.a && !read.y);
+        if node.is_pending() && !waits {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[id]);
         }
         let (kind, b) = match op {
@@ -106,16 +104,8 @@ impl<T: Engine> Graph<T> {
         let flat = matches!(op, Map::Unary(op) if op.is_flat());
         let marks = self.marks(!flat && node.is_differentiable());
         if node.is_lane() {
-            let value = if waits { T::zero() } else { map_scalar(op, self.memory.lane.get(id)) };
-            return Ok(self.push_number_op(
-                tape,
-                kind,
-                [id as u32, b],
-                value,
-                node.lane_rank(),
-                marks,
-                waits,
-            ));
+            let value = (!waits).then(|| map_scalar(op, self.memory.lane.get(id)));
+            return Ok(self.push_number_op(tape, kind, [id as u32, b], value, node.lane_rank(), marks));
         }
         self.map_array(tape, op, kind, [id as u32, b], marks)
     }
@@ -127,7 +117,8 @@ impl<T: Engine> Graph<T> {
         let tape = &mut *tape;
         let (ia, ib) = (tape.resolve(a)?, tape.resolve(b)?);
         let (na, nb) = (tape.nodes[ia], tape.nodes[ib]);
-        let waits = (na.is_pending() || nb.is_pending()) && na.is_lane() && nb.is_lane() && {
+        let pending = na.is_pending() || nb.is_pending();
+        let waits = pending && na.is_lane() && nb.is_lane() && {
             let reaches = [na.is_differentiable(), nb.is_differentiable()];
             let read = |position: usize| {
                 let read = Reads::binary(op, position);
@@ -135,34 +126,34 @@ impl<T: Engine> Graph<T> {
             };
             !(0..2).any(|position| reaches[position] && read(position))
         };
-        if !waits {
+        if pending && !waits {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[ia, ib]);
         }
         let marks = self.marks_of([na.is_differentiable(), nb.is_differentiable()]);
         let parents = [ia as u32, ib as u32];
         if na.is_lane() && nb.is_lane() {
             let lane = &self.memory.lane;
-            let value = if waits { T::zero() } else { zip_scalar(op, lane.get(ia), lane.get(ib)) };
+            let value = (!waits).then(|| zip_scalar(op, lane.get(ia), lane.get(ib)));
             let rank = na.lane_rank().max(nb.lane_rank());
-            return Ok(self.push_number_op(tape, Kind::Binary(op), parents, value, rank, marks, waits));
+            return Ok(self.push_number_op(tape, Kind::Binary(op), parents, value, rank, marks));
         }
         self.zip_arrays(tape, op, parents, marks)
     }
 
-    /// Appends the node of a number, which may have to wait for its value.
+    /// Appends the node of a number; without a value it waits for that.
     #[inline(always)]
     fn push_number_op(
         &self,
         tape: &mut Tape<T>,
         kind: Kind,
         parents: [u32; 2],
-        value: T,
+        value: Option<T>,
         rank: u16,
         marks: Marks,
-        waits: bool,
     ) -> Var {
-        let v = tape.push(&self.memory, kind, parents, Stored::Lane { value, rank }, marks, self.at.get());
-        if waits {
+        let stored = Stored::Lane { value: value.unwrap_or(T::zero()), rank };
+        let v = tape.push(&self.memory, kind, parents, stored, marks, self.at.get());
+        if value.is_none() {
             tape.set_pending(v.id);
         }
         v

@@ -250,7 +250,12 @@ impl<T: Functions> Tape<T> {
 
     /// The ids of the arguments of a formula.
     pub fn formula_parents(&self, formula: u32) -> &[u32] {
-        let (first, len) = self.formulas[formula as usize].leaves;
+        self.arguments(&self.formulas[formula as usize])
+    }
+
+    /// The ids of what a formula reads.
+    pub fn arguments(&self, formula: &Formula) -> &[u32] {
+        let (first, len) = formula.leaves;
         &self.parents[first as usize..][..len as usize]
     }
 

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::graph::formula::Formula;
-use crate::graph::tape::Tape;
+use crate::graph::tape::{Kind, Tape};
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Joint, RESULTS};
 use crate::shape::same;
@@ -29,6 +29,11 @@ impl<T: Functions> Tape<T> {
     /// The ids of its arguments.
     pub fn leaves_at(&self, id: u32) -> &[u32] {
         self.formula_parents(self.nodes[id as usize].a)
+    }
+
+    /// Whether node `id` is a total of a formula.
+    pub fn is_total(&self, id: u32) -> bool {
+        matches!(self.nodes[id as usize].kind, Kind::Formula) && self.formula_at(id).total.is_some()
     }
 
     /// Whether the total at node `id` goes over the same elements as those of the `group`, and has a long argument in common with them.

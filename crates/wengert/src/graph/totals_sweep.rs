@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::graph::formula::Leaves;
 use crate::graph::formula_sweep::Bar;
 use crate::graph::sweep::Sweep;
-use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::tape::{Memory, Node, Tape};
 use crate::graph::totals::{Group, LONG, NEAR};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
@@ -26,23 +26,26 @@ pub struct Waiting {
 impl<T: Functions> Sweep<T> {
     /// The sweep through the total at node `id`, or the wait for another one.
     pub fn visit_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, node: &Node) {
-        let is_present = self.is_present(node);
-        let meeting = self.waiting.meeting;
-        if meeting == 0 && (!is_present || tape.layouts.get(tape.formula_at(id as u32).layout).len < LONG) {
-            if is_present {
-                self.run_total(tape, memory, id);
-            }
+        let (is_present, meeting) = (self.is_present(node), self.waiting.meeting);
+        if !is_present && meeting != id {
             return;
         }
-        let between = meeting != 0 && meeting != id;
-        if is_present && between && !joins(tape, &self.waiting.group, meeting, id) {
+        let alone = match meeting {
+            0 => tape.layouts.get(tape.formula_at(id as u32).layout).len < LONG,
+            meeting if meeting == id => false,
+            meeting if joins(tape, &self.waiting.group, meeting, id) => {
+                return self.waiting.group.insert(0, id as u32);
+            }
+            _ => true,
+        };
+        if alone {
             return self.run_total(tape, memory, id);
         }
         let mut group = std::mem::take(&mut self.waiting).group;
         if is_present {
             group.insert(0, id as u32);
         }
-        match if between { Some(meeting) } else { self.next_alike(tape, &group, id) } {
+        match self.next_alike(tape, &group, id) {
             Some(meeting) => {
                 self.low = self.low.min(meeting);
                 self.waiting = Waiting { group, meeting };
@@ -57,14 +60,9 @@ impl<T: Functions> Sweep<T> {
     fn next_alike(&self, tape: &Tape<T>, group: &[u32], id: usize) -> Option<usize> {
         let leaves = group.iter().flat_map(|&id| tape.leaves_at(id));
         let least = leaves.map(|&leaf| leaf as usize + 1).max()?.max(self.floor);
-        let is_total = |id: &usize| {
-            let node = &tape.nodes[*id];
-            matches!(node.kind, Kind::Formula)
-                && node.is_differentiable()
-                && tape.formula_at(*id as u32).total.is_some()
-        };
+        let may = |id: &usize| tape.nodes[*id].is_differentiable() && tape.is_total(*id as u32);
         let near = least.max(id.saturating_sub(NEAR))..id;
-        near.rev().filter(is_total).find(|&next| tape.is_alike(group, next as u32))
+        near.rev().filter(may).find(|&next| tape.is_alike(group, next as u32))
     }
 
     /// The cotangents of the arguments of totals over the same elements, and those totals that are still pending.
@@ -95,7 +93,7 @@ impl<T: Functions> Sweep<T> {
         }
     }
 
-    /// The same of one total.
+    /// The same of one total, without lists: most totals are short.
     fn run_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize) {
         let loan = self.take_scaled(tape, id as u32);
         let repeated = as_read(tape, id as u32, &loan);

@@ -21,6 +21,8 @@ pub use joint::Joint;
 pub use run::{Into, Place, Run, Seed};
 pub use tiles::Scratch;
 
+use plan::{Plan, Want};
+
 use crate::kernel::elementwise::Map;
 use crate::kernel::reads::Reads;
 use crate::op::{Binary, Params, Tuned, Unary};
@@ -64,9 +66,12 @@ impl<'a> Program<'a> {
         Program { number: None, steps, numbers, results: 1 << (steps.len() - 1) }
     }
 
-    /// The leaves whose values are read for the cotangents of those that `wanted` says, bit by bit.
+    /// The leaves whose values are read for the cotangents of those that `wanted` says, bit by bit, by whatever way.
     pub fn reads_for(&self, wanted: u64) -> u64 {
-        plan::Plan::reads_for(self, wanted)
+        let want = |l: usize| if wanted >> l & 1 == 1 { Want::Written } else { Want::Nothing };
+        let mut plan = Plan::default();
+        plan.reverse(self, &std::array::from_fn::<_, { u64::BITS as usize }, _>(want), 0, false);
+        plan.leaves
     }
 
     /// The place of step `k` among the results, if it is one.

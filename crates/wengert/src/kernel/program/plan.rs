@@ -129,15 +129,6 @@ impl Plan {
         (self.tiles, self.leaves, self.reached, self.given, self.heir) = (0, 0, 0, 0, None);
     }
 
-    /// The leaves whose values are read for the cotangents of those that `wanted` says, bit by bit, by whatever way.
-    pub fn reads_for(program: &Program<'_>, wanted: u64) -> u64 {
-        let mut wants = [Want::Nothing; u64::BITS as usize];
-        (0..wants.len()).filter(|l| wanted >> l & 1 == 1).for_each(|l| wants[l] = Want::Written);
-        let mut plan = Plan::default();
-        plan.reverse(program, &wants, 0, false);
-        plan.leaves
-    }
-
     fn tile(&mut self) -> u16 {
         self.free.pop().unwrap_or_else(|| {
             self.tiles += 1;
