@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
+pub use crate::kernel::walk::Rolled;
 use crate::memory::{Dense, DenseMut, Located, Plain};
 use crate::op::Op;
 use crate::shape::{Layout, Shape};
@@ -208,6 +209,11 @@ pub trait Rule {
 
     /// The result as a view of an argument lying as `x`: its layout, and the offset of its first element.
     fn view(&self, _x: &Layout) -> Option<(Layout, isize)> {
+        None
+    }
+
+    /// The result as the argument, of this shape, with one axis gone round.
+    fn rolled(&self, _x: &[usize]) -> Option<Rolled> {
         None
     }
 

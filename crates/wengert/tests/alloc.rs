@@ -122,6 +122,19 @@ fn totals_that_wait_for_each_other_allocate_nothing() {
 }
 
 #[test]
+fn arrays_that_wait_allocate_nothing() {
+    let g = Graph::new();
+    let x = g.leaf(matrix(100, 90));
+    let taken = in_steady_state(g, &[x], |g| {
+        let [a, b] = [(1, 0), (-1, 1)].map(|(by, axis)| g.roll(x, &[by], &[axis]));
+        let near = g.sum((a + b - 2.0 * x).square());
+        let copied = g.sum(g.softmax(b, 1));
+        g.eval(near + copied)
+    });
+    assert_eq!(taken, 0);
+}
+
+#[test]
 fn long_scalar_code_allocates_nothing() {
     let g = Graph::new();
     let (x, y) = (g.leaf(0.3), g.leaf(0.7));

@@ -55,6 +55,14 @@ fn families<T: Engine>() -> Vec<Family<T>> {
             let options = ConvTransposeOptions { stride: [2, 2], padding: [1, 1], ..Default::default() };
             g.conv_transpose2d(x[0], x[1], x[2], options)
         }),
+        ("formulas of circular shifts", &[&[700, 600]], |g, x| {
+            let [a, b, c] = [(1, 0), (-1, 0), (3, 1)].map(|(by, axis)| g.roll(x[0], &[by], &[axis]));
+            g.eval((a - x[0]).sin() * b + c * c)
+        }),
+        ("circular shifts within a stack", &[&[40, 90, 100]], |g, x| {
+            let [a, b] = [(1, 1), (-5, 2)].map(|(by, axis)| g.roll(x[0], &[by], &[axis]));
+            g.sum_axes((a - x[0]).square() * b, &[0])
+        }),
         ("max_pool2d", &[&[10, 9, 30, 32]], |g, x| g.max_pool2d(x[0], [2, 2], Default::default())),
         ("max_pool2d: windows that meet", &[&[10, 9, 30, 32]], |g, x| {
             let options = MaxPoolOptions { stride: Some([2, 1]), padding: [1, 1], ..Default::default() };

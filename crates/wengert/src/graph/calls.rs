@@ -169,7 +169,7 @@ impl<T: Engine> Graph<T> {
             for (&parent, cotangent) in parents.iter().zip(cotangents) {
                 if let Some(v) = cotangent.filter(|_| tape.nodes[parent].is_differentiable()) {
                     let shape = tape.shape(v.id).clone();
-                    let value = tape.operand(&self.memory, v.id, &shape);
+                    let value = tape.leaf(&self.memory, v.id, &shape);
                     self.sweep.add_array(tape, parent, &value, &shape);
                 }
             }

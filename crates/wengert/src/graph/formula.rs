@@ -97,7 +97,7 @@ impl<T: Functions> Tape<T> {
         leaves: &mut Leaves<'m, T>,
     ) {
         let shape = &self.layouts.get(formula.layout).layout.shape;
-        ids.iter().for_each(|&id| leaves.push(self.operand(memory, id as usize, shape)));
+        ids.iter().for_each(|&id| leaves.push(self.leaf(memory, id as usize, shape)));
     }
 
     /// A formula with its arguments, ready to run.
@@ -263,7 +263,7 @@ impl<T: Engine> Graph<T> {
             weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
-        tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &ids);
+        tape.settle_numbers(&self.memory, &mut self.scratch.borrow_mut(), &ids);
         let stored = match &joined {
             Some(joined) if joined.kept.is_none() => {
                 Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 }

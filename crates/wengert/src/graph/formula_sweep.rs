@@ -10,7 +10,7 @@ use crate::graph::totals::LONG;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
 use crate::kernel::program::{FEW, Into, Place, Program, RESULTS, Run, Seed, Slot, Step};
-use crate::kernel::walk::Walk;
+use crate::kernel::walk::{Rolled, Walk};
 use crate::memory::Loan;
 use crate::op::Params;
 use crate::ops;
@@ -344,20 +344,30 @@ struct Home {
     /// The node's elements in that array, and where they begin.
     layout: Layout,
     first: usize,
+    /// The axis that is gone round, if there is one.
+    rolled: Option<Rolled>,
 }
 
 impl Home {
     fn own<T: Functions>(tape: &Tape<T>, id: usize) -> Self {
-        Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0 }
+        Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0, rolled: None }
     }
 
     /// The elements as they are read by a formula of `shape`.
     fn walk(&self, shape: &[usize]) -> (usize, Walk) {
-        (self.first, Walk::new(shape, &self.layout.broadcast_strides(shape)))
+        let strides = self.layout.broadcast_strides(shape);
+        let walk = match self.rolled {
+            None => Walk::new(shape, &strides),
+            Some(Rolled { axis, by }) => {
+                let axis = axis + shape.len() - self.layout.ndim();
+                Walk::rolled(shape, &strides, Rolled { axis, by })
+            }
+        };
+        (self.first, walk)
     }
 }
 
-/// Where the elements of node `id` lie in what it shows, through any number of views, if its cotangent is nobody's but that
+/// Where the elements of node `id` lie in what it shows, through any number of views and perhaps gone round, if its cotangent is nobody's but that
 /// array's.
 fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
     let rule = ops::rule(tape.op(id)?);
@@ -367,7 +377,13 @@ fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
         return None;
     }
     let within = shown(tape, parent).unwrap_or_else(|| Home::own(tape, parent));
+    if within.rolled.is_some() {
+        return None;
+    }
+    if let Some(rolled) = rule.rolled(&within.layout.shape) {
+        return Some(Home { rolled: Some(rolled), ..within });
+    }
     let (layout, offset) = rule.view(&within.layout)?;
     let first = within.first.checked_add_signed(offset)?;
-    layout.strides.iter().all(|step| *step >= 0).then_some(Home { id: within.id, layout, first })
+    layout.strides.iter().all(|step| *step >= 0).then_some(Home { layout, first, ..within })
 }

@@ -20,6 +20,7 @@ mod node;
 mod pending;
 mod programs;
 mod record;
+mod rolls;
 mod rows;
 mod segments;
 mod shorter;

@@ -105,7 +105,7 @@ impl Node {
     pub fn is_cut(&self) -> bool {
         self.flags & NO_GRAD != 0
     }
-    /// Whether the value of a number has not been computed yet.
+    /// Whether the value has not been computed yet.
     #[inline(always)]
     pub fn is_pending(&self) -> bool {
         self.flags & PENDING != 0

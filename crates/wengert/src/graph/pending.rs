@@ -1,4 +1,4 @@
-//! Numbers that wait to be computed.
+//! Values that wait to be computed: numbers, and arrays that are others [rolled](crate::graph::rolls).
 //!
 //! A total waits until somebody asks for its number, or until a sweep needs the same elements anyway; what is made of it by ops whose
 //! partials do not read it, such as a weighted sum of losses, waits with it. Totals that are asked for together and read the same arrays are
@@ -19,11 +19,21 @@ use crate::kernel::program::{RESULTS, Run, Scratch};
 type Listed = SmallVec<[u32; 16]>;
 
 impl<T: Functions> Tape<T> {
-    /// Makes sure that the numbers at nodes `ids` have been computed.
+    /// Makes sure that the values at nodes `ids` have been computed.
     #[inline]
     pub fn settle(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[usize]) {
         if ids.iter().any(|&id| self.nodes[id].is_pending()) {
             self.settle_pending(memory, scratch, ids);
+        }
+    }
+
+    /// The same for those of the nodes that are numbers: a formula reads arrays that wait where their elements lie.
+    #[inline]
+    pub fn settle_numbers(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[usize]) {
+        let waits = |id: usize| self.nodes[id].is_pending() && self.nodes[id].is_lane();
+        if ids.iter().any(|&id| waits(id)) {
+            let ids: SmallVec<[usize; 16]> = ids.iter().copied().filter(|&id| waits(id)).collect();
+            self.settle_pending(memory, scratch, &ids);
         }
     }
 
@@ -47,6 +57,10 @@ impl<T: Functions> Tape<T> {
                 Kind::Unary(op) => map_scalar(Map::Unary(op), memory.lane.get(a)),
                 Kind::Tuned(op) => map_scalar(Map::Tuned(op, self.params[b]), memory.lane.get(a)),
                 Kind::Binary(op) => zip_scalar(op, memory.lane.get(a), memory.lane.get(b)),
+                Kind::Call => {
+                    self.put_rolled(memory, id);
+                    continue;
+                }
                 _ => continue,
             };
             memory.lane.put(id, value);
@@ -122,7 +136,7 @@ impl<T: Functions> Tape<T> {
 }
 
 impl<T: Engine> Graph<T> {
-    /// Makes sure that the number at node `id` has been computed.
+    /// Makes sure that the value at node `id` has been computed.
     #[inline]
     pub(crate) fn settle(&self, id: usize) {
         if self.tape.borrow().nodes[id].is_pending() {

@@ -89,7 +89,7 @@ impl<T: Engine> Graph<T> {
         let tape = &mut *tape;
         let id = tape.resolve(x)?;
         let node = tape.nodes[id];
-        let read = node.is_pending().then(|| op.reads());
+        let read = (node.is_pending() && node.is_lane()).then(|| op.reads());
         let waits = read.is_some_and(|read| !read.a && !read.y);
         if node.is_pending() && !waits {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[id]);

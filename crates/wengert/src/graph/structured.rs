@@ -83,7 +83,8 @@ impl<T: Engine> Graph<T> {
         let ids = self.resolve_all(args)?;
         let specs = self.infer(rule, &ids)?;
         if ids.len() == 1
-            && let Some(vars) = self.record_view(op, rule, ids[0])
+            && let Some(vars) =
+                self.record_view(op, rule, ids[0]).or_else(|| self.record_rolled(op, rule, ids[0]))
         {
             return Ok(vars);
         }

@@ -16,6 +16,7 @@ use crate::graph::lines::{At, Lines};
 use crate::graph::node::Where;
 pub use crate::graph::node::{Kind, Marks, NO_INPUT, Node};
 use crate::graph::programs::Programs;
+use crate::graph::rolls::Waiting;
 use crate::graph::segments::Segments;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
@@ -118,8 +119,10 @@ pub struct Tape<T: Functions> {
     /// The numbers in formulas.
     pub numbers: Vec<f64>,
     pub programs: Programs,
-    /// The numbers that had not been computed when they were recorded, ascending.
+    /// The values that had not been computed when they were recorded, ascending.
     pub pending: Vec<u32>,
+    /// Those of them that are arrays.
+    pub rolls: Vec<Waiting>,
     pub parents: Vec<u32>,
     /// The partials of formulas of numbers.
     pub weights: Vec<T>,
@@ -140,6 +143,7 @@ impl<T: Functions> Tape<T> {
             numbers: Vec::new(),
             programs: Programs::default(),
             pending: Vec::new(),
+            rolls: Vec::new(),
             parents: Vec::new(),
             weights: Vec::new(),
             params: Vec::new(),
@@ -330,7 +334,7 @@ impl<T: Functions> Tape<T> {
         self.lines.get(self.nodes[id].line)
     }
 
-    /// A real node as an operand that is read as if broadcast to `shape`.
+    /// A real node whose value is known as an operand that is read as if broadcast to `shape`.
     pub fn operand<'m>(&self, memory: &'m Memory<T>, id: usize, shape: &[usize]) -> Operand<'m, T> {
         let node = self.nodes[id];
         let entry = self.entry(id);
@@ -417,6 +421,7 @@ impl<T: Functions> Tape<T> {
         // The list is emptied in between where an input is overwritten, so its length says nothing.
         let kept = self.pending.partition_point(|&id| (id as usize) < to.nodes);
         self.pending.truncate(kept);
+        self.rolls.truncate(self.rolls.partition_point(|waiting| waiting.id() < to.nodes));
         self.parents.truncate(to.parents);
         self.weights.truncate(to.weights);
         self.params.truncate(to.params);

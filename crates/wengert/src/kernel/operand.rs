@@ -69,12 +69,9 @@ impl<A: Plain> Operand<'_, A> {
 
     /// The elements `start..start + len`, where they lie one behind the other.
     fn borrow(&self, start: usize, len: usize) -> Option<&[A]> {
-        let from = match *self.walk.axes.last()? {
-            _ if self.walk.is_contiguous() => self.first + start,
-            (inner, 1) if start % inner + len <= inner => {
-                self.first.wrapping_add_signed(self.walk.offset(start))
-            }
-            _ => return None,
+        let from = match self.walk.is_contiguous() {
+            true => self.first + start,
+            false => self.first.wrapping_add_signed(self.walk.stretch(start, len)?),
         };
         Some(&self.data[from..][..len])
     }
@@ -142,7 +139,7 @@ impl<A: Plain> Operand<'_, A> {
     /// As [`Operand::copy`], tile by tile, so that of each line of memory more than one element is read at a time.
     fn load_turned(&self, turned: Turned, start: usize, buffer: &mut [A]) {
         let each = turned.rows * turned.inner;
-        let outer = Walk { axes: self.walk.axes[..self.walk.axes.len() - 2].into() };
+        let outer = self.walk.outer(self.walk.axes.len() - 2);
         let mut done = 0;
         while done < buffer.len() {
             let (matrix, from) = ((start + done) / each, (start + done) % each);

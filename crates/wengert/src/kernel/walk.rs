@@ -11,6 +11,14 @@ use crate::shape::zeros;
 #[derive(Clone, Debug)]
 pub struct Walk {
     pub(super) axes: SmallVec<[(usize, isize); 4]>,
+    rolled: Rolled,
+}
+
+/// Axis `axis` is gone round: its first `by` elements come after the others. None is, if `by` is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rolled {
+    pub axis: usize,
+    pub by: usize,
 }
 
 /// Elements of a row up to which a run is too short to be worked on by itself.
@@ -34,27 +42,70 @@ impl Walk {
         if axes.is_empty() {
             axes.push((1, 0));
         }
-        Walk { axes }
+        Walk { axes, rolled: Rolled::default() }
     }
 
     /// `len` elements one behind the other.
     pub fn flat(len: usize) -> Self {
-        Walk { axes: SmallVec::from_buf_and_len([(len, 1); 4], 1) }
+        Walk { axes: SmallVec::from_buf_and_len([(len, 1); 4], 1), rolled: Rolled::default() }
+    }
+
+    /// As [`Walk::new`] with an axis of more than one element that is gone round.
+    pub fn rolled(shape: &[usize], strides: &[isize], Rolled { axis, by }: Rolled) -> Self {
+        if shape.contains(&0) {
+            return Walk::flat(0);
+        }
+        let [mut outer, inner] =
+            [0..axis, axis..shape.len()].map(|part| Walk::new(&shape[part.clone()], &strides[part]));
+        outer.axes.retain(|(n, _)| *n > 1);
+        // Axes that have been merged with it turn with it.
+        outer.rolled = Rolled { axis: outer.axes.len(), by: by * (inner.axes[0].0 / shape[axis]) };
+        outer.axes.extend(inner.axes);
+        outer
+    }
+
+    /// The axes from the `from`-th one on are left out.
+    pub(super) fn outer(&self, from: usize) -> Self {
+        debug_assert!(!self.is_rolled());
+        Walk { axes: self.axes[..from].into(), rolled: Rolled::default() }
+    }
+
+    /// Whether an axis is gone round.
+    fn is_rolled(&self) -> bool {
+        self.rolled.by != 0
+    }
+
+    /// Element `index` along axis `axis`.
+    #[inline(always)]
+    fn along(&self, axis: usize, index: usize) -> usize {
+        if axis != self.rolled.axis || !self.is_rolled() {
+            return index;
+        }
+        let (n, by) = (self.axes[axis].0, self.rolled.by);
+        if index < n - by { index + by } else { index + by - n }
     }
 
     /// Where element `index` in row-major order lies, counted from the first.
     pub fn offset(&self, mut index: usize) -> isize {
         let mut offset = 0;
-        for &(n, step) in self.axes.iter().rev() {
-            offset += (index % n) as isize * step;
+        for (axis, &(n, step)) in self.axes.iter().enumerate().rev() {
+            offset += self.along(axis, index % n) as isize * step;
             index /= n;
         }
         offset
     }
 
+    /// Where the elements `start..start + len` begin, if they lie one behind the other.
+    pub fn stretch(&self, start: usize, len: usize) -> Option<isize> {
+        let &(inner, 1) = self.axes.last()? else { return None };
+        let column = start % inner;
+        let fits = column + len <= inner && self.along(self.axes.len() - 1, column) + len <= inner;
+        fits.then(|| self.offset(start))
+    }
+
     /// Whether the elements lie one behind the other.
     pub fn is_contiguous(&self) -> bool {
-        self.axes.len() == 1 && (self.axes[0].1 == 1 || self.axes[0].0 == 1)
+        self.axes.len() == 1 && (self.axes[0].1 == 1 || self.axes[0].0 == 1) && !self.is_rolled()
     }
 
     /// Whether it is one element over and over.
@@ -65,6 +116,9 @@ impl Walk {
     /// The two innermost axes, where neighbours in memory lie along the outer one of them.
     pub fn turned(&self) -> Option<Turned> {
         let [.., (rows, down), (inner, along)] = self.axes[..] else { return None };
+        if self.is_rolled() {
+            return None;
+        }
         let nearer = down != 0 && down.abs() < along.abs();
         nearer.then_some(Turned { rows, inner, down, along })
     }
@@ -78,13 +132,13 @@ impl Walk {
     /// How often a short row is repeated, and its length, if the innermost axes do that.
     pub fn repeated(&self) -> Option<(usize, usize)> {
         let [.., (rows, 0), (inner, 1..)] = self.axes[..] else { return None };
-        (inner <= SHORT).then_some((rows, inner))
+        (inner <= SHORT && !self.is_rolled()).then_some((rows, inner))
     }
 
     /// How many rows of one element over and over lie side by side, and their length, if the innermost axes are such.
     pub fn summed(&self) -> Option<(usize, usize)> {
         let [.., (rows, 1), (n, 0)] = self.axes[..] else { return None };
-        Some((rows, n))
+        (!self.is_rolled()).then_some((rows, n))
     }
 
     /// Calls `f(offset, at, range)` for the elements `start..start + len`, taken apart where rows of `n` elements stop lying `side` of
@@ -114,14 +168,19 @@ impl Walk {
     /// How many of the outer axes have steps that lead past all that lies within.
     fn nested(&self) -> usize {
         (0..self.axes.len())
-            .find(|&k| self.axes[k].1 <= extent(&self.axes[k + 1..]))
+            .find(|&k| {
+                self.axes[k].1 <= extent(&self.axes[k + 1..]) || (self.is_rolled() && k == self.rolled.axis)
+            })
             .unwrap_or(self.axes.len())
     }
 
     /// Where the elements `range` lie, counted from the first; steps must not be negative.
     pub fn span(&self, range: Range<usize>) -> Range<usize> {
         let group = self.period();
-        let [first, last] = [range.start, range.end.max(1) - 1].map(|k| self.offset(k / group * group));
+        let begin =
+            if self.is_rolled() { self.rolled.by as isize * self.axes[self.rolled.axis].1 } else { 0 };
+        let [first, last] =
+            [range.start, range.end.max(1) - 1].map(|k| self.offset(k / group * group) - begin);
         first as usize..(last + extent(&self.axes[self.nested()..])) as usize + 1
     }
 
@@ -129,7 +188,8 @@ impl Walk {
     pub fn nearest(&self) -> Option<usize> {
         let moving = self.axes.iter().enumerate().filter(|(_, (_, step))| *step != 0);
         let nearest = moving.min_by_key(|(_, (_, step))| step.abs())?.0;
-        (nearest + 1 < self.axes.len() && self.axes[self.axes.len() - 1].1 != 0).then_some(nearest)
+        let turns = nearest + 1 < self.axes.len() && self.axes[self.axes.len() - 1].1 != 0;
+        (turns && !self.is_rolled()).then_some(nearest)
     }
 
     /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
@@ -138,6 +198,9 @@ impl Walk {
         let (&(inner, step), outer) = self.axes.split_last().expect("at least one axis");
         if len == 0 {
             return;
+        }
+        if self.is_rolled() {
+            return self.rolled_runs(start, len, f);
         }
         let (mut row, mut column) = (start / inner, start % inner);
         let mut at: SmallVec<[usize; 4]> = zeros(outer.len());
@@ -168,6 +231,21 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// As [`Walk::runs`]: where the innermost axis is gone round, its rows are two runs each.
+    fn rolled_runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, Range<usize>)) {
+        let last = self.axes.len() - 1;
+        let (inner, step) = self.axes[last];
+        let mut done = 0;
+        while done < len {
+            let column = (start + done) % inner;
+            let count = (inner - column.max(self.along(last, column))).min(len - done);
+            f(self.offset(start + done), step, done..done + count);
+            done += count;
+        }
+    }
+}
+
 /// How far the last element of an array lies behind the first.
 fn extent(axes: &[(usize, isize)]) -> isize {
     axes.iter().map(|&(n, step)| (n as isize - 1) * step).sum()
@@ -183,5 +261,52 @@ mod tests {
         assert_eq!(Walk::new(&[2, 3], &[0, 0]).axes.len(), 1);
         assert_eq!(Walk::new(&[2, 3, 4], &[0, 4, 1]).axes.len(), 2);
         assert!(Walk::new(&[], &[]).is_contiguous());
+    }
+
+    #[test]
+    fn an_axis_is_gone_round_from_anywhere_to_anywhere() {
+        let cases: [(&[usize], &[isize], usize); 8] = [
+            (&[7], &[1], 0),
+            (&[4, 5], &[5, 1], 0),
+            (&[4, 5], &[5, 1], 1),
+            (&[3, 4, 5], &[20, 5, 1], 1),
+            (&[3, 4, 1, 5], &[0, 5, 5, 1], 1),
+            (&[3, 4, 2], &[1, 3, 0], 1),
+            (&[2, 3, 4], &[40, 10, 2], 0),
+            (&[2, 3, 4], &[0, 0, 1], 2),
+        ];
+        for (shape, strides, axis) in cases {
+            for by in 1..shape[axis] {
+                let walk = Walk::rolled(shape, strides, Rolled { axis, by });
+                let place = |mut k: usize| {
+                    let mut place = 0;
+                    for a in (0..shape.len()).rev() {
+                        let i = if a == axis { (k % shape[a] + by) % shape[a] } else { k % shape[a] };
+                        place += i as isize * strides[a];
+                        k /= shape[a];
+                    }
+                    place
+                };
+                assert!(!walk.is_contiguous());
+                let len = shape.iter().product();
+                for (start, end) in (0..len).flat_map(|start| (start + 1..=len).map(move |end| (start, end)))
+                {
+                    let mut have = Vec::new();
+                    walk.runs(start, end - start, |offset, step, range| {
+                        assert_eq!(range.start, have.len());
+                        have.extend((0..range.len()).map(|k| offset + k as isize * step));
+                    });
+                    let want: Vec<isize> = (start..end).map(place).collect();
+                    assert_eq!(have, want, "{shape:?} {strides:?} {axis} {by} {start}..{end}");
+                    let span = walk.span(start..end);
+                    assert!(want.iter().all(|place| span.contains(&(*place as usize))));
+                    let side_by_side = want.windows(2).all(|pair| pair[1] == pair[0] + 1);
+                    match walk.stretch(start, end - start) {
+                        Some(first) => assert!(side_by_side && first == want[0]),
+                        None => assert!(!side_by_side || walk.axes.len() > 1 || end - start == 1),
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Invariants, kept by `graph/`:
 //! 1. through a shared reference memory is only handed out, never written again: a [`Fresh`] piece is written once, by
-//!    whoever took it, before its address is stored in a node;
+//!    whoever took it, before its address is stored in a node, a [`Reserved`] one before anybody looks at that node's value;
 //! 2. whatever overwrites or takes back (set, rewind, drop) takes the owner by `&mut`, so no view can be alive; the one
 //!    exception, `Slab::retract`, takes back what nobody has a handle of (a recording that failed, or a rewind, which holds the graph exclusively);
 //! 3. the views that rules get of values and of finished cotangents are of such memory, so that the gaps between their
@@ -28,4 +28,4 @@ pub use few::Few;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};
 pub use room::RoomMark;
-pub use slab::{Fresh, Located, Place, Plain, Slab, span_of};
+pub use slab::{Fresh, Located, Place, Plain, Reserved, Slab, span_of};

@@ -29,6 +29,12 @@ pub struct Fresh<'a> {
     owner: PhantomData<&'a Slab>,
 }
 
+/// Memory nobody has seen yet, to be written later, if it has not been taken back by then.
+pub struct Reserved {
+    place: Place,
+    bytes: usize,
+}
+
 impl Slab {
     pub fn new() -> Self {
         Slab { room: UnsafeCell::default(), at: Cell::default() }
@@ -43,6 +49,17 @@ impl Slab {
         let start = unsafe { &mut *self.room.get() }.take(&mut at, bytes);
         self.at.set(at);
         Fresh { place: Place(start), bytes, owner: PhantomData }
+    }
+
+    /// As [`Slab::take`], for a value that may never be asked for.
+    pub fn reserve<A>(&self, len: usize) -> Reserved {
+        let Fresh { place, bytes, .. } = self.take::<A>(len);
+        Reserved { place, bytes }
+    }
+
+    /// What was reserved in this slab, and not taken back since, to be written.
+    pub fn open(&self, Reserved { place, bytes }: Reserved) -> Fresh<'_> {
+        Fresh { place, bytes, owner: PhantomData }
     }
 
     pub fn mark(&self) -> RoomMark {
@@ -119,6 +136,12 @@ impl<'a, A> Located<'a, A> {
     /// The memory from the lowest to the highest element, and the index of the first.
     pub fn span(&self) -> (&'a [A], usize) {
         span(self.place, self.layout)
+    }
+}
+
+impl Reserved {
+    pub fn place(&self) -> Place {
+        self.place
     }
 }
 

@@ -116,6 +116,13 @@ impl Rule for Roll {
         moved(shape.into(), dtype)
     }
 
+    fn rolled(&self, x: &[usize]) -> Option<Rolled> {
+        let turns = self.turns(x);
+        let mut moving = turns.iter().zip(x).enumerate().filter(|(_, (turn, _))| **turn != 0);
+        let (axis, (turn, n)) = moving.next()?;
+        moving.next().is_none().then_some(Rolled { axis, by: n - turn })
+    }
+
     /// The same by the opposite shifts.
     fn vjp<'r>(&self, call: &Call<'_, 'r>, y_bar: &[Option<Term<'r>>]) -> Cotangents<'r> {
         let turns = self.turns(&call.args[0].shape());
