@@ -71,6 +71,11 @@ pub trait Words:
     fn eq(self, other: Self) -> Self::Mask;
     /// `yes` where the mask holds, `no` elsewhere.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// `e^x` for `x` up to 20.
+    #[inline(always)]
+    fn exp_low(self) -> Self {
+        self.exp()
+    }
 }
 
 /// `yes` where the mask holds, `no` elsewhere.
@@ -99,7 +104,7 @@ pub(crate) fn tanh_slope<N: Words>(x: N, y: N) -> N {
     }
     // sech^2 = 4 t / (1 + t)^2 and 1 + tanh = 2 / (1 + t), for t = e^-2|x|, which tanh takes too
     let root = x.lit(1.0) + y.abs();
-    root * (-(x + x).abs()).exp() * root
+    root * (-(x + x).abs()).exp_low() * root
 }
 
 /// The derivative of sigmoid at `x` with value `y`: not `y (1 - y)`, which would cancel as for tanh.
@@ -109,7 +114,7 @@ pub(crate) fn sigmoid_slope<N: Words>(x: N, y: N) -> N {
         return x.sigmoid_prime();
     }
     // sigmoid(-x) = e^-x sigmoid(x), and of the two it is the lesser that would cancel; e^-|x| sigmoid takes too
-    y * select(x.lt(x.lit(0.0)), x.lit(1.0) - y, (-x.abs()).exp() * y)
+    y * select(x.lt(x.lit(0.0)), x.lit(1.0) - y, (-x.abs()).exp_low() * y)
 }
 
 /// The derivative of `gelu` at `x` with value `y`.

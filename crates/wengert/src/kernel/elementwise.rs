@@ -61,6 +61,7 @@ const fn unary_shares(op: Unary) -> bool {
             | Tanh
             | Acosh
             | Sigmoid
+            | LogSigmoid
             | Silu
             | Mish
             | Gelu

@@ -118,8 +118,8 @@ macro_rules! primitives {
     };
 }
 primitives! {
-    std: exp exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh;
-    own: exp_low exp_low acosh acosh atanh atanh sech sech tanh_prime tanh_prime sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square gelu_gate gelu_gate ndtr ndtr;
+    std: exp exp exp_low exp exp2 exp2 expm1 exp_m1 log ln log2 log2 log10 log10 log1p ln_1p cbrt cbrt sin sin cos cos tan tan asin asin acos acos atan atan sinh sinh cosh cosh tanh tanh asinh asinh;
+    own: acosh acosh atanh atanh sech sech tanh_prime tanh_prime sigmoid sigmoid log_sigmoid log_sigmoid softplus softplus erf erf erfc erfc gaussian exp_neg_square half_gaussian exp_neg_half_square gelu_gate gelu_gate ndtr ndtr;
     own_two: sigmoid_scaled softplus_scaled exp_over sigmoid_gap sigmoid2_gap;
     two: pow powf atan2 atan2 hypot hypot;
     special: log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e log1mexp tanhshrink;

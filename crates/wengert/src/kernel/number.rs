@@ -62,6 +62,10 @@ impl<T: Functions, const MODE: u8> Words for Number<T, MODE> {
     fn select(mask: bool, yes: Self, no: Self) -> Self {
         if mask { yes } else { no }
     }
+    #[inline(always)]
+    fn exp_low(self) -> Self {
+        math::exp_low(self)
+    }
 }
 
 /// The primitive functions that primals are written in.
@@ -112,7 +116,7 @@ pub(crate) mod math {
             }
         )* };
     }
-    forward!(exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh tanh_prime sech asinh acosh atanh
+    forward!(exp exp_low exp2 expm1 log log2 log10 log1p cbrt sin cos tan asin acos atan sinh cosh tanh tanh_prime sech asinh acosh atanh
         sigmoid log_sigmoid softplus gelu_gate erf erfc ndtr gaussian half_gaussian);
     special!(log_ndtr ndtri erfinv erfcx lgamma digamma sinc i0 i1 i0e i1e log1mexp tanhshrink);
     special_of_order!(polygamma sinc_derivative erfcx_derivative iv);

@@ -55,12 +55,6 @@ pub trait Exponential: Format {
         (n, (r * r).fma::<FMA>(half, r))
     }
 
-    /// [`near_expm1`](Self::near_expm1) of any number. What takes `e^x` from here shares it with what takes `exp(x)` beside.
-    #[inline(always)]
-    fn exp_parts<const FMA: bool>(self) -> (Self, Self) {
-        Self::near_expm1::<FMA>(self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1))
-    }
-
     /// `e^r - 1 - r.hi`.
     #[inline(always)]
     fn exp_rest<const FMA: bool>(r: Pair<Self>) -> Self {
@@ -85,20 +79,25 @@ pub trait Exponential: Format {
 
     #[inline(always)]
     fn exp<const FMA: bool>(self) -> Self {
-        let (n, p) = self.exp_parts::<FMA>();
+        let (n, p) = Self::near_expm1::<FMA>(self.at_least(Self::EXP_RANGE.0).at_most(Self::EXP_RANGE.1));
         let (first, second) = n.factors();
         p.fma::<FMA>(first, first) * second
+    }
+
+    /// `2^(n + 64)` and `e^r - 1` for `e^x = 2^n e^r`, `x` up to 20; the power is 0 where `e^x` rounds to that: no underflow on the way
+    /// there. Whatever is made of these of one `x` in one loop shares them.
+    #[inline(always)]
+    fn low_parts<const FMA: bool>(self) -> (Self, Self) {
+        let x = self.at_least(Self::EXP_RANGE.0);
+        let (n, p) = Self::near_expm1_rounded::<FMA>(x, Self::ROUND_HIGH);
+        (if x <= Self::EXP_RANGE.0 { Self::of(0.0) } else { n.high_power_of_two() }, p)
     }
 
     /// `e^x` for `x` up to 20. Without a bound above, one power of two does, as long as it is a normal number.
     #[inline(always)]
     fn exp_low<const FMA: bool>(self) -> Self {
-        let (n, p) = Self::near_expm1_rounded::<FMA>(self, Self::ROUND_HIGH);
-        // Below, `p` and the power are anything: a value of 0, and no underflow on the way to it.
-        let (lost, zero) = (self < Self::EXP_RANGE.0, Self::of(0.0));
-        let scale = if lost { zero } else { n.high_power_of_two() };
-        let value = p.fma::<FMA>(scale, scale) * Self::of(LOWER);
-        if lost { zero } else { value }
+        let (scale, p) = self.low_parts::<FMA>();
+        p.fma::<FMA>(scale, scale) * Self::of(LOWER)
     }
 
     /// `e^x` of a pair.

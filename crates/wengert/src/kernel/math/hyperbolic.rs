@@ -1,22 +1,18 @@
 //! Hyperbolic functions, the logistic function and their inverses, all from one `exp` or `log1p` each.
 
 use super::exp::{Exponential, Reduced};
+use super::format::LOWER;
 use super::log::Logarithm;
 use super::pair::Pair;
 
 pub trait Hyperbolic: Exponential + Logarithm {
     #[inline(always)]
     fn tanh<const FMA: bool>(self) -> Self {
-        let (one, two) = (Self::of(1.0), Self::of(2.0));
-        // With u = 2^n: 1 - e^-2|x| = 1 - u - u (e^r - 1), and 1 + e^-2|x| is 2 less that.
-        let (n, p) = (-(self + self).abs()).exp_parts::<FMA>();
-        let unit = n.at_least(Self::ROUND - Self::POWER_BOUND).power_of_two();
-        let hi = (-unit).fma::<FMA>(p, one - unit);
-        let low = (-unit).fma::<FMA>(p, one - unit - hi);
-        let ratio = hi / (two - hi);
-        // What `low` changes in top and bottom.
-        let inverse = Self::of(0.5) * (one + ratio);
-        (low * (one + ratio)).fma::<FMA>(inverse, ratio).copysign(self)
+        // With u = 2^n: 1 - e^-2|x| = 1 - u - u (e^r - 1), and 1 + e^-2|x| likewise.
+        let (scale, p) = (-(self + self).abs()).low_parts::<FMA>();
+        let (one, unit) = (Self::of(1.0), scale * Self::of(LOWER));
+        let (top, bottom) = ((-unit).fma::<FMA>(p, one - unit), unit.fma::<FMA>(p, one + unit));
+        (top / bottom).copysign(self)
     }
 
     /// With `g = e^2|x|`, `2 / (1 + g)` times `1 + tanh|x|`, all scaled by a power of two to stay near 1.
@@ -69,7 +65,7 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn sigmoid<const FMA: bool>(self) -> Self {
-        self.sigmoid_by::<FMA>((-self.abs()).exp::<FMA>())
+        self.sigmoid_by::<FMA>((-self.abs()).exp_low::<FMA>())
     }
 
     /// The logistic function by `e^-|x|`, of `x` the sign alone.
@@ -83,7 +79,7 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn softplus<const FMA: bool>(self) -> Self {
-        self.softplus_by::<FMA>(Decay::of::<FMA>(self).value)
+        self.softplus_by::<FMA>((-self.abs()).exp_low::<FMA>())
     }
 
     /// `log(1 + e^x)` by `e^-|x|`.

@@ -151,7 +151,7 @@ elementary! {
     /// The logistic function 1 / (1 + e^-x).
     sigmoid() = hyperbolic::Hyperbolic, 1.8, 1.7;
     /// log(1 + e^x).
-    softplus() = hyperbolic::Hyperbolic, 1.6, 1.5;
+    softplus() = hyperbolic::Hyperbolic, 1.8, 1.5;
     /// sigmoid(x p), the product to twice the digits.
     sigmoid_scaled(p) = compensated::Compensated, 1.9, 1.9;
     /// softplus(x p), the product to twice the digits.
@@ -165,7 +165,7 @@ elementary! {
     /// sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), the cubic to twice the digits.
     gelu_gate() = compensated::Compensated, 1.9, 1.9;
     /// log(sigmoid(x)).
-    log_sigmoid() = hyperbolic::Hyperbolic, 1.6, 1.5;
+    log_sigmoid() = hyperbolic::Hyperbolic, 1.8, 1.5;
     /// Inverse of sinh.
     asinh() = hyperbolic::Hyperbolic, 1.2, 1.1;
     /// Inverse of cosh, NaN below 1.
