@@ -201,12 +201,15 @@ impl<T: Functions> Run<'_, T> {
                 ahead.clear();
             }
         }
-        let share = (Tile::<T>::LEN / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
+        let written = job.outs.iter().filter(|out| !matches!(out, Out::Nowhere)).count();
+        let pieces = plan.tiles + self.leaves.len() + written + job.seeds.len();
+        let strip_len = Tile::<T>::strip(pieces + usize::from(!job.result.is_empty()));
+        let share = (strip_len / plan.acts.len().max(1)).next_multiple_of(LINE / size_of::<T>());
         let mut tallies: SmallVec<[Tally<T>; RESULTS]> = SmallVec::new();
         sums.iter().for_each(|_| tallies.push(Tally::default()));
-        for from in job.range.clone().step_by(Tile::<T>::LEN) {
+        for from in job.range.clone().step_by(strip_len) {
             let left = job.range.end - from;
-            let strip = Strip { from, local: from - job.range.start, n: Tile::<T>::LEN.min(left), left };
+            let strip = Strip { from, local: from - job.range.start, n: strip_len.min(left), left };
             let (n, here) = (strip.n, strip.local..strip.local + strip.n);
             let mut leaves: SmallVec<[&[T]; FEW]> = SmallVec::new();
             self.load(plan, &strip, loaded, panels, &mut leaves);
@@ -224,7 +227,7 @@ impl<T: Functions> Run<'_, T> {
             }
             // What stands where nothing is read.
             let any = bars[0];
-            let mut next = here.end..(here.end + Tile::<T>::LEN).min(job.range.len());
+            let mut next = here.end..(here.end + strip_len).min(job.range.len());
             for act in &plan.acts {
                 let some = share.min(next.len());
                 ahead.iter().for_each(|array| prefetch_at(array.wrapping_add(next.start), some));
@@ -253,8 +256,15 @@ impl<T: Functions> Run<'_, T> {
                         match (job.outs.get(result).filter(|_| job.seeds.is_empty()), factors) {
                             (Some(out), None) => out.add(&mut job.added, from, find(Slot::Step(step))),
                             (Some(out), Some(of)) => out.add_products(&mut job.added, from, of.map(find)),
-                            (None, None) => tallies[result].add(pairwise_sum(find(Slot::Step(step)))),
-                            (None, Some(of)) => tallies[result].add(pairwise_dot(of.map(find))),
+                            // As of shorter strips, whatever else is in use.
+                            (None, None) => {
+                                let values = find(Slot::Step(step)).chunks(Tile::<T>::LEN);
+                                values.for_each(|values| tallies[result].add(pairwise_sum(values)));
+                            }
+                            (None, Some(of)) => {
+                                let [a, b] = of.map(|of| find(of).chunks(Tile::<T>::LEN));
+                                a.zip(b).for_each(|(a, b)| tallies[result].add(pairwise_dot([a, b])));
+                            }
                         }
                     }
                     Act::Copy { from, to } => {

@@ -5,18 +5,31 @@ use crate::kernel::functions::Functions;
 
 /// Bytes of a tile in use: a dozen tiles fit the first-level cache.
 const BYTES: usize = 4096;
+/// Bytes of all that is in use at a time up to which strips are longer.
+const NEAR: usize = 32 << 10;
+/// Elements of a tile, of which a strip uses what it needs.
+const ROOM: usize = 2 * BYTES / size_of::<f32>();
 
 /// Strips for which an array is read at once that is not read along its lines of memory: so many rows of it that each line
 /// is used while it is near.
 pub const PANEL: usize = 64;
 
-/// Some elements of a value or a cotangent, aligned for the widest vectors.
+/// Some elements of a value or a cotangent, aligned for the widest vectors: [`Tile::LEN`], or more where there are few tiles.
 #[repr(align(64))]
-pub struct Tile<T>(pub [T; BYTES / size_of::<f32>()]);
+pub struct Tile<T>(pub [T; ROOM]);
 
 impl<T> Tile<T> {
     /// Elements in use.
     pub const LEN: usize = BYTES / size_of::<T>();
+
+    /// Elements of a strip for which so many arrays and tiles are in use: [`Tile::LEN`], or that times 2, 4, .. where they are few.
+    pub(super) fn strip(pieces: usize) -> usize {
+        let mut len = Self::LEN;
+        while 2 * len <= ROOM && 2 * len * size_of::<T>() * pieces <= NEAR {
+            len *= 2;
+        }
+        len
+    }
 }
 
 /// Plans and the tiles to carry them out with.
@@ -50,7 +63,7 @@ pub struct Tiles<T> {
 }
 
 fn blank<T: Functions>() -> Box<Tile<T>> {
-    Box::new(Tile([T::zero(); BYTES / size_of::<f32>()]))
+    Box::new(Tile([T::zero(); ROOM]))
 }
 
 impl<T: Functions> Tiles<T> {
