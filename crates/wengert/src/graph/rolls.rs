@@ -1,5 +1,7 @@
 //! Circular shifts that wait.
 //!
+//! Invariant: nothing reads the memory of one that waits. An op that takes it settles it first; its own rule is linear, and reads no result.
+//!
 //! A long array with an axis gone round lies in two runs, or two a row, of another one. Formulas read, and add cotangents to, these; a copy
 //! is made, in memory that was reserved for it, when somebody asks for the value, or before it changes.
 
