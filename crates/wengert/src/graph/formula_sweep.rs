@@ -345,30 +345,22 @@ struct Home {
     layout: Layout,
     first: usize,
     /// The axis that is gone round, if there is one.
-    rolled: Option<Rolled>,
+    rolled: Rolled,
 }
 
 impl Home {
     fn own<T: Functions>(tape: &Tape<T>, id: usize) -> Self {
-        Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0, rolled: None }
+        Home { id, layout: Layout::contiguous(tape.shape(id)), first: 0, rolled: Rolled::default() }
     }
 
     /// The elements as they are read by a formula of `shape`.
     fn walk(&self, shape: &[usize]) -> (usize, Walk) {
-        let strides = self.layout.broadcast_strides(shape);
-        let walk = match self.rolled {
-            None => Walk::new(shape, &strides),
-            Some(Rolled { axis, by }) => {
-                let axis = axis + shape.len() - self.layout.ndim();
-                Walk::rolled(shape, &strides, Rolled { axis, by })
-            }
-        };
-        (self.first, walk)
+        (self.first, Walk::broadcast(&self.layout, self.rolled, shape))
     }
 }
 
-/// Where the elements of node `id` lie in what it shows, through any number of views and perhaps gone round, if its cotangent is nobody's but that
-/// array's.
+/// Where the elements of node `id` lie in what it shows, through any number of views and perhaps gone round, if its cotangent
+/// is nobody's but that array's.
 fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
     let rule = ops::rule(tape.op(id)?);
     let parents = tape.parents_of(id);
@@ -377,11 +369,11 @@ fn shown<T: Functions>(tape: &Tape<T>, id: usize) -> Option<Home> {
         return None;
     }
     let within = shown(tape, parent).unwrap_or_else(|| Home::own(tape, parent));
-    if within.rolled.is_some() {
+    if within.rolled != Rolled::default() {
         return None;
     }
     if let Some(rolled) = rule.rolled(&within.layout.shape) {
-        return Some(Home { rolled: Some(rolled), ..within });
+        return Some(Home { rolled, ..within });
     }
     let (layout, offset) = rule.view(&within.layout)?;
     let first = within.first.checked_add_signed(offset)?;

@@ -57,8 +57,7 @@ impl<T: Functions> Tape<T> {
         let (source, layout) = (*source as usize, &self.entry(id).layout);
         let x = self.operand(memory, source, self.shape(source));
         debug_assert!(x.walk.is_contiguous());
-        let rolled = Rolled { axis: rolled.axis + shape.len() - layout.ndim(), ..*rolled };
-        Operand { walk: Walk::rolled(shape, &layout.broadcast_strides(shape), rolled), ..x }
+        Operand { walk: Walk::broadcast(layout, *rolled, shape), ..x }
     }
 
     /// Makes the copy that the array at node `id` has been waiting for.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use crate::kernel::turn::Turned;
-use crate::shape::zeros;
+use crate::shape::{Layout, zeros};
 
 /// Lengths and strides of an array's axes, outermost first, with axes merged where one step serves both.
 #[derive(Clone, Debug)]
@@ -50,10 +50,16 @@ impl Walk {
         Walk { axes: SmallVec::from_buf_and_len([(len, 1); 4], 1), rolled: Rolled::default() }
     }
 
-    /// As [`Walk::new`] with an axis of more than one element that is gone round.
-    pub fn rolled(shape: &[usize], strides: &[isize], Rolled { axis, by }: Rolled) -> Self {
-        if shape.contains(&0) {
-            return Walk::flat(0);
+    /// An array of `layout`, of which an axis may be gone round, as if broadcast to `shape`.
+    pub fn broadcast(layout: &Layout, Rolled { axis, by }: Rolled, shape: &[usize]) -> Self {
+        let rolled = Rolled { axis: axis + shape.len() - layout.ndim(), by };
+        Walk::rolled(shape, &layout.broadcast_strides(shape), rolled)
+    }
+
+    /// As [`Walk::new`] with an axis that may be gone round.
+    fn rolled(shape: &[usize], strides: &[isize], Rolled { axis, by }: Rolled) -> Self {
+        if by == 0 || shape.contains(&0) {
+            return Walk::new(shape, strides);
         }
         let [mut outer, inner] =
             [0..axis, axis..shape.len()].map(|part| Walk::new(&shape[part.clone()], &strides[part]));
@@ -229,9 +235,7 @@ impl Walk {
             }
         }
     }
-}
 
-impl Walk {
     /// As [`Walk::runs`]: where the innermost axis is gone round, its rows are two runs each.
     fn rolled_runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, Range<usize>)) {
         let last = self.axes.len() - 1;

@@ -56,10 +56,13 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
     #[inline(always)]
     fn sech<const FMA: bool>(self) -> Self {
-        let e = Decay::of::<FMA>(self);
-        let square = e.value * e.value;
-        let (first, second) = (e.n + Self::of(1.0)).factors();
-        let ratio = e.mantissa.over::<FMA>(Pair::fast_sum(Self::of(1.0), square));
+        // e^-|x| in parts, 2^n times a pair.
+        let Reduced { n, r } = Self::reduce::<FMA>((-self.abs()).at_least(Self::EXP_RANGE.0), Self::of(0.0));
+        let mantissa = Self::exp_pair::<FMA>(r);
+        let (first, second) = n.factors();
+        let e = mantissa.rounded() * first * second;
+        let (first, second) = (n + Self::of(1.0)).factors();
+        let ratio = mantissa.over::<FMA>(Pair::fast_sum(Self::of(1.0), e * e));
         ratio.rounded() * first * second
     }
 
@@ -133,21 +136,3 @@ pub trait Hyperbolic: Exponential + Logarithm {
 
 impl Hyperbolic for f64 {}
 impl Hyperbolic for f32 {}
-
-/// `e^-|x|`, kept in parts: it underflows long after `x` has stopped mattering to most sums.
-struct Decay<F> {
-    n: F,
-    mantissa: Pair<F>,
-    /// Rounded, and subnormal or zero in the tail.
-    value: F,
-}
-
-impl<F: Exponential> Decay<F> {
-    #[inline(always)]
-    fn of<const FMA: bool>(x: F) -> Self {
-        let Reduced { n, r } = F::reduce::<FMA>((-x.abs()).at_least(F::EXP_RANGE.0), F::of(0.0));
-        let mantissa = F::exp_pair::<FMA>(r);
-        let (first, second) = n.factors();
-        Self { n, mantissa, value: mantissa.rounded() * first * second }
-    }
-}
