@@ -2,6 +2,7 @@
 #[path = "../../common.rs"]
 mod common;
 mod adbench;
+mod programs;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
 use wengert::op::ConvOptions;
@@ -100,7 +101,7 @@ where
     if w == "W9" {
         cs.push((vec![0.0; 32 * 128], vec![32, 128]));
     }
-    let mut g = Graph::<T>::default();
+    let g = Graph::<T>::default();
     let p: Vec<Var> = ps.iter().map(|a| g.leaf(array::<T>(a))).collect();
     let c: Vec<Var> = cs.iter().map(|a| g.constant(array::<T>(a))).collect();
     let rows = if w == "W7" { 64 } else { 128 };
@@ -108,31 +109,43 @@ where
         let targets: Vec<i64> = labels(2, rows, 10).iter().map(|v| i64::from(*v)).collect();
         g.indices(targets)
     });
-    let base = g.mark();
     let w = w.to_string();
     let sgd = matches!(&w[..], "W4" | "W5" | "W7");
-    let loss = forward(&g, &w, &p, &c, y);
+    Some(built(g, p.clone(), sgd, move |g| forward(g, &w, &p, &c, y)))
+}
+
+/// Value and gradients at the initial parameters `p`, and a step, which computes both and may train.
+fn built<T: Engine + 'static>(
+    mut g: Graph<T>,
+    p: Vec<Var>,
+    trains: bool,
+    loss_of: impl Fn(&Graph<T>) -> Var + 'static,
+) -> Built {
+    let base = g.mark();
+    let loss = loss_of(&g);
     g.backward(loss).unwrap();
     let value = g.item(loss).as_f64();
     let gradients = p.iter().map(|v| g.grad(*v).unwrap().iter().map(|x| x.as_f64()).collect()).collect();
     g.zero_grad();
     g.rewind(base);
     let step = move || {
-        let loss = forward(&g, &w, &p, &c, y);
+        let loss = loss_of(&g);
         g.backward(loss).unwrap();
         let value = g.item(loss).as_f64();
-        if sgd {
+        if trains {
             g.update(&p, |w, dw| w.scaled_add(T::of(-0.01), &dw)).unwrap();
         }
         g.zero_grad();
         g.rewind(base);
         value
     };
-    Some((value, gradients, Box::new(step)))
+    (value, gradients, Box::new(step))
 }
 
 fn main() {
     serve(|w, dtype| match dtype {
+        "f32" if programs::is_one(w) => programs::build::<f32>(w),
+        _ if programs::is_one(w) => programs::build::<f64>(w),
         _ if !w.starts_with('W') && pairs(w) == 0 => adbench::build(w, dtype),
         "f32" => build::<f32>(w),
         _ => build::<f64>(w),
