@@ -1,5 +1,6 @@
 """Side-by-side timing of every peer. Each peer is one process; they are set up one after another, checked against
-reference.json, then timed in interleaved rounds while this process holds the machine's bench lock. See README.md."""
+reference.json (whole programs against torch in f64), then timed in interleaved rounds while this process holds the
+machine's bench lock. See README.md."""
 import argparse, fcntl, json, os, statistics, subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -17,6 +18,8 @@ ap.add_argument("--bin", default=os.path.join(HERE, "target"), help="folder of t
 ap.add_argument("--lock", default=os.path.join(tempfile.gettempdir(), "bench.lock"))
 ap.add_argument("--adbench", nargs="?", const="middle", help="instead of --work: ADBench's instances of middle size, "
                 "or those named; objective, gradient and the ratio of the two, ours and torch's, in f64")
+ap.add_argument("--programs", nargs="?", const="all", help="instead of --work: the whole programs of programs.txt, or those "
+                "named; ours, torch's and JAX's")
 A = ap.parse_args()
 MIDDLE = """gmm_d2_K5_n1000 gmm_d2_K200_n1000 gmm_d10_K5_n1000 gmm_d10_K10_n1000 gmm_d10_K200_n1000 gmm_d20_K10_n1000
     gmm_d32_K10_n1000 gmm_d64_K5_n1000 gmm_d128_K5_n1000 lstm_l2_c1024_b14 lstm_l4_c1024_b14 ba_n21_m1131_p3645
@@ -25,6 +28,13 @@ if A.adbench:
     instances = MIDDLE if A.adbench == "middle" else A.adbench.split(",")
     A.work = ",".join(name + mode for name in instances for mode in ("", "/objective", "/plain"))
     A.dtypes, A.peers = "f64", "wengert,torch"
+if A.programs:
+    sys.path.insert(0, f"{HERE}/py")
+    import programs
+    chosen = list(programs.TABLE) if A.programs == "all" else A.programs.split(",")
+    if unknown := [name for name in chosen if name not in programs.TABLE]:
+        ap.error(f"not in programs.txt: {', '.join(unknown)}")
+    A.work, A.peers = ",".join(chosen), "wengert,torch,jax"
 
 PY = lambda n: [sys.executable, f"{HERE}/py/peer_{n}.py"]
 RS = lambda n, *a, t="release": [f"{A.bin}/t-{n}/{t}/peer-{n}", *a]
@@ -115,7 +125,13 @@ names.sort(key=lambda n: n != "torch")  # it says what is right where reference.
 print("peers:", ", ".join(names), flush=True)
 peers = {} if A.peak else {n: Peer(n) for n in names}
 times = {}
+if A.programs and "torch" not in names:
+    sys.exit("--programs needs torch, which says what is right")
+oracle = Peer("torch") if A.programs else None
 for w in A.work.split(","):
+    if oracle:
+        right = oracle.ask(f"setup {w} f64")
+        REF[w] = right["check"] if right.get("ok") else sys.exit(f"{w} in torch: {right.get('err')}")
     key = {"W8f": "W8", "W9f": "W9", "W7p": "W7"}.get(w, w.partition("/")[0])
     for dt in A.dtypes.split(","):
         live, info = [], {}
@@ -161,19 +177,30 @@ for w in A.work.split(","):
             for n in live:
                 if meds[n]:
                     info[n].update(med_ns=statistics.median(meds[n]), best_med_ns=min(meds[n]), min_ns=min(mins[n]), rounds=len(meds[n]))
-        times[w] = {n: v["best_med_ns"] / 1e6 for n, v in info.items() if "best_med_ns" in v}
+        times[w, dt] = {n: v["best_med_ns"] / 1e6 for n, v in info.items() if "best_med_ns" in v}
         row = {"w": w, "dt": dt, "threads": A.threads, "load": os.getloadavg()[0], "peers": info,
                "start_s": {n: round(p.start_s, 3) for n, p in peers.items()}}
         out.write(json.dumps(row) + "\n"); out.flush()
         f = lambda v: f"{v['peak_mb']:.1f}MB" if "peak_mb" in v else f"{v['best_med_ns'] / 1e3:.1f}us" if "med_ns" in v else ("BAD %.1e" % v["err"] if "err" in v else "-")
         print(w, dt, T + "T", " ".join(f"{n}={f(v)}" for n, v in info.items()), flush=True)
-for p in peers.values():
+for p in [*peers.values(), *filter(None, [oracle])]:
     p.close()
 
 if A.adbench:
     print("\ngradient / objective, in ms; own: over one's own objective; plain: over the objective in plain numbers; torch: over torch's gradient")
     for name in instances:
-        at = lambda mode, peer: times[name + mode].get(peer, float("nan"))
+        at = lambda mode, peer: times[name + mode, "f64"].get(peer, float("nan"))
         mine, its, plain = (at("", "wengert"), at("/objective", "wengert")), (at("", "torch"), at("/objective", "torch")), at("/plain", "wengert")
         show = lambda who, t: f"{who} {t[0]:8.3f} / {t[1]:8.3f} = {t[0] / t[1]:5.2f} own, {t[0] / plain:6.2f} plain"
         print(f"{name:28} {show('wengert', mine)} | {show('torch', its)} | {mine[0] / its[0]:5.2f} torch")
+
+if A.programs and not A.peak:
+    dtypes = A.dtypes.split(",")
+    print("\ntime of wengert in ms, and its ratio to torch's and to jax's: below 1 is faster")
+    print(f"{'':44}" + "".join(f"{dt:>12} {'torch':>6} {'jax':>6}" for dt in dtypes))
+    for name in chosen:
+        row = ""
+        for dt in dtypes:
+            own, over = times[name, dt].get("wengert", float("nan")), lambda peer: own / times[name, dt].get(peer, float("nan"))
+            row += f"{own:12.4f} {over('torch'):6.2f} {over('jax'):6.2f}"
+        print(f"{programs.TABLE[name][0]:44}" + row)
