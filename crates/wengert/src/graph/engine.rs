@@ -45,7 +45,7 @@ engine! {
     fn custom(g: &Graph<Self>, op: Arc<dyn Custom<Self>>, args: &[Var]) -> Result<Var, Refusal> = g.custom_here(op, args);
     fn checkpoint(g: &Graph<Self>, part: Arc<Part<Self>>, args: &[Var]) -> Result<Var, Refusal> = g.checkpoint_here(part, args);
     fn settle(g: &Graph<Self>, ids: &[usize]) -> () = g.settle_here(ids);
-    fn settle_all(g: &mut Graph<Self>) -> () = g.settle_all_here();
+    fn settle_readers(g: &mut Graph<Self>, input: usize) -> () = g.settle_readers_here(input);
     fn root(g: &Graph<Self>, what: &'static str, y: Var) -> Result<usize> = g.root_here(what, y);
     fn sweep(g: &mut Graph<Self>, what: &'static str, y: Var, id: usize, seed: &mut dyn FnMut(&mut [Self])) -> Result<()> = g.sweep_here(what, y, id, seed);
     fn rows(g: &mut Graph<Self>, what: &'static str, y: Var, x: &[Var], rows: &mut [Vec<Self>]) -> Result<()> = g.rows_here(what, y, x, rows);

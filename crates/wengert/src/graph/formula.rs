@@ -14,12 +14,13 @@ use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::shorter::{numbers_in, shorter_in};
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
+use crate::graph::totals::LONG;
+use crate::graph::waiting::{Whole, unchanged};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, LONGEST, Program, Run, Slot, Step, params, stopped};
+use crate::kernel::program::{FEW, LONGEST, Program, Run, Scratch, Slot, Step, params, stopped};
 use crate::kernel::walk::Walk;
-use crate::memory::Place;
 use crate::op::{Binary, Mean, Op, Params, Sum, Tuned, Unary};
 use crate::ops;
 use crate::rule::{Arg, Dtype, Record};
@@ -96,13 +97,27 @@ impl<T: Functions> Tape<T> {
         formula: &Formula,
         leaves: &mut Leaves<'m, T>,
     ) {
-        let shape = &self.layouts.get(formula.layout).layout.shape;
+        self.leaves(memory, ids, &self.layouts.get(formula.layout).layout.shape, leaves);
+    }
+
+    /// The same of nodes that are read as if broadcast to `shape`.
+    pub fn leaves<'m>(&self, memory: &'m Memory<T>, ids: &[u32], shape: &[usize], leaves: &mut Leaves<'m, T>) {
         ids.iter().for_each(|&id| leaves.push(self.leaf(memory, id as usize, shape)));
     }
 
-    /// A formula with its arguments, ready to run.
-    pub fn run<'a>(&'a self, formula: &Formula, leaves: &'a [Operand<'a, T>]) -> Run<'a, T> {
-        Run { program: self.program(formula), leaves, len: self.layouts.get(formula.layout).len }
+    /// The program `whole` of a formula with its arguments, ready to run.
+    pub fn run<'a>(
+        &self,
+        formula: &Formula,
+        whole: &'a Whole<'_>,
+        leaves: &'a [Operand<'a, T>],
+    ) -> Run<'a, T> {
+        Run { program: whole.program(), leaves, len: self.layouts.get(formula.layout).len }
+    }
+
+    /// What a formula computes with all that it takes up.
+    pub fn whole_of(&self, formula: &Formula) -> Whole<'_> {
+        self.whole(self.program(formula), self.arguments(formula))
     }
 
     /// What a formula computes.
@@ -183,13 +198,24 @@ impl<T: Engine> Graph<T> {
     /// formula of arrays.
     #[track_caller]
     pub(crate) fn total(&self, x: impl Expr, op: &Op) -> Option<Var> {
-        let joins = Total::of(op).is_some() && (self.fuses(x) || (self.has_array(x) && single(x)));
+        let joins =
+            Total::of(op).is_some() && (self.fuses(x) || (self.has_array(x) && single(x)) || self.waits(x));
         joins.then(|| self.record_formula(x, Some(op)))
     }
 
     #[inline(always)]
     fn fuses<E: crate::expr::Operand>(&self, x: E) -> bool {
         E::OPS > 1 && E::OPS <= LONGEST && self.has_array(x)
+    }
+
+    /// Whether `x` is the handle of an array that waits for somebody to take it up.
+    fn waits<E: crate::expr::Operand>(&self, x: E) -> bool {
+        let mut free = false;
+        if E::OPS == 0 && self.tape.borrow().waits() {
+            let tape = self.tape.borrow();
+            x.leaves(&mut |v: Var| free = tape.glance(v).is_some() && tape.is_taken_up(v.id as u32));
+        }
+        free
     }
 
     fn has_array(&self, x: impl crate::expr::Operand) -> bool {
@@ -210,6 +236,11 @@ impl<T: Engine> Graph<T> {
     fn record_formula(&self, x: impl crate::expr::Operand, total: Option<&Op>) -> Var {
         let mut program = self.blank();
         x.lower(&mut program);
+        if program.steps.is_empty() {
+            let (step, numbers) = unchanged();
+            program.steps.push(step);
+            program.numbers.extend(numbers);
+        }
         let recorded = match program.refused {
             true => Ok(None),
             false => T::formula(self, &program, total),
@@ -263,47 +294,51 @@ impl<T: Engine> Graph<T> {
             weights: None,
         };
         tape.numbers.extend_from_slice(&program.numbers);
-        tape.settle_numbers(&self.memory, &mut self.scratch.borrow_mut(), &ids);
-        let stored = match &joined {
-            Some(joined) if joined.kept.is_none() => {
-                Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 }
+        let marks = self.marks(differentiable);
+        let is_long = tape.layouts.get(layout).len >= LONG;
+        let scratch = &mut self.scratch.borrow_mut();
+        match is_long {
+            true => {
+                tape.settle_numbers(&self.memory, scratch, &ids);
+                tape.take_up(&self.memory, scratch, &ids, layout, program.steps.len(), marks, !flat);
             }
-            _ => {
-                let layout = match &joined {
-                    Some(joined) => tape.layouts.row_major(&joined.shape),
-                    None => layout,
-                };
-                let fresh = self.compute_formula(tape, &formula, tape.layouts.get(layout).len);
-                Stored::Array(Array { place: fresh, layout, root: 0 }, Dtype::Real)
-            }
-        };
-        let pending = matches!(stored, Stored::Lane { .. });
+            // A long array is shorter where it is broadcast to no elements.
+            false => tape.settle(&self.memory, scratch, &ids),
+        }
         tape.formulas.push(formula);
         let index = tape.formulas.len() as u32 - 1;
-        let marks = self.marks(differentiable);
-        let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
-        if pending {
-            tape.set_pending(v.id);
+        if is_long && joined.is_none() && !flat {
+            return Ok(Some(self.push_waiting(tape, Kind::Formula, [index, 0], layout, marks)));
         }
+        if let Some(joined) = joined.as_ref().filter(|joined| joined.kept.is_none()) {
+            let stored = Stored::Lane { value: T::zero(), rank: joined.shape.len() as u16 };
+            let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
+            tape.set_pending(v.id);
+            return Ok(Some(v));
+        }
+        let layout = joined.map_or(layout, |joined| tape.layouts.row_major(&joined.shape));
+        let mut fresh = self.memory.slab.take::<T>(tape.layouts.get(layout).len);
+        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
+        let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
+        tape.share(&self.memory, scratch, &[v.id as u32]);
+        self.compute_formula(tape, scratch, v.id, fresh.slice(tape.entry(v.id).len));
         Ok(Some(v))
     }
 
-    /// The `len` numbers that a formula comes to, in memory of their own.
-    fn compute_formula(&self, tape: &Tape<T>, formula: &Formula, len: usize) -> Place {
-        let mut fresh = self.memory.slab.take::<T>(len);
-        let mut leaves = Leaves::new();
-        tape.formula_leaves(&self.memory, tape.arguments(formula), formula, &mut leaves);
-        let (run, scratch, out) =
-            (tape.run(formula, &leaves), &mut self.scratch.borrow_mut(), fresh.slice(len));
+    /// Computes the array that the formula at node `id` comes to.
+    fn compute_formula(&self, tape: &Tape<T>, scratch: &mut Scratch<T>, id: usize, out: &mut [T]) {
+        let formula = tape.formula_at(id as u32);
+        let (whole, mut leaves) = (tape.whole_of(formula), Leaves::new());
+        tape.formula_leaves(&self.memory, whole.arguments(), formula, &mut leaves);
+        let run = tape.run(formula, &whole, &leaves);
         match (formula.total, formula.kept) {
             (Some(total), Some(kept)) => {
                 out.fill(T::zero());
                 run.sum_over(scratch, &tape.repeated(formula, kept), &mut [&mut out[..]]);
-                total.scale_all(out, run.len / len.max(1));
+                total.scale_all(out, run.len / out.len().max(1));
             }
             _ => run.forward(scratch, out),
         }
-        fresh.place()
     }
 
     /// The steps of the formula at node `id`, recorded one by one: the handle of each step's result.

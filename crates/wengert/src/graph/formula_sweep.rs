@@ -3,16 +3,14 @@
 use smallvec::SmallVec;
 
 use crate::graph::formula::Leaves;
-use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Kind, Memory, Node, Tape};
 use crate::graph::totals::LONG;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, Into, Place, Program, RESULTS, Run, Seed, Slot, Step};
+use crate::kernel::program::{FEW, Into, Place, RESULTS, Run, Seed};
 use crate::kernel::walk::{Rolled, Walk};
 use crate::memory::Loan;
-use crate::op::Params;
 use crate::ops;
 use crate::shape::{Layout, reduced, same};
 
@@ -70,32 +68,8 @@ impl<T: Functions> Sweep<T> {
         let kept = Layout::contiguous(&reduced(shape, over, true));
         let walk = Walk::new(shape, &kept.broadcast_strides(shape));
         let repeated = Operand { data, first: 0, walk };
-        match tape.nodes[id - 1].kind {
-            Kind::Formula => self.run_formula(tape, memory, id - 1, Bar::Lent(&repeated)),
-            _ => self.run_op(tape, memory, id - 1, Bar::Lent(&repeated)),
-        }
+        self.run_part(tape, memory, id - 1, Bar::Lent(&repeated));
         self.pool.give_back(y_bar);
-    }
-
-    /// An op as the formula of one step that it is.
-    pub fn run_op(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
-        let (node, entry) = (tape.nodes[id], tape.entry(id));
-        let second = if node.a == node.b { Slot::Leaf(0) } else { Slot::Leaf(1) };
-        let (step, numbers) = match node.kind {
-            Kind::Unary(op) => (Step::Unary(op, Slot::Leaf(0)), Params::default()),
-            Kind::Tuned(op) => (Step::Tuned(op, Slot::Leaf(0), 0), tape.params[node.b as usize]),
-            Kind::Binary(op) => (Step::Binary(op, Slot::Leaf(0), second), Params::default()),
-            _ => unreachable!("`is_next` lets formulas and their ops through"),
-        };
-        let parents = [node.a, node.b];
-        let parents = &parents[..if step.slot(1) == Some(Slot::Leaf(1)) { 2 } else { 1 }];
-        let shape = &entry.layout.shape;
-        let leaves: SmallVec<[Operand<'_, T>; 2]> =
-            parents.iter().map(|&parent| tape.operand(memory, parent as usize, shape)).collect();
-        let steps = [step];
-        let run = Run { program: Program::new(&steps, &numbers), leaves: &leaves, len: entry.len };
-        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
-        self.run_one(tape, parents, shape, &run, y_bar, y);
     }
 
     /// The sweep through a formula that has a cotangent.
@@ -107,21 +81,22 @@ impl<T: Functions> Sweep<T> {
         if node.is_retained() {
             self.keep_copy(tape.entry(id).len, id, &y_bar);
         }
-        self.run_formula(tape, memory, id, Bar::Own(y_bar));
+        tape.settle(memory, &mut self.scratch, &[id]);
+        tape.share(memory, &mut self.scratch, &[id as u32]);
+        self.run_part(tape, memory, id, Bar::Own(y_bar));
     }
 
-    /// The cotangents of a formula's arguments.
+    /// The cotangents of the arguments of a formula, or of an op as the formula of one step that it is.
     #[inline(never)]
-    fn run_formula(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
-        let node = tape.nodes[id];
-        let formula = &tape.formulas[node.a as usize];
-        let parents = tape.formula_parents(node.a);
-        let Entry { len, layout: Layout { shape, .. }, .. } = tape.layouts.get(formula.layout);
-        let mut leaves = Leaves::new();
-        tape.formula_leaves(memory, parents, formula, &mut leaves);
-        let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, *len);
-        let run = tape.run(formula, &leaves);
-        self.run_one(tape, parents, shape, &run, y_bar, y);
+    pub fn run_part(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
+        let (node, entry) = (tape.nodes[id], tape.entry(id));
+        tape.with_part(id as u32, |program, arguments| {
+            let (whole, mut leaves) = (tape.whole(program, arguments), Leaves::new());
+            tape.leaves(memory, whole.arguments(), &entry.layout.shape, &mut leaves);
+            let run = Run { program: whole.program(), leaves: &leaves, len: entry.len };
+            let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);
+            self.run_one(tape, whole.arguments(), &entry.layout.shape, &run, y_bar, y);
+        });
     }
 
     /// The cotangents of the leaves of `run`, from that of its result, whose value is `y`.

@@ -20,7 +20,6 @@ mod node;
 mod pending;
 mod programs;
 mod record;
-mod rolls;
 mod rows;
 mod segments;
 mod shorter;
@@ -34,6 +33,7 @@ mod tape;
 mod totals;
 mod totals_sweep;
 mod values;
+mod waiting;
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;

@@ -1,4 +1,4 @@
-//! Values that wait to be computed: numbers, and arrays that are others [rolled](crate::graph::rolls).
+//! Values that wait to be computed: numbers, and [arrays](crate::graph::waiting).
 //!
 //! A total waits until somebody asks for its number, or until a sweep needs the same elements anyway; what is made of it by ops whose
 //! partials do not read it, such as a weighted sum of losses, waits with it. Totals that are asked for together and read the same arrays are
@@ -13,7 +13,7 @@ use crate::graph::totals::{Group, NEAR};
 use crate::graph::{Engine, Graph};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{RESULTS, Run, Scratch};
+use crate::kernel::program::{RESULTS, Scratch};
 
 /// Ids of nodes, ascending.
 type Listed = SmallVec<[u32; 16]>;
@@ -44,23 +44,24 @@ impl<T: Functions> Tape<T> {
         while let Some(first) = totals.pop() {
             let mut group = Group::from_slice(&[first]);
             for k in (totals.len().saturating_sub(NEAR)..totals.len()).rev() {
-                if self.is_alike(&group, totals[k]) {
+                if self.is_alike(&group, &self.reach(&group, &[]), totals[k]) {
                     group.insert(0, totals.remove(k));
                 }
             }
+            self.share(memory, scratch, &group);
             self.sum_up(memory, scratch, &group);
         }
         for id in needed.into_iter().map(|id| id as usize) {
             let node = self.nodes[id];
+            if !node.is_lane() {
+                self.put_waiting(memory, scratch, id);
+                continue;
+            }
             let [a, b] = [node.a, node.b].map(|id| id as usize);
             let value = match node.kind {
                 Kind::Unary(op) => map_scalar(Map::Unary(op), memory.lane.get(a)),
                 Kind::Tuned(op) => map_scalar(Map::Tuned(op, self.params[b]), memory.lane.get(a)),
                 Kind::Binary(op) => zip_scalar(op, memory.lane.get(a), memory.lane.get(b)),
-                Kind::Call => {
-                    self.put_rolled(memory, id);
-                    continue;
-                }
                 _ => continue,
             };
             memory.lane.put(id, value);
@@ -88,8 +89,8 @@ impl<T: Functions> Tape<T> {
             if marks[at] {
                 let id = self.pending[last - at];
                 found.push(id);
-                // What a total reads was computed when it was recorded.
-                if !self.is_total(id) {
+                // What a total or an array reads was computed when that was recorded, or is taken up.
+                if !self.is_total(id) && self.nodes[id as usize].is_lane() {
                     let parents = self.parents_of(id as usize);
                     parents.into_iter().filter(is_pending).for_each(|id| need(id, &mut marks));
                 }
@@ -104,18 +105,12 @@ impl<T: Functions> Tape<T> {
     fn sum_up(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, group: &[u32]) {
         let mut sums: SmallVec<[T; RESULTS]> = SmallVec::from_elem(T::zero(), group.len());
         let (formula, mut leaves) = (self.formula_at(group[0]), Leaves::new());
-        match group {
-            [_] => {
-                self.formula_leaves(memory, self.leaves_at(group[0]), formula, &mut leaves);
-                self.run(formula, &leaves).sums(scratch, &mut sums);
-            }
-            _ => {
-                let (joint, arguments) = self.join(group);
-                self.formula_leaves(memory, &arguments, formula, &mut leaves);
-                let run = Run { program: joint.program(), ..self.run(formula, &leaves) };
-                run.sums(scratch, &mut sums);
-            }
-        }
+        let whole = match group {
+            [_] => self.whole_of(formula),
+            _ => self.join(group, &[]),
+        };
+        self.formula_leaves(memory, whole.arguments(), formula, &mut leaves);
+        self.run(formula, &whole, &leaves).sums(scratch, &mut sums);
         group.iter().zip(sums).for_each(|(&id, sum)| self.put_total(memory, id as usize, sum));
     }
 
@@ -148,16 +143,18 @@ impl<T: Engine> Graph<T> {
         self.tape.borrow_mut().settle(&self.memory, &mut self.scratch.borrow_mut(), ids);
     }
 
-    /// Computes everything pending, before an input changes.
-    pub(crate) fn settle_all(&mut self) {
-        T::settle_all(self);
+    /// Computes everything pending that reads the input at node `input`, before that changes, and all numbers.
+    pub(crate) fn settle_readers(&mut self, input: usize) {
+        T::settle_readers(self, input);
     }
 
-    pub(super) fn settle_all_here(&mut self) {
+    pub(super) fn settle_readers_here(&mut self, input: usize) {
         let tape = self.tape.get_mut();
-        let waiting = tape.pending.iter().map(|&id| id as usize).filter(|&id| tape.nodes[id].is_pending());
-        let ids: SmallVec<[usize; 16]> = waiting.collect();
+        let mut ids = tape.waiting_for(input);
+        let waits = |id: &usize| tape.nodes[*id].is_pending() && tape.nodes[*id].is_lane();
+        ids.extend(tape.pending.iter().map(|&id| id as usize).filter(waits));
         tape.settle(&self.memory, self.scratch.get_mut(), &ids);
-        tape.pending.clear();
+        let Tape { pending, nodes, .. } = tape;
+        pending.retain(|id| nodes[*id as usize].is_pending());
     }
 }

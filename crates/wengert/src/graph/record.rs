@@ -6,6 +6,7 @@ use crate::graph::Graph;
 use crate::graph::layouts::Entry;
 use crate::graph::node::Where;
 use crate::graph::tape::{Array, Kind, Marks, Node, Stored, Tape};
+use crate::graph::totals::LONG;
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
@@ -91,7 +92,7 @@ impl<T: Engine> Graph<T> {
         let node = tape.nodes[id];
         let read = (node.is_pending() && node.is_lane()).then(|| op.reads());
         let waits = read.is_some_and(|read| !read.a && !read.y);
-        if node.is_pending() && !waits {
+        if node.is_pending() && node.is_lane() && !waits {
             tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[id]);
         }
         let (kind, b) = match op {
@@ -101,8 +102,7 @@ impl<T: Engine> Graph<T> {
                 (Kind::Tuned(op), tape.params.len() as u32 - 1)
             }
         };
-        let flat = matches!(op, Map::Unary(op) if op.is_flat());
-        let marks = self.marks(!flat && node.is_differentiable());
+        let marks = self.marks(!op.is_flat() && node.is_differentiable());
         if node.is_lane() {
             let value = (!waits).then(|| map_scalar(op, self.memory.lane.get(id)));
             return Ok(self.push_number_op(tape, kind, [id as u32, b], value, node.lane_rank(), marks));
@@ -127,7 +127,7 @@ impl<T: Engine> Graph<T> {
             !(0..2).any(|position| reaches[position] && read(position))
         };
         if pending && !waits {
-            tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &[ia, ib]);
+            tape.settle_numbers(&self.memory, &mut self.scratch.borrow_mut(), &[ia, ib]);
         }
         let marks = self.marks_of([na.is_differentiable(), nb.is_differentiable()]);
         let parents = [ia as u32, ib as u32];
@@ -174,22 +174,28 @@ impl<T: Engine> Graph<T> {
         if node.dtype() != Dtype::Real {
             return Err(dtype_refusal(0, Dtype::Real, node.dtype()));
         }
-        let Array { place, mut layout, .. } = tape.arrays[node.slot as usize];
-        let Entry { len, contiguous, .. } = *tape.layouts.get(layout);
+        let Array { place, layout: own, .. } = tape.arrays[node.slot as usize];
+        let Entry { len, contiguous, .. } = *tape.layouts.get(own);
+        let layout = if contiguous { own } else { tape.layouts.row_major(&tape.shape(id).clone()) };
+        if len >= LONG {
+            let (scratch, may) = (&mut self.scratch.borrow_mut(), !op.is_flat());
+            tape.take_up(&self.memory, scratch, &[id], layout, 1, marks, may);
+            if may {
+                return Ok(self.push_waiting(tape, kind, [a, b], layout, marks));
+            }
+        }
         let mut fresh = self.memory.slab.take::<T>(len);
         let out = fresh.slice::<T>(len);
         if contiguous {
             map_forward(op, self.memory.slab.slice(place, len), out);
         } else {
-            let shape = tape.shape(id).clone();
-            let x = tape.operand(&self.memory, id, &shape);
+            let x = tape.operand(&self.memory, id, tape.shape(id));
             let mut scratch = self.scratch.borrow_mut();
             let [tile, _] = scratch.pair();
             let most = tile.len();
             for (k, out) in out.chunks_mut(most).enumerate() {
                 map_forward(op, x.load(k * most, &mut tile[..out.len()]), out);
             }
-            layout = tape.layouts.row_major(&shape);
         }
         Ok(self.push_array_of(tape, kind, [a, b], fresh.place(), layout, marks))
     }
@@ -211,7 +217,8 @@ impl<T: Engine> Graph<T> {
             }
         }
         let slab = &self.memory.slab;
-        if let Some((a, b, layout, len)) = tape.alike(a, b) {
+        let alike = tape.alike(a, b);
+        if let Some((a, b, layout, len)) = alike.filter(|(_, _, _, len)| *len < LONG) {
             let mut fresh = slab.take::<T>(len);
             zip_forward(op, slab.slice(a, len), slab.slice(b, len), fresh.slice::<T>(len));
             return Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks));
@@ -219,6 +226,13 @@ impl<T: Engine> Graph<T> {
         let shape = shape::broadcast(ids.map(|id| &tape.shape(id)[..]))?;
         let layout = tape.layouts.row_major(&shape);
         let len = tape.layouts.get(layout).len;
+        if len >= LONG {
+            let scratch = &mut self.scratch.borrow_mut();
+            tape.take_up(&self.memory, scratch, &ids, layout, 1, marks, true);
+            return Ok(self.push_waiting(tape, Kind::Binary(op), parents, layout, marks));
+        }
+        // A long array is shorter where it is broadcast to no elements.
+        tape.settle(&self.memory, &mut self.scratch.borrow_mut(), &ids);
         let mut fresh = slab.take::<T>(len);
         let out = fresh.slice::<T>(len);
         let [a, b] = ids.map(|id| tape.operand(&self.memory, id, &shape));

@@ -25,6 +25,9 @@ impl<T: Engine> Graph<T> {
         mut from: usize,
         floor: usize,
     ) -> Result<()> {
+        // Rows of a Jacobian have a cotangent of every node; nothing is taken up.
+        let tape = self.tape.get_mut();
+        tape.settle(&self.memory, self.scratch.get_mut(), &tape.elementwise_waiting());
         let above = std::mem::replace(&mut strands.floor, floor);
         while let Some(left) = strands.run_down(self.tape.get_mut(), &self.memory, &mut self.sweep, from) {
             match self.node(left).kind {

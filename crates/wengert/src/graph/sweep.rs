@@ -293,6 +293,8 @@ impl<T: Functions> Sweep<T> {
             if node.is_retained() {
                 self.keep_copy(tape.entry(id).len, id, &y_bar);
             }
+            tape.settle(memory, &mut self.scratch, &[id]);
+            tape.share(memory, &mut self.scratch, &[id as u32]);
             self.visit_array(tape, memory, id, node, y_bar);
         }
         false

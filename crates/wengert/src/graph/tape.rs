@@ -16,8 +16,8 @@ use crate::graph::lines::{At, Lines};
 use crate::graph::node::Where;
 pub use crate::graph::node::{Kind, Marks, NO_INPUT, Node};
 use crate::graph::programs::Programs;
-use crate::graph::rolls::Waiting;
 use crate::graph::segments::Segments;
+use crate::graph::waiting::Waiting;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
 use crate::kernel::program::Step;
@@ -122,7 +122,7 @@ pub struct Tape<T: Functions> {
     /// The values that had not been computed when they were recorded, ascending.
     pub pending: Vec<u32>,
     /// Those of them that are arrays.
-    pub rolls: Vec<Waiting>,
+    pub waiting: Vec<Waiting>,
     pub parents: Vec<u32>,
     /// The partials of formulas of numbers.
     pub weights: Vec<T>,
@@ -143,7 +143,7 @@ impl<T: Functions> Tape<T> {
             numbers: Vec::new(),
             programs: Programs::default(),
             pending: Vec::new(),
-            rolls: Vec::new(),
+            waiting: Vec::new(),
             parents: Vec::new(),
             weights: Vec::new(),
             params: Vec::new(),
@@ -337,6 +337,7 @@ impl<T: Functions> Tape<T> {
     /// A real node whose value is known as an operand that is read as if broadcast to `shape`.
     pub fn operand<'m>(&self, memory: &'m Memory<T>, id: usize, shape: &[usize]) -> Operand<'m, T> {
         let node = self.nodes[id];
+        debug_assert!(!node.is_pending(), "has no value yet");
         let entry = self.entry(id);
         let place = self.place(memory, &node);
         if entry.contiguous && same(&entry.layout.shape, shape) {
@@ -351,6 +352,8 @@ impl<T: Functions> Tape<T> {
     /// The value of a node, for kernels.
     pub fn input<'m>(&'m self, memory: &'m Memory<T>, id: usize) -> Input<'m, T> {
         let node = self.nodes[id];
+        // (The sweep through a shift that waits is given its result, which no linear op reads.)
+        debug_assert!(!node.is_pending() || node.kind == Kind::Call, "has no value yet");
         let (place, layout) = (self.place(memory, &node), &self.entry(id).layout);
         match node.dtype() {
             Dtype::Real => Input::Real(memory.slab.locate(place, layout)),
@@ -367,10 +370,10 @@ impl<T: Functions> Tape<T> {
         }
     }
 
-    /// Where two arrays of one layout without gaps lie, that layout, and their length.
+    /// Where two arrays of one layout without gaps lie, that layout, and their length. (Those that wait lie nowhere yet.)
     #[inline(always)]
     pub fn alike(&self, a: &Node, b: &Node) -> Option<(Place, Place, u32, usize)> {
-        if a.is_lane() || b.is_lane() {
+        if a.is_lane() || b.is_lane() || a.is_pending() || b.is_pending() {
             return None;
         }
         let (a, b) = (self.arrays[a.slot as usize], self.arrays[b.slot as usize]);
@@ -421,7 +424,7 @@ impl<T: Functions> Tape<T> {
         // The list is emptied in between where an input is overwritten, so its length says nothing.
         let kept = self.pending.partition_point(|&id| (id as usize) < to.nodes);
         self.pending.truncate(kept);
-        self.rolls.truncate(self.rolls.partition_point(|waiting| waiting.id() < to.nodes));
+        self.waiting.truncate(self.waiting.partition_point(|waiting| waiting.id() < to.nodes));
         self.parents.truncate(to.parents);
         self.weights.truncate(to.weights);
         self.params.truncate(to.params);

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::graph::formula::Formula;
 use crate::graph::tape::{Kind, Tape};
+use crate::graph::waiting::Reach;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Joint, RESULTS};
 use crate::shape::same;
@@ -36,34 +37,21 @@ impl<T: Functions> Tape<T> {
         matches!(self.nodes[id as usize].kind, Kind::Formula) && self.formula_at(id).total.is_some()
     }
 
-    /// Whether the total at node `id` goes over the same elements as those of the `group`, and has a long argument in common with them.
-    pub fn is_alike(&self, group: &[u32], id: u32) -> bool {
-        let size = |id: u32| [self.program(self.formula_at(id)).steps.len(), self.leaves_at(id).len()];
-        let all = group.iter().fold(size(id), |all, &own| [0, 1].map(|k| all[k] + size(own)[k]));
+    /// Whether the total at node `id` goes over the same elements as those of the `group`, which reach `all`, and has a long array in common
+    /// with them.
+    pub fn is_alike(&self, group: &[u32], all: &Reach, id: u32) -> bool {
         // Their layouts may have several numbers each, according to what was recorded before.
-        let shape = |id: u32| &self.layouts.get(self.formula_at(id).layout).layout.shape;
-        let known = |leaf: &u32| group.iter().any(|&own| self.leaves_at(own).contains(leaf));
-        let is_long = |leaf: usize| !self.nodes[leaf].is_lane() && self.entry(leaf).len >= LONG;
-        group.len() < RESULTS
-            && same(shape(id), shape(group[0]))
-            && Joint::fits(all)
-            && self.leaves_at(id).iter().any(|leaf| known(leaf) && is_long(*leaf as usize))
-    }
-
-    /// The programs of the totals in `group` as one, and its arguments.
-    pub fn join(&self, group: &[u32]) -> (Joint, Arguments) {
-        let (mut joint, mut arguments) = (Joint::default(), Arguments::new());
-        for &id in group {
-            let mut places: SmallVec<[u16; FEW]> = SmallVec::new();
-            for leaf in self.leaves_at(id) {
-                let known = arguments.iter().position(|known| known == leaf);
-                places.push(known.unwrap_or(arguments.len()) as u16);
-                if known.is_none() {
-                    arguments.push(*leaf);
-                }
-            }
-            joint.add(&self.program(self.formula_at(id)), |l| places[l as usize]);
+        let entry = |id: u32| self.layouts.get(self.formula_at(id).layout);
+        if group.len() == RESULTS
+            || entry(id).len < LONG
+            || !same(&entry(id).layout.shape, &entry(group[0]).layout.shape)
+        {
+            return false;
         }
-        (joint, arguments)
+        let own = self.reach(&[id], &[]);
+        let is_long = |leaf: usize| !self.nodes[leaf].is_lane() && self.entry(leaf).len >= LONG;
+        let mut common = own.arguments.iter().filter(|id| all.arguments.contains(id));
+        Joint::fits(own.steps + all.steps, own.arguments.len() + all.arguments.len())
+            && (common.any(|&id| is_long(id as usize)) || own.taken.iter().any(|id| all.taken.contains(id)))
     }
 }

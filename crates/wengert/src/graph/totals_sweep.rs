@@ -10,15 +10,18 @@ use crate::graph::formula_sweep::Bar;
 use crate::graph::sweep::Sweep;
 use crate::graph::tape::{Memory, Node, Tape};
 use crate::graph::totals::{Group, LONG, NEAR};
+use crate::graph::waiting::{Reach, Taken};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{RESULTS, Run};
+use crate::kernel::program::RESULTS;
 use crate::memory::Loan;
 
 /// Totals that wait for another one.
 #[derive(Default)]
 pub struct Waiting {
     group: Group,
+    /// The arrays that they take up, whatever becomes of these meanwhile: the sweep is past them.
+    taken: Taken,
     /// The one that they wait for, if there are any.
     meeting: usize,
 }
@@ -33,56 +36,59 @@ impl<T: Functions> Sweep<T> {
         let alone = match meeting {
             0 => tape.layouts.get(tape.formula_at(id as u32).layout).len < LONG,
             meeting if meeting == id => false,
-            meeting if joins(tape, &self.waiting.group, meeting, id) => {
-                return self.waiting.group.insert(0, id as u32);
-            }
-            _ => true,
+            meeting => match self.waiting.joins(tape, meeting, id) {
+                Some(reach) => {
+                    self.waiting.group.insert(0, id as u32);
+                    self.waiting.taken = reach.taken;
+                    return;
+                }
+                None => true,
+            },
         };
         if alone {
             return self.run_total(tape, memory, id);
         }
-        let mut group = std::mem::take(&mut self.waiting).group;
+        let Waiting { mut group, taken, .. } = std::mem::take(&mut self.waiting);
         if is_present {
             group.insert(0, id as u32);
         }
-        match self.next_alike(tape, &group, id) {
+        let reach = tape.reach(&group, &taken);
+        match self.next_alike(tape, &group, &reach, id) {
             Some(meeting) => {
                 self.low = self.low.min(meeting);
-                self.waiting = Waiting { group, meeting };
+                self.waiting = Waiting { group, taken: reach.taken, meeting };
             }
-            None if group.len() == 1 => self.run_total(tape, memory, group[0] as usize),
-            None => self.run_totals(tape, memory, &group),
+            None if group.len() == 1 && taken.is_empty() => self.run_total(tape, memory, group[0] as usize),
+            None => self.run_totals(tape, memory, &group, &taken),
         }
     }
 
-    /// A total for the `group`, the first of which stands at `id`, to wait for: recorded not long before, and alike. None of their
-    /// arguments comes between.
-    fn next_alike(&self, tape: &Tape<T>, group: &[u32], id: usize) -> Option<usize> {
-        let leaves = group.iter().flat_map(|&id| tape.leaves_at(id));
-        let least = leaves.map(|&leaf| leaf as usize + 1).max()?.max(self.floor);
+    /// A total for the `group`, the first of which stands at `id`, to wait for: recorded not long before, and alike. None of what they
+    /// read comes between.
+    fn next_alike(&self, tape: &Tape<T>, group: &[u32], reach: &Reach, id: usize) -> Option<usize> {
+        let least = reach.arguments.iter().map(|&id| id as usize + 1).max()?.max(self.floor);
         let may = |id: &usize| tape.nodes[*id].is_differentiable() && tape.is_total(*id as u32);
         let near = least.max(id.saturating_sub(NEAR))..id;
-        near.rev().filter(may).find(|&next| tape.is_alike(group, next as u32))
+        near.rev().filter(may).find(|&next| tape.is_alike(group, reach, next as u32))
     }
 
     /// The cotangents of the arguments of totals over the same elements, and those totals that are still pending.
-    fn run_totals(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, group: &[u32]) {
+    fn run_totals(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, group: &[u32], taken: &[u32]) {
         let mut loans: SmallVec<[Loan; RESULTS]> = SmallVec::new();
         group.iter().for_each(|&id| loans.push(self.take_scaled(tape, id)));
         let mut repeated: SmallVec<[Option<Operand<'_, T>>; RESULTS]> = SmallVec::new();
         group.iter().zip(&loans).for_each(|(&id, loan)| repeated.push(as_read(tape, id, loan)));
         let mut bars: SmallVec<[Bar<'_, T>; RESULTS]> = SmallVec::new();
         repeated.iter().zip(&loans).for_each(|(repeated, loan)| bars.push(bar(repeated, loan)));
-        let (joint, arguments) = tape.join(group);
-        let formula = tape.formula_at(group[0]);
+        let (whole, formula) = (tape.join(group, taken), tape.formula_at(group[0]));
         let mut leaves = Leaves::new();
-        tape.formula_leaves(memory, &arguments, formula, &mut leaves);
-        let run = Run { program: joint.program(), ..tape.run(formula, &leaves) };
+        tape.formula_leaves(memory, whole.arguments(), formula, &mut leaves);
+        let run = tape.run(formula, &whole, &leaves);
         let shape = &tape.layouts.get(formula.layout).layout.shape;
         let pending = |(k, &id): (usize, &u32)| u64::from(tape.nodes[id as usize].is_pending()) << k;
         let totals = group.iter().enumerate().map(pending).sum();
         let mut sums: SmallVec<[T; RESULTS]> = SmallVec::from_elem(T::zero(), group.len());
-        self.run_reverse(tape, &arguments, shape, &run, &mut bars, None, totals, &mut sums);
+        self.run_reverse(tape, whole.arguments(), shape, &run, &mut bars, None, totals, &mut sums);
         drop(bars);
         drop(repeated);
         loans.into_iter().for_each(|loan| self.pool.give_back(loan));
@@ -95,15 +101,16 @@ impl<T: Functions> Sweep<T> {
 
     /// The same of one total, without lists: most totals are short.
     fn run_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize) {
+        tape.share(memory, &mut self.scratch, &[id as u32]);
         let loan = self.take_scaled(tape, id as u32);
         let repeated = as_read(tape, id as u32, &loan);
-        let (formula, arguments) = (tape.formula_at(id as u32), tape.leaves_at(id as u32));
-        let mut leaves = Leaves::new();
-        tape.formula_leaves(memory, arguments, formula, &mut leaves);
-        let (run, pending) = (tape.run(formula, &leaves), tape.nodes[id].is_pending());
+        let formula = tape.formula_at(id as u32);
+        let (whole, mut leaves) = (tape.whole_of(formula), Leaves::new());
+        tape.formula_leaves(memory, whole.arguments(), formula, &mut leaves);
+        let (run, pending) = (tape.run(formula, &whole, &leaves), tape.nodes[id].is_pending());
         let (mut bars, mut sum) = ([bar(&repeated, &loan)], [T::zero()]);
         let shape = &tape.layouts.get(formula.layout).layout.shape;
-        self.run_reverse(tape, arguments, shape, &run, &mut bars, None, pending.into(), &mut sum);
+        self.run_reverse(tape, whole.arguments(), shape, &run, &mut bars, None, pending.into(), &mut sum);
         self.pool.give_back(loan);
         if pending {
             tape.put_total(memory, id, sum[0]);
@@ -139,10 +146,15 @@ fn bar<'r, T: Functions>(repeated: &'r Option<Operand<'r, T>>, loan: &Loan) -> B
     repeated.as_ref().map_or_else(|| Bar::Each(loan.slice::<T>(1)[0]), Bar::Lent)
 }
 
-/// Whether the total at node `id` can wait with the `group` for the one at node `meeting`.
-fn joins<T: Functions>(tape: &Tape<T>, group: &[u32], meeting: usize, id: usize) -> bool {
-    let all: Group = group.iter().copied().chain([meeting as u32]).collect();
-    let before = |&leaf: &u32| (leaf as usize) < meeting;
-    // What a checkpoint has recorded again stands behind all of them.
-    (id as u32) < group[0] && tape.leaves_at(id as u32).iter().all(before) && tape.is_alike(&all, id as u32)
+impl Waiting {
+    /// What these totals reach together with the one at node `id`, if that can wait with them for the one at node `meeting`.
+    fn joins<T: Functions>(&self, tape: &Tape<T>, meeting: usize, id: usize) -> Option<Reach> {
+        let all: Group = self.group.iter().copied().chain([meeting as u32]).collect();
+        // What a checkpoint has recorded again stands behind all of them.
+        let may = (id as u32) < self.group[0]
+            && tape.is_alike(&all, &tape.reach(&all, &self.taken), id as u32);
+        let with: Group = [id as u32].into_iter().chain(self.group.iter().copied()).collect();
+        let reach = may.then(|| tape.reach(&with, &self.taken))?;
+        reach.arguments.iter().all(|&id| (id as usize) < meeting).then_some(reach)
+    }
 }

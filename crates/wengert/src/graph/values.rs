@@ -320,6 +320,8 @@ impl<T: Engine> Graph<T> {
     #[track_caller]
     pub fn retain_grad(&mut self, v: Var) {
         let id = self.id("retain_grad", v);
+        // An array that somebody takes up has no cotangent of its own.
+        self.settle(id);
         let node = &mut self.tape.get_mut().nodes[id];
         if !matches!(node.kind, Kind::Leaf | Kind::Constant) {
             node.set_retained();
@@ -358,7 +360,6 @@ impl<T: Engine> Graph<T> {
         dtype: Dtype,
         write: impl FnOnce(&mut [A]),
     ) -> Result<()> {
-        self.settle_all();
         let at = self.at.get();
         let refuse = |g: &Self, kind, rule: String| Err(g.error(Refusal::new(kind, rule), what, &[v]));
         let id = self.tape.get_mut().resolve(v);
@@ -382,6 +383,8 @@ impl<T: Engine> Graph<T> {
             let rule = format!("the new value has shape {shape:?}, the old one {:?}", &have[..]);
             return refuse(self, ErrorKind::ShapeMismatch, rule);
         }
+        self.settle_readers(id);
+        let tape = self.tape.get_mut();
         let (len, nodes) = (tape.entry(id).len, tape.nodes.len() as u32);
         let line = tape.lines.intern(at);
         let source = &mut tape.inputs[node.a as usize];

@@ -28,6 +28,11 @@ impl Map {
         }
     }
 
+    /// Whether the derivative is 0 wherever there is one.
+    pub fn is_flat(self) -> bool {
+        matches!(self, Map::Unary(op) if op.is_flat())
+    }
+
     /// Whether value and partial are computed in one loop where both are wanted: it mostly takes 0.45 to 0.95 of the time of two.
     pub fn joins(self) -> bool {
         let shares = match self {

@@ -79,7 +79,7 @@ impl<T: Functions> Sweep<T> {
         let parent = node.a as usize;
         let argument = &tape.nodes[parent];
         let Some((x, y, _, len)) = tape.alike(argument, node) else {
-            return self.run_op(tape, memory, id, Bar::Own(y_bar));
+            return self.run_part(tape, memory, id, Bar::Own(y_bar));
         };
         let [x, y] = [x, y].map(|place| memory.slab.slice::<T>(place, len));
         if len >= LONG && self.may_inherit(argument) {
@@ -106,7 +106,7 @@ impl<T: Functions> Sweep<T> {
         let parents = [node.a as usize, node.b as usize];
         let arguments = parents.map(|p| &tape.nodes[p]);
         let Some((a, b, _, len)) = tape.alike(arguments[0], arguments[1]) else {
-            return self.run_op(tape, memory, id, Bar::Own(y_bar));
+            return self.run_part(tape, memory, id, Bar::Own(y_bar));
         };
         let ab = [a, b].map(|place| memory.slab.slice::<T>(place, len));
         let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, len);

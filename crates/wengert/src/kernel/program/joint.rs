@@ -1,10 +1,10 @@
-//! [`Joint`]: several programs as one, so that what they read in common is read once.
+//! [`Joint`]: several programs as one, so that what they read in common is read once, and what one reads of another stays in a tile.
 
 use smallvec::SmallVec;
 
 use super::{LONGEST, Program, Slot, Step};
 
-/// Programs one behind the other. They share leaves, not steps.
+/// Programs one behind the other. They share leaves, and read each other's steps.
 #[derive(Default)]
 pub struct Joint {
     steps: SmallVec<[Step; 32]>,
@@ -14,16 +14,16 @@ pub struct Joint {
 
 impl Joint {
     /// Whether so many steps and leaves make a program.
-    pub fn fits([steps, leaves]: [usize; 2]) -> bool {
+    pub fn fits(steps: usize, leaves: usize) -> bool {
         steps <= LONGEST && leaves <= u64::BITS as usize
     }
 
-    /// Adds a program whose `l`-th leaf is the `leaf(l)`-th of all; its results come behind those before.
-    pub fn add(&mut self, program: &Program<'_>, leaf: impl Fn(u16) -> u16) {
-        let before = self.steps.len();
+    /// Adds a program whose leaves are the `slots` of this one; returns the step that is its value. A result comes behind those before.
+    pub fn add(&mut self, program: &Program<'_>, slots: &[Slot], is_result: bool) -> u16 {
+        let before = self.steps.len() as u16;
         let slot = |slot: Slot| match slot {
-            Slot::Leaf(l) => Slot::Leaf(leaf(l)),
-            Slot::Step(k) => Slot::Step(before as u16 + k),
+            Slot::Leaf(l) => slots[l as usize],
+            Slot::Step(k) => Slot::Step(before + k),
         };
         for step in program.steps {
             let step = match *step {
@@ -37,7 +37,17 @@ impl Joint {
             };
             self.steps.push(step);
         }
-        self.results |= program.results << before;
+        let last = self.steps.len() as u16 - 1;
+        if is_result {
+            self.add_result(last);
+        }
+        last
+    }
+
+    /// Makes a step a result, which comes behind those before.
+    pub fn add_result(&mut self, step: u16) {
+        debug_assert!(self.results >> step == 0);
+        self.results |= 1 << step;
     }
 
     pub fn program(&self) -> Program<'_> {

@@ -129,7 +129,8 @@ fn programs_are_run_together() {
         // The leaves of each in an order of its own.
         let shift = |part: usize, l: u16| (l + part as u16) % LEAVES as u16;
         for (k, part) in parts.iter().enumerate() {
-            joint.add(&Program::new(part, &[]), |l| shift(k, l));
+            let slots: Vec<Slot> = (0..LEAVES as u16).map(|l| Slot::Leaf(shift(k, l))).collect();
+            joint.add(&Program::new(part, &[]), &slots, true);
         }
         let len = if seed % 4 == 0 { 20_000 } else { 5 };
         let x: Vec<Vec<f64>> = (0..LEAVES)

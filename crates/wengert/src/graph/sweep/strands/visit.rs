@@ -9,6 +9,7 @@ use crate::graph::layouts::Entry;
 use crate::graph::sweep::Sweep;
 use crate::graph::sweep::numbers::{each_partial, each_weight};
 use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::waiting::Whole;
 use crate::kernel::elementwise::{Map, map_vjp, zip_vjp};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
@@ -194,9 +195,9 @@ impl<T: Functions> Strands<T> {
                 Into::Same { out, held: false }
             }));
         }
-        let mut leaves = Leaves::new();
+        let (whole, mut leaves) = (Whole::Alone(tape.program(&formula), parents), Leaves::new());
         tape.formula_leaves(memory, parents, &formula, &mut leaves);
-        tape.run(&formula, &leaves).reverse(
+        tape.run(&formula, &whole, &leaves).reverse(
             &mut sweep.scratch,
             &[Seed::Each(T::one())],
             &mut into,
