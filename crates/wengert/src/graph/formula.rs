@@ -101,7 +101,13 @@ impl<T: Functions> Tape<T> {
     }
 
     /// The same of nodes that are read as if broadcast to `shape`.
-    pub fn leaves<'m>(&self, memory: &'m Memory<T>, ids: &[u32], shape: &[usize], leaves: &mut Leaves<'m, T>) {
+    pub fn leaves<'m>(
+        &self,
+        memory: &'m Memory<T>,
+        ids: &[u32],
+        shape: &[usize],
+        leaves: &mut Leaves<'m, T>,
+    ) {
         ids.iter().for_each(|&id| leaves.push(self.leaf(memory, id as usize, shape)));
     }
 
@@ -116,6 +122,7 @@ impl<T: Functions> Tape<T> {
     }
 
     /// What a formula computes with all that it takes up.
+    #[inline(always)]
     pub fn whole_of(&self, formula: &Formula) -> Whole<'_> {
         self.whole(self.program(formula), self.arguments(formula))
     }
@@ -317,18 +324,19 @@ impl<T: Engine> Graph<T> {
             return Ok(Some(v));
         }
         let layout = joined.map_or(layout, |joined| tape.layouts.row_major(&joined.shape));
-        let mut fresh = self.memory.slab.take::<T>(tape.layouts.get(layout).len);
+        let len = tape.layouts.get(layout).len;
+        let mut fresh = self.memory.slab.take::<T>(len);
         let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
         let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
-        tape.share(&self.memory, scratch, &[v.id as u32]);
-        self.compute_formula(tape, scratch, v.id, fresh.slice(tape.entry(v.id).len));
+        tape.share(&self.memory, scratch, &[v.id as u32], true);
+        self.compute_formula(tape, scratch, &formula, fresh.slice(len));
         Ok(Some(v))
     }
 
-    /// Computes the array that the formula at node `id` comes to.
-    fn compute_formula(&self, tape: &Tape<T>, scratch: &mut Scratch<T>, id: usize, out: &mut [T]) {
-        let formula = tape.formula_at(id as u32);
-        let (whole, mut leaves) = (tape.whole_of(formula), Leaves::new());
+    /// Computes the array that a formula comes to.
+    fn compute_formula(&self, tape: &Tape<T>, scratch: &mut Scratch<T>, formula: &Formula, out: &mut [T]) {
+        let whole = tape.whole_of(formula);
+        let mut leaves = Leaves::new();
         tape.formula_leaves(&self.memory, whole.arguments(), formula, &mut leaves);
         let run = tape.run(formula, &whole, &leaves);
         match (formula.total, formula.kept) {

@@ -82,7 +82,7 @@ impl<T: Functions> Sweep<T> {
             self.keep_copy(tape.entry(id).len, id, &y_bar);
         }
         tape.settle(memory, &mut self.scratch, &[id]);
-        tape.share(memory, &mut self.scratch, &[id as u32]);
+        tape.share(memory, &mut self.scratch, &[id as u32], false);
         self.run_part(tape, memory, id, Bar::Own(y_bar));
     }
 
@@ -91,7 +91,8 @@ impl<T: Functions> Sweep<T> {
     pub fn run_part(&mut self, tape: &Tape<T>, memory: &Memory<T>, id: usize, y_bar: Bar<'_, T>) {
         let (node, entry) = (tape.nodes[id], tape.entry(id));
         tape.with_part(id as u32, |program, arguments| {
-            let (whole, mut leaves) = (tape.whole(program, arguments), Leaves::new());
+            let whole = tape.whole(program, arguments);
+            let mut leaves = Leaves::new();
             tape.leaves(memory, whole.arguments(), &entry.layout.shape, &mut leaves);
             let run = Run { program: whole.program(), leaves: &leaves, len: entry.len };
             let y = memory.slab.slice::<T>(tape.arrays[node.slot as usize].place, entry.len);

@@ -48,7 +48,7 @@ impl<T: Functions> Tape<T> {
                     group.insert(0, totals.remove(k));
                 }
             }
-            self.share(memory, scratch, &group);
+            self.share(memory, scratch, &group, false);
             self.sum_up(memory, scratch, &group);
         }
         for id in needed.into_iter().map(|id| id as usize) {

@@ -294,7 +294,7 @@ impl<T: Functions> Sweep<T> {
                 self.keep_copy(tape.entry(id).len, id, &y_bar);
             }
             tape.settle(memory, &mut self.scratch, &[id]);
-            tape.share(memory, &mut self.scratch, &[id as u32]);
+            tape.share(memory, &mut self.scratch, &[id as u32], false);
             self.visit_array(tape, memory, id, node, y_bar);
         }
         false

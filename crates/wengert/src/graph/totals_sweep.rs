@@ -101,11 +101,12 @@ impl<T: Functions> Sweep<T> {
 
     /// The same of one total, without lists: most totals are short.
     fn run_total(&mut self, tape: &mut Tape<T>, memory: &Memory<T>, id: usize) {
-        tape.share(memory, &mut self.scratch, &[id as u32]);
+        tape.share(memory, &mut self.scratch, &[id as u32], false);
         let loan = self.take_scaled(tape, id as u32);
         let repeated = as_read(tape, id as u32, &loan);
         let formula = tape.formula_at(id as u32);
-        let (whole, mut leaves) = (tape.whole_of(formula), Leaves::new());
+        let whole = tape.whole_of(formula);
+        let mut leaves = Leaves::new();
         tape.formula_leaves(memory, whole.arguments(), formula, &mut leaves);
         let (run, pending) = (tape.run(formula, &whole, &leaves), tape.nodes[id].is_pending());
         let (mut bars, mut sum) = ([bar(&repeated, &loan)], [T::zero()]);
@@ -151,8 +152,8 @@ impl Waiting {
     fn joins<T: Functions>(&self, tape: &Tape<T>, meeting: usize, id: usize) -> Option<Reach> {
         let all: Group = self.group.iter().copied().chain([meeting as u32]).collect();
         // What a checkpoint has recorded again stands behind all of them.
-        let may = (id as u32) < self.group[0]
-            && tape.is_alike(&all, &tape.reach(&all, &self.taken), id as u32);
+        let may =
+            (id as u32) < self.group[0] && tape.is_alike(&all, &tape.reach(&all, &self.taken), id as u32);
         let with: Group = [id as u32].into_iter().chain(self.group.iter().copied()).collect();
         let reach = may.then(|| tape.reach(&with, &self.taken))?;
         reach.arguments.iter().all(|&id| (id as usize) < meeting).then_some(reach)

@@ -18,7 +18,7 @@ use crate::graph::totals::{Arguments, LONG};
 use crate::graph::{Engine, Graph};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
-use crate::kernel::program::{FEW, Joint, Program, Run, Scratch, Slot, Step};
+use crate::kernel::program::{FEW, Joint, LONGEST, Program, Run, Scratch, Slot, Step};
 use crate::kernel::walk::{Rolled, Walk};
 use crate::memory::Reserved;
 use crate::op::{Op, Params, Tuned};
@@ -29,8 +29,8 @@ use crate::var::Var;
 /// Elements of the axis that is gone round, with all within it, from which its runs are worth reading where they lie.
 const RUN: usize = 64;
 
-/// Steps, and leaves, of a formula with all that it takes up: more would not fit the first-level cache.
-const STEPS: usize = 24;
+/// Steps, and leaves, of a formula with all that it takes up.
+const STEPS: usize = LONGEST;
 const LEAVES: usize = FEW;
 
 /// Steps that are computed again for each formula that reads their result, rather than written to memory and read.
@@ -61,7 +61,7 @@ pub struct Reach {
 }
 
 /// Nodes of arrays that formulas take up.
-pub type Taken = SmallVec<[u32; STEPS]>;
+pub type Taken = SmallVec<[u32; FEW]>;
 
 /// The program of a formula and the nodes that are its leaves, with all that it takes up.
 pub enum Whole<'t> {
@@ -133,6 +133,7 @@ impl<T: Functions> Tape<T> {
     }
 
     /// Whether anything waits that is an array.
+    #[inline(always)]
     pub fn waits(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -215,10 +216,19 @@ impl<T: Functions> Tape<T> {
         self.settle(memory, scratch, &apart);
     }
 
-    /// Before the formulas at nodes `ids` run: computes what they would take up but others read as well.
-    pub fn share(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[u32]) {
+    /// Before the formulas at nodes `ids` run: computes what they would take up but others read as well, and under `all` functions too, which
+    /// are not to be computed again for whoever will read them.
+    #[inline(always)]
+    pub fn share(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[u32], functions: bool) {
+        if self.waits() {
+            self.share_waiting(memory, scratch, ids, functions);
+        }
+    }
+
+    #[inline(never)]
+    fn share_waiting(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[u32], functions: bool) {
         let takes = |id: u32| self.with_part(id, |_, own| own.iter().any(|&id| self.is_taken_up(id)));
-        if self.waiting.is_empty() || !ids.iter().any(|&id| takes(id)) {
+        if !ids.iter().any(|&id| takes(id)) {
             return;
         }
         let Reach { taken, .. } = self.reach(ids, &[]);
@@ -227,12 +237,21 @@ impl<T: Functions> Tape<T> {
             let apart = ids.iter().filter(|id| !taken.contains(id));
             taken.iter().chain(apart).map(|&id| reads(id)).sum::<u32>()
         };
-        let shared: SmallVec<[usize; FEW]> = taken
-            .iter()
-            .filter(|&&id| self.readers(id) > within(id) && self.reach(&[id], &[]).steps > AGAIN)
-            .map(|&id| id as usize)
-            .collect();
+        let is_shared = |id: u32| self.readers(id) > within(id) && !self.is_cheap(id);
+        let is_function =
+            |id: u32| self.with_part(id, |program, _| !program.steps.iter().all(|step| step.is_arithmetic()));
+        let shared = taken.iter().filter(|&&id| is_shared(id) || (functions && is_function(id)));
+        let shared: SmallVec<[usize; FEW]> = shared.map(|&id| id as usize).collect();
         self.settle(memory, scratch, &shared);
+    }
+
+    /// Whether the array at node `id` is sooner computed again than read: a few ops on arrays of its shape, since the cotangents of broadcast
+    /// ones are sums.
+    fn is_cheap(&self, id: u32) -> bool {
+        let reach = self.reach(&[id], &[]);
+        let shape = self.shape(id as usize);
+        let is_like = |&id: &u32| self.nodes[id as usize].is_lane() || same(self.shape(id as usize), shape);
+        reach.steps <= AGAIN && reach.arguments.iter().all(is_like)
     }
 
     /// Makes the array at node `id`, which was recorded last, wait in the memory that was reserved for it.
@@ -242,6 +261,7 @@ impl<T: Functions> Tape<T> {
     }
 
     /// What the elementwise op or formula at node `id` computes, and from which nodes.
+    #[inline(always)]
     pub fn with_part<R>(&self, id: u32, f: impl FnOnce(Program<'_>, &[u32]) -> R) -> R {
         let node = self.nodes[id as usize];
         let (x, second) = (Slot::Leaf(0), if node.a == node.b { Slot::Leaf(0) } else { Slot::Leaf(1) });
@@ -258,10 +278,16 @@ impl<T: Functions> Tape<T> {
     }
 
     /// The program of a formula with all that it takes up.
+    #[inline(always)]
     pub fn whole<'t>(&self, program: Program<'t>, arguments: &'t [u32]) -> Whole<'t> {
-        if !arguments.iter().any(|&id| self.is_taken_up(id)) {
-            return Whole::Alone(program, arguments);
+        match self.waits() && arguments.iter().any(|&id| self.is_taken_up(id)) {
+            false => Whole::Alone(program, arguments),
+            true => self.join_waiting(program, arguments),
         }
+    }
+
+    #[inline(never)]
+    fn join_waiting<'t>(&self, program: Program<'t>, arguments: &'t [u32]) -> Whole<'t> {
         let mut joining = Joining::default();
         self.add_part(&mut joining, &program, arguments, &[], true);
         Whole::Joint(joining.joint, joining.arguments)
@@ -300,7 +326,9 @@ impl<T: Functions> Tape<T> {
         }
         match slots[..] {
             // A result is read by nobody else, and comes behind the results before.
-            [Slot::Step(step)] if is_unchanged(program) && (!is_result || self.readers(arguments[0]) == 1) => {
+            [Slot::Step(step)]
+                if is_unchanged(program) && (!is_result || self.readers(arguments[0]) == 1) =>
+            {
                 if is_result {
                     to.joint.add_result(step);
                 }
@@ -341,7 +369,7 @@ impl<T: Functions> Tape<T> {
                 x.copy_to(memory.slab.open(self.waiting.remove(at).room).slice(len));
             }
             What::Elementwise { .. } => {
-                self.share(memory, scratch, &[id as u32]);
+                self.share(memory, scratch, &[id as u32], true);
                 let room = self.waiting.remove(self.listed(id)).room;
                 self.with_part(id as u32, |program, arguments| {
                     let whole = self.whole(program, arguments);
@@ -366,7 +394,8 @@ impl<T: Functions> Tape<T> {
         for id in self.waiting.iter().map(Waiting::id) {
             let reads = |id: usize| {
                 let node = &self.nodes[id];
-                let lies_in = || !node.is_lane() && self.arrays[node.slot as usize].root as usize == input + 1;
+                let lies_in =
+                    || !node.is_lane() && self.arrays[node.slot as usize].root as usize == input + 1;
                 id == input || lies_in() || found.contains(&id)
             };
             if self.parents_of(id).into_iter().any(reads) {
@@ -389,14 +418,8 @@ impl<T: Engine> Graph<T> {
     ) -> Var {
         let room = self.memory.slab.reserve::<T>(tape.layouts.get(layout).len);
         let array = Array { place: room.place(), layout, root: 0 };
-        let v = tape.push(
-            &self.memory,
-            kind,
-            parents,
-            Stored::Array(array, Dtype::Real),
-            marks,
-            self.at.get(),
-        );
+        let v =
+            tape.push(&self.memory, kind, parents, Stored::Array(array, Dtype::Real), marks, self.at.get());
         tape.set_waiting(v.id, room, What::Elementwise { readers: 0 });
         v
     }

@@ -145,6 +145,26 @@ impl Step {
         matches!(self, Step::Unary(op, _) if op.is_flat())
     }
 
+    /// Whether this takes a few instructions, so that it is done again sooner than its result is fetched from far away.
+    pub fn is_arithmetic(self) -> bool {
+        match self {
+            Step::Unary(op, _) => {
+                op.is_flat() || {
+                    use Unary::*;
+                    matches!(op, Neg | Abs | Square | Sqrt | Reciprocal | Relu)
+                }
+            }
+            Step::Tuned(op, ..) => {
+                use Tuned::*;
+                matches!(op, Shift | Scale | SubFrom | DivBy | DivInto | Clamp | LeakyRelu | Threshold)
+            }
+            Step::Binary(op, ..) => {
+                use Binary::*;
+                matches!(op, Add | Sub | Mul | Div | Maximum | Minimum | Fmax | Fmin | Copysign | Heaviside)
+            }
+        }
+    }
+
     pub fn slots(self) -> impl Iterator<Item = Slot> {
         (0..2).filter_map(move |position| self.slot(position))
     }

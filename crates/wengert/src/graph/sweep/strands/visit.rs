@@ -195,7 +195,8 @@ impl<T: Functions> Strands<T> {
                 Into::Same { out, held: false }
             }));
         }
-        let (whole, mut leaves) = (Whole::Alone(tape.program(&formula), parents), Leaves::new());
+        let whole = Whole::Alone(tape.program(&formula), parents);
+        let mut leaves = Leaves::new();
         tape.formula_leaves(memory, parents, &formula, &mut leaves);
         tape.run(&formula, &whole, &leaves).reverse(
             &mut sweep.scratch,
