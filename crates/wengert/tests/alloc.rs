@@ -134,6 +134,23 @@ fn arrays_that_wait_allocate_nothing() {
     assert_eq!(taken, 0);
 }
 
+/// Ops by methods, which formulas and totals take up; what others read; arrays read more than once.
+#[test]
+fn ops_that_are_taken_up_allocate_nothing() {
+    let g = Graph::new();
+    let (a, b, row) = (g.leaf(matrix(100, 90)), g.leaf(matrix(100, 90)), g.leaf(matrix(1, 90)));
+    let taken = in_steady_state(g, &[a, b, row], |g| {
+        let d = g.sub(a, b);
+        let near = g.mean(g.square(d)) + g.mean(g.abs(d));
+        let layer = |x: Var| g.tanh(g.add(g.mul(x, b), row));
+        let deep = (0..12).fold(a, |x, _| g.add(x, layer(x)));
+        let e = g.exp(g.neg(g.square(deep)));
+        let shares = g.div(e, g.unsqueeze(g.sum_axes(e, &[1]), 1));
+        g.eval(near + g.sum(g.matmul(shares, g.t(d))) * 1e-3)
+    });
+    assert_eq!(taken, 0);
+}
+
 #[test]
 fn long_scalar_code_allocates_nothing() {
     let g = Graph::new();

@@ -63,6 +63,11 @@ fn families<T: Engine>() -> Vec<Family<T>> {
             let [a, b] = [(1, 1), (-5, 2)].map(|(by, axis)| g.roll(x[0], &[by], &[axis]));
             g.sum_axes((a - x[0]).square() * b, &[0])
         }),
+        ("ops that are taken up", &[&[700, 600], &[700, 600], &[600]], |g, x| {
+            let d = g.sub(x[0], g.mul(x[1], x[2]));
+            let sizes = g.sum_axes(g.abs(g.tanh(d)), &[0]);
+            g.add(g.add(g.mul(g.square(d), g.mean(g.sin(d))), g.sum(d)), sizes)
+        }),
         ("max_pool2d", &[&[10, 9, 30, 32]], |g, x| g.max_pool2d(x[0], [2, 2], Default::default())),
         ("max_pool2d: windows that meet", &[&[10, 9, 30, 32]], |g, x| {
             let options = MaxPoolOptions { stride: Some([2, 1]), padding: [1, 1], ..Default::default() };

@@ -168,7 +168,7 @@ impl<T: Engine> Graph<T> {
         if let Ok(Ok(cotangents)) = &recorded {
             for (&parent, cotangent) in parents.iter().zip(cotangents) {
                 if let Some(v) = cotangent.filter(|_| tape.nodes[parent].is_differentiable()) {
-                    if tape.is_taken_up(v.id as u32) {
+                    if tape.is_deferred(v.id as u32) {
                         tape.settle(&self.memory, self.scratch.get_mut(), &[v.id]);
                     }
                     let shape = tape.shape(v.id).clone();

@@ -13,9 +13,9 @@ use crate::expr::{Expr, Lowering, Recorder};
 use crate::graph::Engine;
 use crate::graph::Graph;
 use crate::graph::shorter::{numbers_in, shorter_in};
+use crate::graph::taking::{Whole, unchanged};
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
 use crate::graph::totals::LONG;
-use crate::graph::waiting::{Whole, unchanged};
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
@@ -220,7 +220,7 @@ impl<T: Engine> Graph<T> {
         let mut free = false;
         if E::OPS == 0 && self.tape.borrow().waits() {
             let tape = self.tape.borrow();
-            x.leaves(&mut |v: Var| free = tape.glance(v).is_some() && tape.is_taken_up(v.id as u32));
+            x.leaves(&mut |v: Var| free = tape.glance(v).is_some() && tape.is_deferred(v.id as u32));
         }
         free
     }

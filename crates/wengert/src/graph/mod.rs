@@ -28,6 +28,7 @@ mod strands;
 mod stretch;
 mod structured;
 mod sweep;
+mod taking;
 mod tangent;
 mod tape;
 mod totals;

@@ -150,10 +150,15 @@ impl<T: Engine> Graph<T> {
 
     pub(super) fn settle_readers_here(&mut self, input: usize) {
         let tape = self.tape.get_mut();
-        let mut ids = tape.waiting_for(input);
+        let scratch = self.scratch.get_mut();
+        let mut reader = input;
+        while let Some(next) = tape.next_reader(input, reader) {
+            tape.settle(&self.memory, scratch, &[next]);
+            reader = next;
+        }
         let waits = |id: &usize| tape.nodes[*id].is_pending() && tape.nodes[*id].is_lane();
-        ids.extend(tape.pending.iter().map(|&id| id as usize).filter(waits));
-        tape.settle(&self.memory, self.scratch.get_mut(), &ids);
+        let ids: SmallVec<[usize; 16]> = tape.pending.iter().map(|&id| id as usize).filter(waits).collect();
+        tape.settle(&self.memory, scratch, &ids);
         let Tape { pending, nodes, .. } = tape;
         pending.retain(|id| nodes[*id as usize].is_pending());
     }

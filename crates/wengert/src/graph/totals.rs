@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use crate::graph::formula::Formula;
+use crate::graph::taking::Reach;
 use crate::graph::tape::{Kind, Tape};
-use crate::graph::waiting::Reach;
 use crate::kernel::functions::Functions;
 use crate::kernel::program::{FEW, Joint, RESULTS};
 use crate::shape::same;

@@ -7,8 +7,8 @@ use super::{LONGEST, Program, Slot, Step};
 /// Programs one behind the other. They share leaves, and read each other's steps.
 #[derive(Default)]
 pub struct Joint {
-    steps: SmallVec<[Step; 32]>,
-    numbers: SmallVec<[f64; 16]>,
+    steps: SmallVec<[Step; 64]>,
+    numbers: SmallVec<[f64; 96]>,
     results: u64,
 }
 
