@@ -326,11 +326,13 @@ impl<T: Engine> Graph<T> {
         let layout = joined.map_or(layout, |joined| tape.layouts.row_major(&joined.shape));
         let len = tape.layouts.get(layout).len;
         let mut fresh = self.memory.slab.take::<T>(len);
-        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
-        let v = tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at);
-        tape.share(&self.memory, scratch, &[v.id as u32], true);
+        if tape.waits() {
+            let arguments: SmallVec<[u32; FEW]> = tape.arguments(&formula).into();
+            tape.share_arguments(&self.memory, scratch, &arguments);
+        }
         self.compute_formula(tape, scratch, &formula, fresh.slice(len));
-        Ok(Some(v))
+        let stored = Stored::Array(Array { place: fresh.place(), layout, root: 0 }, Dtype::Real);
+        Ok(Some(tape.push(&self.memory, Kind::Formula, [index, 0], stored, marks, at)))
     }
 
     /// Computes the array that a formula comes to.

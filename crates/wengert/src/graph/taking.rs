@@ -184,23 +184,42 @@ impl<T: Functions> Tape<T> {
     #[inline(never)]
     fn share_waiting(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, ids: &[u32], functions: bool) {
         let Reach { taken, .. } = self.reach(ids, &[]);
-        if taken.is_empty() {
-            return;
-        }
-        let readers_within = |of: u32| {
-            let reads = |id: &&u32| self.with_part(**id, |_, arguments| arguments.contains(&of));
-            taken.iter().chain(ids).filter(reads).count()
-        };
-        let is_shared = |id: u32| self.readers(id) > readers_within(id) && !self.is_cheap(id);
+        let apart = self.shared(&taken, functions, |of| self.count_reading(ids, of));
+        self.settle(memory, scratch, &apart);
+    }
+
+    /// The same for a formula to come, with functions, that has these arguments.
+    #[inline(never)]
+    pub fn share_arguments(&mut self, memory: &Memory<T>, scratch: &mut Scratch<T>, arguments: &[u32]) {
+        let mut reach = Reach::default();
+        arguments.iter().for_each(|&id| self.extend_to(&mut reach, id));
+        let apart = self.shared(&reach.taken, true, |of| usize::from(arguments.contains(&of)));
+        self.settle(memory, scratch, &apart);
+    }
+
+    /// Those of the arrays `taken` that are better computed first; so many of the formulas that take them up read one themselves.
+    fn shared(
+        &self,
+        taken: &[u32],
+        functions: bool,
+        reading: impl Fn(u32) -> usize,
+    ) -> SmallVec<[usize; FEW]> {
+        let is_shared =
+            |id: u32| self.readers(id) > self.count_reading(taken, id) + reading(id) && !self.is_cheap(id);
         let is_function =
             |id: u32| self.with_part(id, |program, _| !program.steps.iter().all(|step| step.is_arithmetic()));
-        let mut apart: SmallVec<[usize; FEW]> = SmallVec::new();
-        for &id in &taken {
+        let mut apart = SmallVec::new();
+        for &id in taken {
             if is_shared(id) || (functions && is_function(id)) {
                 apart.push(id as usize);
             }
         }
-        self.settle(memory, scratch, &apart);
+        apart
+    }
+
+    /// How many of the formulas at nodes `ids` read node `of`.
+    fn count_reading(&self, ids: &[u32], of: u32) -> usize {
+        ids.iter().filter(|&&id| self.with_part(id, |_, arguments| arguments.contains(&of))).count()
     }
 
     /// Whether the array at node `id` is sooner computed again than read: a few steps on arrays of its shape. (Cotangents of others are sums.)
