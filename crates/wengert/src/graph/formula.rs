@@ -15,7 +15,7 @@ use crate::graph::Graph;
 use crate::graph::shorter::{numbers_in, shorter_in};
 use crate::graph::taking::{Whole, unchanged};
 use crate::graph::tape::{Array, Kind, Memory, Stored, Tape, in_lane};
-use crate::graph::totals::LONG;
+use crate::graph::waiting::DEFERRED;
 use crate::kernel::elementwise::Map;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
@@ -302,9 +302,9 @@ impl<T: Engine> Graph<T> {
         };
         tape.numbers.extend_from_slice(&program.numbers);
         let marks = self.marks(differentiable);
-        let is_long = tape.layouts.get(layout).len >= LONG;
+        let may_wait = tape.layouts.get(layout).len >= DEFERRED;
         let scratch = &mut self.scratch.borrow_mut();
-        match is_long {
+        match may_wait {
             true => {
                 tape.settle_numbers(&self.memory, scratch, &ids);
                 tape.take_up(&self.memory, scratch, &ids, layout, program.steps.len(), marks, !flat);
@@ -314,7 +314,7 @@ impl<T: Engine> Graph<T> {
         }
         tape.formulas.push(formula);
         let index = tape.formulas.len() as u32 - 1;
-        if is_long && joined.is_none() && !flat {
+        if may_wait && joined.is_none() && !flat {
             return Ok(Some(self.push_waiting(tape, Kind::Formula, [index, 0], layout, marks)));
         }
         if let Some(joined) = joined.as_ref().filter(|joined| joined.kept.is_none()) {

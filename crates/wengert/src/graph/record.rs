@@ -6,7 +6,7 @@ use crate::graph::Graph;
 use crate::graph::layouts::Entry;
 use crate::graph::node::Where;
 use crate::graph::tape::{Array, Kind, Marks, Node, Stored, Tape};
-use crate::graph::totals::LONG;
+use crate::graph::waiting::DEFERRED;
 use crate::kernel::elementwise::{Map, map_forward, zip_forward};
 use crate::kernel::functions::Functions;
 use crate::kernel::level::SCALAR;
@@ -177,7 +177,7 @@ impl<T: Engine> Graph<T> {
         let Array { place, layout: own, .. } = tape.arrays[node.slot as usize];
         let Entry { len, contiguous, .. } = *tape.layouts.get(own);
         let layout = if contiguous { own } else { tape.layouts.row_major(&tape.shape(id).clone()) };
-        if len >= LONG {
+        if len >= DEFERRED {
             let (scratch, may) = (&mut self.scratch.borrow_mut(), !op.is_flat());
             tape.take_up(&self.memory, scratch, &[id], layout, 1, marks, may);
             if may {
@@ -218,7 +218,7 @@ impl<T: Engine> Graph<T> {
         }
         let slab = &self.memory.slab;
         let alike = tape.alike(a, b);
-        if let Some((a, b, layout, len)) = alike.filter(|(_, _, _, len)| *len < LONG) {
+        if let Some((a, b, layout, len)) = alike.filter(|(_, _, _, len)| *len < DEFERRED) {
             let mut fresh = slab.take::<T>(len);
             zip_forward(op, slab.slice(a, len), slab.slice(b, len), fresh.slice::<T>(len));
             return Ok(self.push_array_of(tape, Kind::Binary(op), parents, fresh.place(), layout, marks));
@@ -226,7 +226,7 @@ impl<T: Engine> Graph<T> {
         let shape = shape::broadcast(ids.map(|id| &tape.shape(id)[..]))?;
         let layout = tape.layouts.row_major(&shape);
         let len = tape.layouts.get(layout).len;
-        if len >= LONG {
+        if len >= DEFERRED {
             let scratch = &mut self.scratch.borrow_mut();
             tape.take_up(&self.memory, scratch, &ids, layout, 1, marks, true);
             return Ok(self.push_waiting(tape, Kind::Binary(op), parents, layout, marks));

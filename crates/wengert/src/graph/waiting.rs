@@ -23,6 +23,9 @@ use crate::op::Op;
 use crate::rule::{Dtype, Rule};
 use crate::var::Var;
 
+/// Elements of an elementwise result from which it waits: shorter ones stay in the nearest cache.
+pub const DEFERRED: usize = 1 << 12;
+
 /// Elements of the axis that is gone round, with all within it, from which its runs are worth reading where they lie.
 const RUN: usize = 64;
 
