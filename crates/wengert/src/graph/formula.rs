@@ -205,8 +205,8 @@ impl<T: Engine> Graph<T> {
     /// formula of arrays.
     #[track_caller]
     pub(crate) fn total(&self, x: impl Expr, op: &Op) -> Option<Var> {
-        let joins =
-            Total::of(op).is_some() && (self.fuses(x) || (self.has_array(x) && single(x)) || self.waits(x));
+        let joins = Total::of(op).is_some()
+            && (self.fuses(x) || (self.has_array(x) && single(x)) || self.was_deferred(x));
         joins.then(|| self.record_formula(x, Some(op)))
     }
 
@@ -215,14 +215,14 @@ impl<T: Engine> Graph<T> {
         E::OPS > 1 && E::OPS <= LONGEST && self.has_array(x)
     }
 
-    /// Whether `x` is the handle of an array that waits for somebody to take it up.
-    fn waits<E: crate::expr::Operand>(&self, x: E) -> bool {
-        let mut free = false;
-        if E::OPS == 0 && self.tape.borrow().waits() {
+    /// Whether `x` is the handle of an array that was deferred, whether it has been computed meanwhile or not: its totals have the same bits.
+    fn was_deferred<E: crate::expr::Operand>(&self, x: E) -> bool {
+        let mut was = false;
+        if E::OPS == 0 {
             let tape = self.tape.borrow();
-            x.leaves(&mut |v: Var| free = tape.glance(v).is_some() && tape.is_deferred(v.id as u32));
+            x.leaves(&mut |v: Var| was = tape.glance(v).is_some() && tape.was_deferred(v.id));
         }
-        free
+        was
     }
 
     fn has_array(&self, x: impl crate::expr::Operand) -> bool {

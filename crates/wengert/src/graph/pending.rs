@@ -54,7 +54,10 @@ impl<T: Functions> Tape<T> {
         for id in needed.into_iter().map(|id| id as usize) {
             let node = self.nodes[id];
             if !node.is_lane() {
-                self.put_waiting(memory, scratch, id);
+                // A total before it may have had it computed.
+                if node.is_pending() {
+                    self.put_waiting(memory, scratch, id);
+                }
                 continue;
             }
             let [a, b] = [node.a, node.b].map(|id| id as usize);

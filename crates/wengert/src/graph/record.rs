@@ -183,6 +183,7 @@ impl<T: Engine> Graph<T> {
             if may {
                 return Ok(self.push_waiting(tape, kind, [a, b], layout, marks));
             }
+            tape.settle(&self.memory, scratch, &[id]);
         }
         let mut fresh = self.memory.slab.take::<T>(len);
         let out = fresh.slice::<T>(len);

@@ -25,9 +25,9 @@ impl<T: Engine> Graph<T> {
         mut from: usize,
         floor: usize,
     ) -> Result<()> {
-        // Rows of a Jacobian have a cotangent of every node; nothing is taken up.
+        // Rows of a Jacobian have a cotangent of every node, and kernels read them in memory.
         let tape = self.tape.get_mut();
-        tape.settle(&self.memory, self.scratch.get_mut(), &tape.elementwise_waiting());
+        tape.settle(&self.memory, self.scratch.get_mut(), &tape.all_waiting());
         let above = std::mem::replace(&mut strands.floor, floor);
         while let Some(left) = strands.run_down(self.tape.get_mut(), &self.memory, &mut self.sweep, from) {
             match self.node(left).kind {

@@ -146,7 +146,7 @@ impl<T: Functions> Tape<T> {
             return;
         }
         let mut all = Reach { steps, ..Reach::default() };
-        let mut apart: SmallVec<[usize; FEW]> = SmallVec::new();
+        let mut apart: SmallVec<[usize; 64]> = SmallVec::new();
         for (k, &id) in ids.iter().enumerate() {
             if ids[..k].contains(&id) {
                 continue;
@@ -203,7 +203,7 @@ impl<T: Functions> Tape<T> {
         taken: &[u32],
         functions: bool,
         reading: impl Fn(u32) -> usize,
-    ) -> SmallVec<[usize; FEW]> {
+    ) -> SmallVec<[usize; 64]> {
         let is_shared =
             |id: u32| self.readers(id) > self.count_reading(taken, id) + reading(id) && !self.is_cheap(id);
         let is_function =
@@ -277,13 +277,9 @@ impl<T: Functions> Tape<T> {
             });
         }
         match slots[..] {
-            // A result is read by nothing else, and comes behind the results before.
-            [Slot::Step(step)]
-                if is_unchanged(program) && (!is_result || self.readers(arguments[0]) == 1) =>
-            {
-                if is_result {
-                    to.joint.add_result(step);
-                }
+            // What nothing else reads was added just now, behind the results before.
+            [Slot::Step(step)] if is_result && is_unchanged(program) && self.readers(arguments[0]) == 1 => {
+                to.joint.add_result(step);
                 step
             }
             _ => to.joint.add(program, &slots, is_result),

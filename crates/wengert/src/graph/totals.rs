@@ -6,7 +6,7 @@ use crate::graph::formula::Formula;
 use crate::graph::taking::Reach;
 use crate::graph::tape::{Kind, Tape};
 use crate::kernel::functions::Functions;
-use crate::kernel::program::{FEW, Joint, RESULTS};
+use crate::kernel::program::{Joint, RESULTS};
 use crate::shape::same;
 
 /// Elements of a formula from which it pays to add cotangents where they belong, and to save a pass over them.
@@ -19,7 +19,7 @@ pub const NEAR: usize = 16;
 pub type Group = SmallVec<[u32; RESULTS]>;
 
 /// The arguments of such totals, each once.
-pub type Arguments = SmallVec<[u32; FEW]>;
+pub type Arguments = SmallVec<[u32; 32]>;
 
 impl<T: Functions> Tape<T> {
     /// The formula at node `id`.

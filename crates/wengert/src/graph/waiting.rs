@@ -40,7 +40,7 @@ pub struct Waiting {
 enum What {
     /// Another array with an axis gone round.
     Rolled { source: u32, rolled: Rolled },
-    /// The result of an elementwise op or formula, and how many formulas read it.
+    /// The result of an elementwise op or formula, and how many formulas read it, those forgotten since included.
     Elementwise { readers: usize },
 }
 
@@ -61,6 +61,21 @@ impl<T: Functions> Tape<T> {
     pub fn is_deferred(&self, id: u32) -> bool {
         let node = &self.nodes[id as usize];
         node.is_pending() && !node.is_lane() && node.kind != Kind::Call
+    }
+
+    /// Whether node `id` is an elementwise result that waits or has been computed since.
+    pub fn was_deferred(&self, id: usize) -> bool {
+        let node = &self.nodes[id];
+        let is_elementwise = || match node.kind {
+            Kind::Unary(op) => !op.is_flat(),
+            Kind::Tuned(_) | Kind::Binary(_) => true,
+            Kind::Formula => {
+                let formula = self.formula_at(id as u32);
+                formula.total.is_none() && !self.program(formula).steps.iter().any(|step| step.is_flat())
+            }
+            _ => false,
+        };
+        is_elementwise() && !node.is_lane() && self.entry(id).len >= DEFERRED
     }
 
     /// Whether any array waits.
@@ -137,9 +152,9 @@ impl<T: Functions> Tape<T> {
         self.nodes[id].set_pending(false);
     }
 
-    /// The elementwise results that wait.
-    pub fn elementwise_waiting(&self) -> SmallVec<[usize; 16]> {
-        self.waiting.iter().map(Waiting::id).filter(|&id| self.is_deferred(id as u32)).collect()
+    /// All arrays that wait.
+    pub fn all_waiting(&self) -> SmallVec<[usize; 16]> {
+        self.waiting.iter().map(Waiting::id).collect()
     }
 
     /// The first array that waits behind node `after` and reads the input at node `input`, by itself.
