@@ -201,6 +201,59 @@ fn others_read_them() {
     });
 }
 
+/// Arrays that are another one times 1, between totals of both.
+#[test]
+fn totals_keep_their_order() {
+    let x = inputs(&[&[LONG]]);
+    same("read twice, and once more times 1", &x, |g, x, see| {
+        let y = see(g, g.eval((x[0] * 2.0 + 1.0).sin() * x[0].exp()));
+        let (a, b) = (g.sum(y * y), g.sum(see(g, g.eval(y * 1.0))));
+        g.eval(a * 3.0 + b)
+    });
+    same("totals of both as they are", &x, |g, x, see| {
+        let y = see(g, g.sin(x[0]));
+        let (a, b) = (g.sum(y), g.sum(see(g, g.mul(y, 1.0))));
+        g.eval(a * 3.0 + b.square())
+    });
+}
+
+/// Ops that compute at once what they read: flat ones of shifts, others of an array and its total.
+#[test]
+fn arguments_that_wait_in_different_ways() {
+    let x = inputs(&[&[LONG], &[LONG]]);
+    same("a sign of a shift", &x, |g, x, see| {
+        let shifted = see(g, g.roll(x[0], &[1], &[0]));
+        g.mul(x[1], g.add(see(g, g.sign(shifted)), see(g, g.floor(g.eval(3.0 * shifted)))))
+    });
+    same("an array where another is less than their total", &x, |g, x, see| {
+        let y = see(g, g.eval((x[0] * 2.0 + 1.0).sin() * x[0].exp()));
+        let z = see(g, g.eval(y.sin() * y));
+        g.where_(g.lt(x[1], 0.2), g.eval(z + y), g.mean(y))
+    });
+    let mut g = Graph::new();
+    let a = g.leaf(&x[0]);
+    let y = g.eval((a * 2.0 + 1.0).sin() * a.exp());
+    let z = g.eval(y.sin() * y);
+    let total = g.sum(y);
+    g.set_value(a, ArrayD::<f64>::zeros(IxDyn(&[LONG]))).unwrap();
+    let want = x[0].mapv(|x| (x * 2.0 + 1.0).sin() * x.exp());
+    assert!((g.item(total) - want.sum()).abs() < 1e-9);
+    assert!((g.value(z)[[3]] - want[[3]].sin() * want[[3]]).abs() < 1e-14);
+}
+
+/// Asking for an array does not change the bits of its totals.
+#[test]
+fn totals_have_one_set_of_bits() {
+    let x = inputs(&[&[97, 131]]);
+    let totals = |see: See| {
+        let g = Graph::new();
+        let y = see(&g, g.exp(g.leaf(&x[0])));
+        let all = [g.sum(y), g.mean(y), g.sum_axes(y, &[0]), g.mean_axes(y, &[1])];
+        all.map(|total| g.value(total).to_owned())
+    };
+    assert_eq!(totals(unseen), totals(seen));
+}
+
 #[test]
 fn values_are_those_before_an_input_changes() {
     let x = inputs(&[&[LONG], &[LONG]]);
@@ -255,6 +308,13 @@ fn no_grad_keeps_cotangents_back() {
     let want = x[0][[9]].sin() * x[0][[9]].sin();
     assert!((g.grad(a).unwrap()[[9]] - want).abs() < 1e-15);
     assert!(!g.is_differentiable(fixed));
+    // One op inside, one outside.
+    let two = g.constant(2.0);
+    let fixed = g.mul(g.no_grad(|g| g.sin(a)), two);
+    let loss = g.sum(g.mul(a, fixed));
+    g.zero_grad();
+    g.backward(loss).unwrap();
+    assert!((g.grad(a).unwrap()[[9]] - 2.0 * x[0][[9]].sin()).abs() < 1e-15);
 }
 
 /// A part that is recorded again, derivatives of derivatives, rows of a Jacobian.

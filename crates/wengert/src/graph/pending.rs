@@ -2,7 +2,7 @@
 //!
 //! A total waits until somebody asks for its number, or until a sweep needs the same elements anyway; what is made of it by ops whose
 //! partials do not read it, such as a weighted sum of losses, waits with it. Totals that are asked for together and read the same arrays are
-//! computed in one pass. Nobody can tell: the bits are the same, and an input is overwritten only after everything pending has been computed.
+//! computed in one pass. Nobody can tell: the bits are the same, and an input is overwritten only after what reads it has been computed.
 
 use smallvec::SmallVec;
 

@@ -3,7 +3,8 @@
 //! A long result of an elementwise op or formula is *deferred*: it gets its memory when it is recorded, and its value later. A formula that
 //! reads it [takes it up](crate::graph::taking): it is computed tile by tile as a part of that one, both ways, and memory never sees it. A
 //! circular shift waits as well: formulas read it in the two runs, or two a row, that it lies in, and add cotangents to these. Whoever else
-//! asks for such an array has it computed into its memory, as has whoever is about to overwrite an input of it. Nobody can tell.
+//! asks for such an array has it computed into its memory, as has whoever is about to overwrite an input of it. Values have the same bits
+//! either way; gradients may be added up in another order.
 //!
 //! Invariant: nobody reads the memory of an array that waits.
 
@@ -159,13 +160,19 @@ impl<T: Functions> Tape<T> {
 
     /// The first array that waits behind node `after` and reads the input at node `input`, by itself.
     pub fn next_reader(&self, input: usize, after: usize) -> Option<usize> {
-        let reads = |id: usize| {
-            let node = &self.nodes[id];
-            id == input || (!node.is_lane() && self.arrays[node.slot as usize].root as usize == input + 1)
+        let lies_there = |&id: &u32| {
+            let node = &self.nodes[id as usize];
+            id as usize == input
+                || (!node.is_lane() && self.arrays[node.slot as usize].root as usize == input + 1)
+        };
+        let reads = |waiting: &&Waiting| match waiting.what {
+            What::Rolled { source, .. } => lies_there(&source),
+            What::Elementwise { .. } => {
+                self.with_part(waiting.id, |_, arguments| arguments.iter().any(lies_there))
+            }
         };
         let from = self.waiting.partition_point(|waiting| waiting.id() <= after);
-        let mut behind = self.waiting[from..].iter().map(Waiting::id);
-        behind.find(|&id| self.parents_of(id).into_iter().any(reads))
+        self.waiting[from..].iter().find(reads).map(Waiting::id)
     }
 }
 

@@ -46,7 +46,7 @@ impl Joint {
 
     /// Makes a step a result, which comes behind those before.
     pub fn add_result(&mut self, step: u16) {
-        debug_assert!(self.results >> step == 0);
+        assert!(self.results >> step == 0, "results come one behind the other");
         self.results |= 1 << step;
     }
 
