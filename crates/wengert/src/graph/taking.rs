@@ -35,6 +35,8 @@ pub struct Reach {
 }
 
 /// The program of a formula, with all that it takes up, and the nodes that are its leaves.
+// Made for one run, on the stack: a box would be an allocation.
+#[allow(clippy::large_enum_variant)]
 pub enum Whole<'t> {
     Alone(Program<'t>, &'t [u32]),
     Joint(Joint, Arguments),
