@@ -119,7 +119,7 @@ fn random_programs() {
                         losses.push(see(g, g.mean(a)));
                         continue;
                     }
-                    18 if g.ndim(a) == 2 => g.mean_axes(g.square(a), &[-1]).max_with(g, a),
+                    18 if g.ndim(a) == 2 => g.maximum(a, g.unsqueeze(g.mean_axes(g.square(a), &[-1]), -1)),
                     19 if g.ndim(a) == 2 => g.roll(a, &[3], &[-1]),
                     _ => g.cos(a),
                 };
@@ -130,17 +130,6 @@ fn random_programs() {
             let total = losses.iter().copied().reduce(|a, b| see(g, g.add(a, b)));
             total.expect("the last one at least")
         });
-    }
-}
-
-/// A mean over rows goes on as what it belongs to.
-trait MaxWith {
-    fn max_with(self, g: &Graph, a: Var) -> Var;
-}
-
-impl MaxWith for Var {
-    fn max_with(self, g: &Graph, a: Var) -> Var {
-        g.maximum(a, g.unsqueeze(self, -1))
     }
 }
 

@@ -4,7 +4,7 @@
 //! A formula keeps the id of its program, so that `gradient` and `tangent` can record its ops one by one, and any order
 //! works. A sum (or mean) of a formula over all elements stays *pending*: its number is computed when somebody asks for it,
 //! or on the way of the sweep that needs the same tiles. Nobody can tell: the bits are the same, and an input is
-//! overwritten only after everything pending has been computed.
+//! overwritten only after what reads it has been computed.
 
 use smallvec::SmallVec;
 

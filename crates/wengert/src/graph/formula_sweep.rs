@@ -29,17 +29,12 @@ pub enum Bar<'a, T> {
 
 impl<T: Functions> Sweep<T> {
     /// Whether `argument` is a formula of arrays, or one of its ops, that node `id`, recorded right behind it, is the last to
-    /// contribute to, and the first. (A formula that is joined itself has other elements than its result.)
+    /// contribute to, and the first.
     pub fn is_next(&self, tape: &Tape<T>, id: usize, argument: usize) -> bool {
         let node = tape.nodes[argument];
-        let is_elementwise = || match node.kind {
-            Kind::Formula => tape.formulas[node.a as usize].total.is_none(),
-            kind => matches!(kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_)),
-        };
         argument + 1 == id
             && argument >= self.floor
-            && is_elementwise()
-            && !node.is_lane()
+            && tape.is_elementwise(argument)
             && !node.is_retained()
             && !self.is_present(&node)
     }

@@ -88,6 +88,16 @@ fn is_unchanged(program: &Program<'_>) -> bool {
 }
 
 impl<T: Functions> Tape<T> {
+    /// Whether node `id` is an array that an elementwise op or formula computes. (A formula that is joined has other elements than its result.)
+    pub fn is_elementwise(&self, id: usize) -> bool {
+        let node = &self.nodes[id];
+        let computes = match node.kind {
+            Kind::Formula => self.formula_at(id as u32).total.is_none(),
+            kind => matches!(kind, Kind::Unary(_) | Kind::Tuned(_) | Kind::Binary(_)),
+        };
+        computes && !node.is_lane()
+    }
+
     /// What the elementwise op or formula at node `id` computes, and from which nodes.
     #[inline(always)]
     pub fn with_part<R>(&self, id: u32, f: impl FnOnce(Program<'_>, &[u32]) -> R) -> R {

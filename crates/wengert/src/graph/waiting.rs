@@ -66,17 +66,9 @@ impl<T: Functions> Tape<T> {
 
     /// Whether node `id` is an elementwise result that waits or has been computed since.
     pub fn was_deferred(&self, id: usize) -> bool {
-        let node = &self.nodes[id];
-        let is_elementwise = || match node.kind {
-            Kind::Unary(op) => !op.is_flat(),
-            Kind::Tuned(_) | Kind::Binary(_) => true,
-            Kind::Formula => {
-                let formula = self.formula_at(id as u32);
-                formula.total.is_none() && !self.program(formula).steps.iter().any(|step| step.is_flat())
-            }
-            _ => false,
-        };
-        is_elementwise() && !node.is_lane() && self.entry(id).len >= DEFERRED
+        let is_flat =
+            || self.with_part(id as u32, |program, _| program.steps.iter().any(|step| step.is_flat()));
+        self.is_elementwise(id) && self.entry(id).len >= DEFERRED && !is_flat()
     }
 
     /// Whether any array waits.
