@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::graph::formula::Leaves;
 use crate::graph::sweep::Sweep;
-use crate::graph::tape::{Kind, Memory, Node, Tape};
+use crate::graph::tape::{Memory, Node, Tape};
 use crate::graph::totals::LONG;
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::Operand;
