@@ -22,12 +22,17 @@ use crate::var::Var;
 
 macro_rules! engine {
     ($(fn $name:ident($g:ident: $G:ty $(, $arg:ident: $Arg:ty)*) -> $Out:ty = $body:expr;)*) => {
-        /// An element type that the engine is compiled for: `f64` or `f32`. Sealed.
+        /// An element type that the engine is compiled for: `f64`, and `f32` with the feature `f32` (a default). Sealed.
+        #[diagnostic::on_unimplemented(
+            message = "there are no graphs of `{Self}`",
+            note = "element types are `f64`, and `f32` with wengert's feature `f32` (a default)"
+        )]
         #[allow(missing_docs, private_interfaces)]
         pub trait Engine: Functions {
             $(#[doc(hidden)] fn $name(g: $G $(, $arg: $Arg)*) -> $Out;)*
         }
         engine!(@impl f64; $(fn $name($g: $G $(, $arg: $Arg)*) -> $Out = $body;)*);
+        #[cfg(feature = "f32")]
         engine!(@impl f32; $(fn $name($g: $G $(, $arg: $Arg)*) -> $Out = $body;)*);
     };
     (@impl $T:ty; $(fn $name:ident($g:ident: $G:ty $(, $arg:ident: $Arg:ty)*) -> $Out:ty = $body:expr;)*) => {

@@ -11,7 +11,7 @@ pub enum Level {
     #[cfg(target_arch = "x86_64")]
     Avx2(pulp::x86::V3),
     /// AVX-512.
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
     Avx512(pulp::x86::V4),
 }
 
@@ -46,7 +46,7 @@ impl Level {
             Level::Plain => "plain",
             #[cfg(target_arch = "x86_64")]
             Level::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
             Level::Avx512(_) => "avx512",
         }
     }
@@ -70,9 +70,9 @@ pub fn level() -> Level {
 pub fn available() -> impl Iterator<Item = Level> {
     let plain = std::iter::once(Level::Plain);
     #[cfg(target_arch = "x86_64")]
-    let plain = plain
-        .chain(pulp::x86::V3::try_new().map(Level::Avx2))
-        .chain(pulp::x86::V4::try_new().map(Level::Avx512));
+    let plain = plain.chain(pulp::x86::V3::try_new().map(Level::Avx2));
+    #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
+    let plain = plain.chain(pulp::x86::V4::try_new().map(Level::Avx512));
     plain
 }
 
@@ -85,7 +85,7 @@ pub fn arch() -> pulp::Arch {
         Level::Plain => pulp::Arch::new(),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(simd) => pulp::Arch::V3(simd),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
         Level::Avx512(simd) => pulp::Arch::V4(simd),
     }
 }
@@ -112,7 +112,7 @@ pub fn run_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
         Level::Plain => unreachable!("not asked for at this level"),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", feature = "avx512"))]
         Level::Avx512(simd) => pulp::Simd::vectorize(simd, Adapter(kernel)),
     }
 }
