@@ -18,13 +18,14 @@ use crate::kernel::operand::Operand;
 use crate::kernel::scatter::{pairwise_dot, pairwise_sum, sums_products};
 use crate::kernel::threads;
 use crate::kernel::walk::Walk;
-use crate::memory::prefetch_at;
+use crate::memory::prefetch_soon;
 use crate::op::{Binary, Unary};
 
 /// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
 /// Bytes of all arrays together, and acts, from which it pays to ask for the next strip, some of it with every act: a shorter
-/// wait, or one that the machine foresees, costs less than the asking, and all at once would queue for memory.
+/// wait, or one that the machine foresees, costs less than the asking, and all at once would queue for memory. Asked for into the second-level
+/// cache: the first is full of the strips and tiles in use.
 const FAR: usize = 1 << 22;
 const BUSY: usize = 4;
 /// Bytes of a line of memory.
@@ -230,7 +231,7 @@ impl<T: Functions> Run<'_, T> {
             let mut next = here.end..(here.end + strip_len).min(job.range.len());
             for act in &plan.acts {
                 let some = share.min(next.len());
-                ahead.iter().for_each(|array| prefetch_at(array.wrapping_add(next.start), some));
+                ahead.iter().for_each(|array| prefetch_soon(array.wrapping_add(next.start), some));
                 next.start += some;
                 match *act {
                     Act::Value { step, product, to } => {
