@@ -1,11 +1,12 @@
 //! Padding and circular shifts.
 
-use ndarray::{ArrayBase, ArrayViewD, ArrayViewMutD, Axis, IxDyn, RawData, Slice as Range};
+use ndarray::{ArrayBase, Axis, IxDyn, RawData, Slice as Range};
 
 use crate::error::{ErrorKind, Refusal};
 use crate::kernel::functions::Functions;
+use crate::kernel::operand::{Operand, add};
 use crate::op::{IndexSelect, Pad, PadMode, Roll};
-use crate::ops::moving::{assign, every_dtype, moved, pour, single};
+use crate::ops::moving::{every_dtype, moved, pour, single};
 use crate::rule::*;
 use crate::shape::{Shape, axis, zeros};
 use crate::term::Term;
@@ -148,35 +149,58 @@ impl Roll {
     }
 }
 
-/// Calls `f` with each block of `from` and the place in `to` that it goes to when the axes are turned.
-fn turned<A>(
-    to: ArrayViewMutD<'_, A>,
-    from: ArrayViewD<'_, A>,
-    turns: &[usize],
-    f: &mut dyn FnMut(ArrayViewMutD<'_, A>, ArrayViewD<'_, A>),
-) {
-    let Some(k) = turns.iter().rposition(|turn| *turn != 0) else { return f(to, from) };
-    let along = Axis(k);
-    let (front, behind) = to.split_at(along, turns[k]);
-    let (begin, end) = from.split_at(along, behind.len_of(along));
-    turned(front, end, &turns[..k], f);
-    turned(behind, begin, &turns[..k], f);
+/// Calls `f` with each run of `from`, an array of this shape, and the place in `to` that it goes to when the axes are turned.
+fn turned<A>(to: &mut [A], from: &[A], shape: &[usize], turns: &[usize], f: &mut dyn FnMut(&mut [A], &[A])) {
+    if to.is_empty() || turns.iter().all(|turn| *turn == 0) {
+        return f(to, from);
+    }
+    let within = to.len() / shape[0];
+    let (front, behind) = to.split_at_mut(turns[0] * within);
+    let (begin, end) = from.split_at(behind.len());
+    for (to, from) in [(front, end), (behind, begin)] {
+        match turns[1..].iter().all(|turn| *turn == 0) {
+            true => f(to, from),
+            false => (to.chunks_exact_mut(within).zip(from.chunks_exact(within)))
+                .for_each(|(to, from)| turned(to, from, &shape[1..], &turns[1..], f)),
+        }
+    }
+}
+
+/// The same of an array by itself.
+fn turn<A>(x: &mut [A], shape: &[usize], turns: &[usize]) {
+    for (k, turn) in turns.iter().enumerate().filter(|(_, turn)| **turn != 0) {
+        let within: usize = shape[k + 1..].iter().product();
+        x.chunks_exact_mut((shape[k] * within).max(1)).for_each(|x| x.rotate_right(turn * within));
+    }
 }
 
 impl<T: Functions> Kernels<T> for Roll {
     fn forward(&self, x: &[Input<'_, T>], y: &mut [Output<'_, T>]) -> Result<(), Refusal> {
-        let turns = self.turns(x[0].shape());
-        every_dtype!(&x[0], &mut y[0], |x, y| turned(y.view_mut(), x.view(), &turns, &mut assign));
+        let shape = x[0].shape();
+        let turns = self.turns(shape);
+        every_dtype!(&x[0], &mut y[0], |x, y| {
+            let (x, y) = (Operand::located(x), y.slice());
+            if x.walk.is_contiguous() {
+                let from = &x.data[x.first..][..y.len()];
+                turned(y, from, shape, &turns, &mut |to, from| to.copy_from_slice(from));
+            } else {
+                x.copy_to(y);
+                turn(y, shape, &turns);
+            }
+        });
         Ok(())
     }
     fn vjp_kernel(&self, Adjoint { y_bar, x_bar, .. }: Adjoint<'_, '_, T>) -> bool {
         let (Some(y_bar), Some(x_bar)) = (&y_bar[0], &mut x_bar[0]) else { return false };
-        let mut turns = self.turns(y_bar.shape());
-        let lengths = turns.iter_mut().zip(y_bar.shape());
+        let shape = y_bar.shape();
+        let mut turns = self.turns(shape);
+        let lengths = turns.iter_mut().zip(shape);
         lengths.filter(|(turn, _)| **turn != 0).for_each(|(turn, n)| *turn = n - *turn);
-        let accumulate = x_bar.accumulate;
-        let mut pour = |to: ArrayViewMutD<'_, T>, from: ArrayViewD<'_, T>| pour(to, from, accumulate);
-        turned(x_bar.array.view_mut(), y_bar.view(), &turns, &mut pour);
+        let pour: &mut dyn FnMut(&mut [T], &[T]) = match x_bar.accumulate {
+            true => &mut |to, from| add(to, from),
+            false => &mut |to, from| to.copy_from_slice(from),
+        };
+        turned(x_bar.slice(), y_bar.slice(), shape, &turns, pour);
         true
     }
 }
