@@ -61,6 +61,10 @@ macro_rules! binary_methods {
 )]
 #[must_use = "a formula is lazy: record it with g.eval(..)"]
 pub trait Expr: Operand {
+    /// `self` as a formula, which has the operators: for helpers that take any expression. See [`Formula`].
+    fn formula(self) -> Formula<Self> {
+        Formula(self)
+    }
     tuned_methods! {
         /// `self` to the whole power `n`.
         powi(n: i32) Powi [f64::from(n), 0.0];
@@ -153,7 +157,27 @@ pub enum Recorded {
     Number(f64),
 }
 
-/// A formula: see [`Expr`].
+/// A formula: see [`Expr`]. `Formula<impl Expr>` is what a helper returns that writes a part of one.
+///
+/// # Examples
+/// ```
+/// use ndarray::array;
+/// use wengert::prelude::*;
+/// # fn main() -> wengert::Result<()> {
+/// /// `x sigmoid(slope x)`
+/// fn swish(x: impl Expr, slope: f64) -> Formula<impl Expr> {
+///     let x = x.formula();
+///     x * (slope * x).sigmoid()
+/// }
+///
+/// let mut g = Graph::new();
+/// let x = g.leaf(array![0.0, 4.0]);
+/// let y = g.sum(3.0 * swish(x, 1.0) - swish(x * x, 0.0));
+/// g.backward(y)?;
+/// assert_eq!(g.grad(x).unwrap()[0], 1.5);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a formula is lazy: record it with g.eval(..)"]
 pub struct Formula<E>(E);
@@ -261,57 +285,73 @@ pub(crate) fn record<T: Functions, R: Recorder<T> + ?Sized>(tape: &R, x: impl Op
     x.record(tape).var(tape)
 }
 
-impl<const OP: u8, X: Operand> Operand for Formula<Map<OP, X>> {
+/// What the op says that it ends with.
+impl<E: Expr> Operand for Formula<E> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
-        let x = record(tape, self.0.x);
+        self.0.record(tape)
+    }
+    fn lower(self, program: &mut Lowering) -> Piece {
+        self.0.lower(program)
+    }
+    #[inline(always)]
+    fn leaves(self, give: &mut impl FnMut(Var)) {
+        self.0.leaves(give);
+    }
+    const OPS: usize = E::OPS;
+}
+
+impl<const OP: u8, X: Operand> Operand for Map<OP, X> {
+    #[inline(always)]
+    fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
+        let x = record(tape, self.x);
         Recorded::Node(tape.unary::<OP>(x))
     }
     fn lower(self, program: &mut Lowering) -> Piece {
-        let x = self.0.x.lower(program);
+        let x = self.x.lower(program);
         program.unary(Map::<OP, X>::OP, x)
     }
     #[inline(always)]
     fn leaves(self, give: &mut impl FnMut(Var)) {
-        self.0.x.leaves(give);
+        self.x.leaves(give);
     }
     const OPS: usize = X::OPS + 1;
 }
 
-impl<const OP: u8, X: Operand> Operand for Formula<Tune<OP, X>> {
+impl<const OP: u8, X: Operand> Operand for Tune<OP, X> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
-        let x = record(tape, self.0.x);
-        Recorded::Node(tape.tuned(Tune::<OP, X>::OP, self.0.p, x))
+        let x = record(tape, self.x);
+        Recorded::Node(tape.tuned(Tune::<OP, X>::OP, self.p, x))
     }
     fn lower(self, program: &mut Lowering) -> Piece {
-        let x = self.0.x.lower(program);
-        program.tuned(Tune::<OP, X>::OP, self.0.p, x)
+        let x = self.x.lower(program);
+        program.tuned(Tune::<OP, X>::OP, self.p, x)
     }
     #[inline(always)]
     fn leaves(self, give: &mut impl FnMut(Var)) {
-        self.0.x.leaves(give);
+        self.x.leaves(give);
     }
     const OPS: usize = X::OPS + 1;
 }
 
-impl<const OP: u8, A: Operand, B: Operand> Operand for Formula<Zip<OP, A, B>> {
+impl<const OP: u8, A: Operand, B: Operand> Operand for Zip<OP, A, B> {
     #[inline(always)]
     fn record<T: Functions, R: Recorder<T> + ?Sized>(self, tape: &R) -> Recorded {
-        let (a, b) = (self.0.a.record(tape), self.0.b.record(tape));
+        let (a, b) = (self.a.record(tape), self.b.record(tape));
         Recorded::Node(match (Zip::<OP, A, B>::OP.with_number(a, b), a, b) {
             (Some((op, c, x)), ..) => tape.tuned(op, [c, 0.0], x),
             (None, a, b) => tape.binary::<OP>(a.var(tape), b.var(tape)),
         })
     }
     fn lower(self, program: &mut Lowering) -> Piece {
-        let (a, b) = (self.0.a.lower(program), self.0.b.lower(program));
+        let (a, b) = (self.a.lower(program), self.b.lower(program));
         program.binary(Zip::<OP, A, B>::OP, a, b)
     }
     #[inline(always)]
     fn leaves(self, give: &mut impl FnMut(Var)) {
-        self.0.a.leaves(give);
-        self.0.b.leaves(give);
+        self.a.leaves(give);
+        self.b.leaves(give);
     }
     const OPS: usize = A::OPS + B::OPS + 1;
 }
@@ -351,7 +391,10 @@ impl Binary {
     }
 }
 
-impl<E: Copy> Expr for Formula<E> where Formula<E>: Operand {}
+impl<const OP: u8, X: Operand> Expr for Map<OP, X> {}
+impl<const OP: u8, X: Operand> Expr for Tune<OP, X> {}
+impl<const OP: u8, A: Operand, B: Operand> Expr for Zip<OP, A, B> {}
+impl<E: Expr> Expr for Formula<E> {}
 
 macro_rules! operators {
     ($($Op:ident $op:ident)*) => { $(

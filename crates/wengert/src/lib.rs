@@ -56,7 +56,7 @@ pub use var::Var;
 pub mod prelude {
     //! What most programs need: `use wengert::prelude::*;`.
     pub use crate::check::{check_gradients, check_gradients_of, check_second_order, numerical_gradient};
-    pub use crate::expr::Expr;
+    pub use crate::expr::{Expr, Formula};
     pub use crate::functional::{
         Evaluator, hessian, hvp, jacobian, jvp, per_sample_gradients, value_and_grad, vjp,
     };

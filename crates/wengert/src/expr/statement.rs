@@ -75,68 +75,91 @@ macro_rules! numbers {
 }
 numbers! { f64 f32 i32 }
 
-impl<const OP: u8, X: Statement> Statement for Formula<Map<OP, X>> {
+/// What the op says that it ends with.
+impl<E: Statement> Statement for Formula<E> {
+    type Kept<T: Functions> = E::Kept<T>;
+    #[inline(always)]
+    fn number(self) -> Option<f64> {
+        self.0.number()
+    }
+    #[inline(always)]
+    fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
+        self.0.value(read)
+    }
+    #[inline(always)]
+    fn pull<T: Functions>(self, kept: Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
+        self.0.pull(kept, bar, give);
+    }
+    #[inline(always)]
+    fn numbers(self, give: &mut impl FnMut(f64)) {
+        self.0.numbers(give);
+    }
+    const HASH: usize = E::HASH;
+    const FLAT: bool = E::FLAT;
+}
+
+impl<const OP: u8, X: Statement> Statement for Map<OP, X> {
     type Kept<T: Functions> = (X::Kept<T>, T);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
-        let (x, kept) = self.0.x.value(read);
+        let (x, kept) = self.x.value(read);
         let (y, slope) =
             row!(unary_row, Map::<OP, X>::OP, Unary: Neg Exp Log Sin Cos Sqrt Square Reciprocal; (x));
         (y, (kept, slope))
     }
     #[inline(always)]
     fn pull<T: Functions>(self, (kept, slope): Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
-        self.0.x.pull(kept, bar * slope, give);
+        self.x.pull(kept, bar * slope, give);
     }
     #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
-        self.0.x.numbers(give);
+        self.x.numbers(give);
     }
     const HASH: usize = mixed(X::HASH, OP);
     const FLAT: bool = Map::<OP, X>::OP.is_flat() || X::FLAT;
 }
 
-impl<const OP: u8, X: Statement> Statement for Formula<Tune<OP, X>> {
+impl<const OP: u8, X: Statement> Statement for Tune<OP, X> {
     type Kept<T: Functions> = (X::Kept<T>, T);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
-        let (x, kept) = self.0.x.value(read);
-        let (p, op) = (self.0.p, Tune::<OP, X>::OP);
+        let (x, kept) = self.x.value(read);
+        let (p, op) = (self.p, Tune::<OP, X>::OP);
         let (y, slope) = row!(tuned_row, op, Tuned: Shift Scale SubFrom DivBy DivInto; (p, x));
         (y, (kept, slope))
     }
     #[inline(always)]
     fn pull<T: Functions>(self, (kept, slope): Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
-        self.0.x.pull(kept, bar * slope, give);
+        self.x.pull(kept, bar * slope, give);
     }
     #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
-        self.0.x.numbers(give);
-        self.0.p.into_iter().for_each(give);
+        self.x.numbers(give);
+        self.p.into_iter().for_each(give);
     }
     const HASH: usize = mixed(X::HASH, OP);
     const FLAT: bool = X::FLAT;
 }
 
-impl<const OP: u8, A: Statement, B: Statement> Statement for Formula<Zip<OP, A, B>> {
+impl<const OP: u8, A: Statement, B: Statement> Statement for Zip<OP, A, B> {
     type Kept<T: Functions> = (A::Kept<T>, B::Kept<T>, [T; 2]);
     #[inline(always)]
     fn value<T: Functions>(self, read: &impl Fn(Var) -> T) -> (T, Self::Kept<T>) {
-        let (a, kept_a) = self.0.a.value(read);
-        let (b, kept_b) = self.0.b.value(read);
+        let (a, kept_a) = self.a.value(read);
+        let (b, kept_b) = self.b.value(read);
         let (y, slopes) = row!(binary_row, Zip::<OP, A, B>::OP, Binary: Add Sub Mul Div; (a, b));
         (y, (kept_a, kept_b, slopes))
     }
     #[inline(always)]
     fn pull<T: Functions>(self, (a, b, slopes): Self::Kept<T>, bar: T, give: &mut impl FnMut(Var, T)) {
-        self.0.a.pull(a, bar * slopes[0], give);
-        self.0.b.pull(b, bar * slopes[1], give);
+        self.a.pull(a, bar * slopes[0], give);
+        self.b.pull(b, bar * slopes[1], give);
     }
     #[inline(always)]
     fn numbers(self, give: &mut impl FnMut(f64)) {
-        self.0.a.numbers(give);
-        self.0.b.numbers(give);
-        let tuned = match (self.0.a.number(), self.0.b.number()) {
+        self.a.numbers(give);
+        self.b.numbers(give);
+        let tuned = match (self.a.number(), self.b.number()) {
             (None, Some(c)) => Zip::<OP, A, B>::OP.number_right(c).map(|(_, c)| c),
             (Some(c), None) => Zip::<OP, A, B>::OP.number_left().map(|_| c),
             _ => None,
