@@ -3,25 +3,20 @@
 /// Asks for memory that will be read or written at once, into the first-level cache.
 #[inline]
 pub fn prefetch<A>(memory: &[A]) {
-    ask::<true, A>(memory.as_ptr(), memory.len());
+    prefetch_at(memory.as_ptr(), memory.len(), true);
 }
 
-/// Asks for memory that will be read or written soon, into the second-level cache: `len` elements from a place on that need not be anybody's,
-/// since a hint reads nothing.
+/// As [`prefetch`], `len` elements from a place on that need not be anybody's: a hint reads nothing. Into the second-level cache, unless
+/// they are needed `at_once`.
 #[inline]
-pub fn prefetch_soon<A>(first: *const A, len: usize) {
-    ask::<false, A>(first, len);
-}
-
-#[inline(always)]
-fn ask<const AT_ONCE: bool, A>(first: *const A, len: usize) {
+pub fn prefetch_at<A>(first: *const A, len: usize, at_once: bool) {
     #[cfg(target_arch = "x86_64")]
     for start in (0..len).step_by(64 / size_of::<A>().max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
         let line = first.wrapping_add(start).cast();
         // SAFETY: a hint never faults; SSE is part of the target.
-        unsafe { if AT_ONCE { _mm_prefetch::<_MM_HINT_T0>(line) } else { _mm_prefetch::<_MM_HINT_T1>(line) } }
+        unsafe { if at_once { _mm_prefetch::<_MM_HINT_T0>(line) } else { _mm_prefetch::<_MM_HINT_T1>(line) } }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (first, len);
+    let _ = (first, len, at_once);
 }

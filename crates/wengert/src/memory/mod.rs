@@ -23,7 +23,7 @@ mod room;
 mod slab;
 
 pub use dense::{Dense, DenseMut};
-pub use fetch::{prefetch, prefetch_soon};
+pub use fetch::{prefetch, prefetch_at};
 pub use few::Few;
 pub use lane::Lane;
 pub use pool::{Loan, Pool};

@@ -18,16 +18,17 @@ use crate::kernel::operand::Operand;
 use crate::kernel::scatter::{pairwise_dot, pairwise_sum, sums_products};
 use crate::kernel::threads;
 use crate::kernel::walk::Walk;
-use crate::memory::prefetch_soon;
+use crate::memory::prefetch_at;
 use crate::op::{Binary, Unary};
 
 /// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
 const STRIPS: usize = 32;
-/// Bytes of all arrays together, and acts, from which it pays to ask for the next strip, some of it with every act: a shorter
-/// wait, or one that the machine foresees, costs less than the asking, and all at once would queue for memory. Asked for into the second-level
-/// cache: the first is full of the strips and tiles in use.
+/// Bytes of all arrays together, and acts, from which it pays to ask for the next strip, some of it with every act: a shorter wait, or one
+/// that the machine foresees, costs less than the asking, and all at once would queue for memory.
 const FAR: usize = 1 << 22;
 const BUSY: usize = 4;
+/// Acts from which it is asked for into the first-level cache: with fewer it comes too fast, and drives out the strips in use.
+const SLOW: usize = 12;
 /// Bytes of a line of memory.
 const LINE: usize = 64;
 /// Elements times steps from which several threads pay.
@@ -193,7 +194,7 @@ impl<T: Functions> Run<'_, T> {
         let mut over = job.outs.iter_mut().find_map(Out::over);
         // Where the arrays that are read or written in place begin, if the next strip of each is asked for.
         let mut ahead: SmallVec<[*const T; FEW]> = SmallVec::new();
-        let most = self.leaves.len() + job.outs.len() + 2;
+        let (slow, most) = (plan.acts.len() >= SLOW, self.leaves.len() + job.outs.len() + 2);
         if plan.acts.len() >= BUSY && most * self.len * size_of::<T>() >= FAR {
             let reads = self.read(job).map(|x| x.data[x.first + job.range.start..].as_ptr());
             let written = job.written().map(<[T]>::as_ptr).chain(over.as_ref().map(|over| over.as_ptr()));
@@ -231,7 +232,7 @@ impl<T: Functions> Run<'_, T> {
             let mut next = here.end..(here.end + strip_len).min(job.range.len());
             for act in &plan.acts {
                 let some = share.min(next.len());
-                ahead.iter().for_each(|array| prefetch_soon(array.wrapping_add(next.start), some));
+                ahead.iter().for_each(|array| prefetch_at(array.wrapping_add(next.start), some, slow));
                 next.start += some;
                 match *act {
                     Act::Value { step, product, to } => {
