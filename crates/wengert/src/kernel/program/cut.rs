@@ -8,10 +8,39 @@ use smallvec::SmallVec;
 use super::FEW;
 use super::plan::To;
 use super::run::{Into, Place, Seed};
-use super::tiles::Tile;
+use super::tiles::{PANEL, Tile};
 use crate::kernel::functions::Functions;
 use crate::kernel::operand::add;
 use crate::kernel::scatter::{scatter_from, scatter_products};
+
+/// Strips of a block, at most; [`PANEL`] where leaves are turned.
+const STRIPS: usize = 32;
+/// Steps of arithmetic from which several threads pay, and a block need not be larger.
+pub(super) const THREADED: usize = 1 << 19;
+
+/// Strips of a block of a program that takes so many steps of arithmetic for an element: a power of two, so that totals of blocks are joined
+/// as strips would be.
+pub(super) fn strips<T>(turned: bool, work: usize) -> usize {
+    let mut strips = STRIPS;
+    while strips > 1 && strips * Tile::<T>::LEN * work > THREADED {
+        strips /= 2;
+    }
+    if turned { PANEL } else { strips }
+}
+
+/// Elements of a block, about `least`, but so many that what is added up apart for each is few beside them; where they are
+/// `free`, whole periods, which lie behind one another.
+pub(super) fn block_len<T>(least: usize, free: bool, into: &[Into<'_, T>]) -> usize {
+    let walks = into.iter().filter_map(|into| match into {
+        Into::Added(Place { walk, .. }) => Some((walk.period(), walk)),
+        _ => None,
+    });
+    let apart =
+        walks.clone().filter(|(period, _)| *period > least).map(|(_, walk)| walk.span(0..least).len());
+    let len = least.max((4 * apart.max().unwrap_or(0)).next_power_of_two());
+    let period = walks.map(|(period, _)| period).filter(|period| free && *period <= len).max().unwrap_or(1);
+    len / period * period
+}
 
 /// One block's work.
 pub(super) struct Job<'j, T> {

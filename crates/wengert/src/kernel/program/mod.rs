@@ -165,6 +165,33 @@ impl Step {
         }
     }
 
+    /// Whether this is computed one number at a time.
+    fn is_special(self) -> bool {
+        match self {
+            Step::Unary(op, _) => {
+                use Unary::*;
+                matches!(op, Erfcx | Erfinv | Ndtri | LogNdtr | Lgamma | Digamma | I0 | I1 | I0e | I1e)
+            }
+            Step::Tuned(op, ..) => {
+                use Tuned::*;
+                matches!(op, Polygamma | SincDerivative | ErfcxDerivative | Iv | IveDerivative)
+            }
+            Step::Binary(op, ..) => {
+                use Binary::*;
+                matches!(op, Betaln | DigammaGap | LogDigammaGap | GammaInc | GammaIncC | GammaIncDx)
+            }
+        }
+    }
+
+    /// What this takes, in steps of arithmetic, about.
+    fn work(self) -> usize {
+        match () {
+            () if self.is_arithmetic() => 1,
+            () if self.is_special() => 64,
+            () => 8,
+        }
+    }
+
     pub fn slots(self) -> impl Iterator<Item = Slot> {
         (0..2).filter_map(move |position| self.slot(position))
     }

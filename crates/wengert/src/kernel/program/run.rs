@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::cut::{Cut, Job, Out, Tally, Target};
+use super::cut::{Cut, Job, Out, THREADED, Tally, Target, block_len, strips};
 use super::plan::{Act, Bar, Partial, Plan, Sum, Value, Want, join};
 use super::plans::Goal;
 use super::tiles::{PANEL, Scratch, Tile, Tiles};
@@ -21,8 +21,6 @@ use crate::kernel::walk::Walk;
 use crate::memory::prefetch_at;
 use crate::op::{Binary, Unary};
 
-/// Strips of a block, [`PANEL`] where leaves are turned: a power of two, so that totals of blocks are joined as strips would be.
-const STRIPS: usize = 32;
 /// Bytes of all arrays together, and acts, from which it pays to ask for the next strip, some of it with every act: a shorter wait, or one
 /// that the machine foresees, costs less than the asking, and all at once would queue for memory.
 const FAR: usize = 1 << 22;
@@ -31,9 +29,6 @@ const BUSY: usize = 4;
 const SLOW: usize = 12;
 /// Bytes of a line of memory.
 const LINE: usize = 64;
-/// Elements times steps from which several threads pay.
-const THREADED: usize = 1 << 19;
-
 /// Where the cotangent of a leaf goes.
 pub enum Into<'a, T> {
     /// It is not wanted.
@@ -132,10 +127,10 @@ impl<T: Functions> Run<'_, T> {
         sums: &mut [T],
     ) {
         let turned = self.leaves.iter().any(|leaf| leaf.walk.turned().is_some());
-        let strips = if turned { PANEL } else { STRIPS };
         // Totals are joined as those of strips would be, whoever asks for them.
         let free = !into.is_empty() && !seeds.iter().any(|seed| matches!(seed, Seed::Each(_)));
-        let step = block_len(strips * Tile::<T>::LEN, free, into);
+        let work = self.work();
+        let step = block_len(strips::<T>(turned, work) * Tile::<T>::LEN, free, into);
         let blocks = self.len.div_ceil(step);
         if blocks <= 1 {
             let mut job = Job::new(0..self.len, seeds, result);
@@ -146,8 +141,7 @@ impl<T: Functions> Run<'_, T> {
         let count = sums.len();
         let mut tallies: SmallVec<[Tally<T>; RESULTS]> = SmallVec::new();
         sums.iter().for_each(|_| tallies.push(Tally::default()));
-        let work = self.len.saturating_mul(self.program.steps.len());
-        if work < THREADED || threads::available() == 1 {
+        if self.len.saturating_mul(work) < THREADED || threads::available() == 1 {
             for k in 0..blocks {
                 partial.clear();
                 partial.resize(cut.apart(k), T::zero());
@@ -178,6 +172,11 @@ impl<T: Functions> Run<'_, T> {
         tallies.iter().zip(sums).for_each(|(tally, sum)| *sum = tally.total());
         let mut parts = &partial[..];
         (0..blocks).for_each(|k| cut.join(k, parts.split_off(..cut.apart(k)).expect("one a block")));
+    }
+
+    /// What an element takes, in steps of arithmetic; of a short run, which is one block anyway, it is not asked.
+    fn work(&self) -> usize {
+        if self.len <= Tile::<T>::LEN { 1 } else { self.program.steps.iter().map(|step| step.work()).sum() }
     }
 
     /// Carries out the plan for the elements of one block; writes the totals to `sums`.
@@ -229,7 +228,7 @@ impl<T: Functions> Run<'_, T> {
             }
             // What stands where nothing is read.
             let any = bars[0];
-            let mut next = here.end..(here.end + strip_len).min(job.range.len());
+            let mut next = here.end..here.end + strip_len;
             for act in &plan.acts {
                 let some = share.min(next.len());
                 ahead.iter().for_each(|array| prefetch_at(array.wrapping_add(next.start), some, slow));
@@ -439,20 +438,6 @@ impl Strip {
         }
         &panel[at..][..self.n]
     }
-}
-
-/// Elements of a block, about `least`, but so many that what is added up apart for each is few beside them; where they are
-/// `free`, whole periods, which lie behind one another.
-fn block_len<T>(least: usize, free: bool, into: &[Into<'_, T>]) -> usize {
-    let walks = into.iter().filter_map(|into| match into {
-        Into::Added(Place { walk, .. }) => Some((walk.period(), walk)),
-        _ => None,
-    });
-    let apart =
-        walks.clone().filter(|(period, _)| *period > least).map(|(_, walk)| walk.span(0..least).len());
-    let len = least.max((4 * apart.max().unwrap_or(0)).next_power_of_two());
-    let period = walks.map(|(period, _)| period).filter(|period| free && *period <= len).max().unwrap_or(1);
-    len / period * period
 }
 
 /// The value in a slot, or `any` numbers where no partial reads it and it was not computed.
