@@ -198,54 +198,68 @@ impl Walk {
         (turns && !self.is_rolled()).then_some(nearest)
     }
 
-    /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`.
+    /// Calls `f(offset, stride, range)` for each run of the elements `start..start + len`; ranges count from `start`. Where the innermost axis
+    /// is gone round, its rows are two runs each.
     #[inline]
-    pub fn runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, Range<usize>)) {
+    pub fn runs(&self, start: usize, len: usize, f: impl FnMut(isize, isize, Range<usize>)) {
+        match self.is_rolled() {
+            false => self.every_run::<false>(start, len, f),
+            true => self.rolled_runs(start, len, f),
+        }
+    }
+
+    /// By a call, so that what is seldom gone round stays out of the way.
+    #[inline(never)]
+    fn rolled_runs(&self, start: usize, len: usize, f: impl FnMut(isize, isize, Range<usize>)) {
+        self.every_run::<true>(start, len, f);
+    }
+
+    #[inline(always)]
+    fn every_run<const ROLLED: bool>(
+        &self,
+        start: usize,
+        len: usize,
+        mut f: impl FnMut(isize, isize, Range<usize>),
+    ) {
         let (&(inner, step), outer) = self.axes.split_last().expect("at least one axis");
         if len == 0 {
             return;
         }
-        if self.is_rolled() {
-            return self.rolled_runs(start, len, f);
-        }
+        let place = |axis: usize, index: usize| if ROLLED { self.along(axis, index) } else { index };
         let (mut row, mut column) = (start / inner, start % inner);
         let mut at: SmallVec<[usize; 4]> = zeros(outer.len());
         let mut offset = 0;
-        for (&(n, s), at) in outer.iter().zip(&mut at).rev() {
+        for (axis, (&(n, s), at)) in outer.iter().zip(&mut at).enumerate().rev() {
             (row, *at) = (row / n, row % n);
-            offset += *at as isize * s;
+            offset += place(axis, *at) as isize * s;
         }
         let mut done = 0;
         loop {
-            let count = (inner - column).min(len - done);
-            f(offset + column as isize * step, step, done..done + count);
+            let first = place(outer.len(), column);
+            let count = (inner - column.max(first)).min(len - done);
+            f(offset + first as isize * step, step, done..done + count);
             done += count;
             if done == len {
                 return;
             }
+            column += count;
+            if ROLLED && column < inner {
+                continue;
+            }
             column = 0;
-            for (&(n, s), at) in outer.iter().zip(&mut at).rev() {
+            for (axis, (&(n, s), at)) in outer.iter().zip(&mut at).enumerate().rev() {
                 *at += 1;
                 offset += s;
+                // From the last element to the first: where an axis ends, or within one that is gone round.
+                let end = if ROLLED && axis == self.rolled.axis { n - self.rolled.by } else { n };
+                if *at == end {
+                    offset -= n as isize * s;
+                }
                 if *at < n {
                     break;
                 }
                 *at = 0;
-                offset -= n as isize * s;
             }
-        }
-    }
-
-    /// As [`Walk::runs`]: where the innermost axis is gone round, its rows are two runs each.
-    fn rolled_runs(&self, start: usize, len: usize, mut f: impl FnMut(isize, isize, Range<usize>)) {
-        let last = self.axes.len() - 1;
-        let (inner, step) = self.axes[last];
-        let mut done = 0;
-        while done < len {
-            let column = (start + done) % inner;
-            let count = (inner - column.max(self.along(last, column))).min(len - done);
-            f(self.offset(start + done), step, done..done + count);
-            done += count;
         }
     }
 }
