@@ -1,9 +1,8 @@
 //! Formulas, matrix products, networks and small scalar code: forward and backward.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::{ArrayD, array};
+use ndarray::array;
 use wengert::Engine;
-use wengert::graph::Source;
 use wengert::op::{Attention, ConvOptions};
 use wengert::prelude::*;
 use wengert_benches::data;
@@ -15,9 +14,7 @@ fn step<T: Engine>(
     elements: u64,
     shapes: &[&[usize]],
     loss: impl Fn(&Graph<T>, &[Var]) -> Var,
-) where
-    ArrayD<T>: Source<T>,
-{
+) {
     let mut g = Graph::<T>::default();
     let leaves: Vec<Var> =
         shapes.iter().enumerate().map(|(k, s)| g.leaf(data::<T>(k as u64 + 1, s, 1.0))).collect();

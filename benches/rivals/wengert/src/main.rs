@@ -1,13 +1,13 @@
 // wengert through its public API, as a user would write the workloads.
+mod adbench;
 #[path = "../../common.rs"]
 mod common;
-mod adbench;
 mod programs;
 use common::*;
 use ndarray::{ArrayD, IxDyn};
+use wengert::Engine;
 use wengert::op::ConvOptions;
 use wengert::prelude::*;
-use wengert::{Engine, graph::Source};
 
 fn array<T: Engine>(a: &Arr) -> ArrayD<T> {
     ArrayD::from_shape_vec(IxDyn(&a.1), a.0.iter().map(|v| T::of(*v)).collect()).unwrap()
@@ -85,10 +85,7 @@ fn forward<T: Engine>(g: &Graph<T>, w: &str, p: &[Var], c: &[Var], y: Option<Var
     }
 }
 
-fn build<T: Engine + 'static>(w: &str) -> Option<Built>
-where
-    ArrayD<T>: Source<T>,
-{
+fn build<T: Engine + 'static>(w: &str) -> Option<Built> {
     let (ps, mut cs) = match w {
         "W10" => {
             let r = |seed, n: usize, shape: &[usize]| (rnd(seed, n), shape.to_vec());

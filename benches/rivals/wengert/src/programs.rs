@@ -9,8 +9,8 @@ mod statistics;
 use super::common::{Built, labels, rnd};
 use ndarray::{ArrayD, IxDyn};
 use std::iter::repeat;
+use wengert::Engine;
 use wengert::prelude::*;
-use wengert::{Engine, graph::Source};
 
 /// From the parameters in order, then the constants, to the loss.
 type Program<T> = fn(&Graph<T>, &[Var]) -> Var;
@@ -93,10 +93,7 @@ fn cut<'e>(entry: &'e str, signs: &[char], absent: f64) -> (&'e str, f64) {
 }
 
 /// Records the array of an entry: the same numbers as `array` of py/programs.py.
-fn record<T: Engine>(g: &Graph<T>, entry: &str, seed: u64, is_parameter: bool) -> Var
-where
-    ArrayD<T>: Source<T>,
-{
+fn record<T: Engine>(g: &Graph<T>, entry: &str, seed: u64, is_parameter: bool) -> Var {
     let (entry, shift) = cut(entry, &['+', '-'], 0.0);
     let (entry, scale) = cut(entry, &['*'], 1.0);
     let (entry, below) = cut(entry, &['<'], 0.0);
@@ -124,10 +121,7 @@ pub fn is_one(name: &str) -> bool {
 }
 
 /// Value and gradients of the program `name`. None if there is no such row.
-pub fn build<T: Engine + 'static>(name: &str) -> Option<Built>
-where
-    ArrayD<T>: Source<T>,
-{
+pub fn build<T: Engine + 'static>(name: &str) -> Option<Built> {
     let (loss_of, [parameters, constants]) = (program::<T>(name)?, row(name)?);
     let g = Graph::<T>::default();
     let entries = [(parameters, true), (constants, false)].into_iter();
