@@ -242,3 +242,66 @@ fn second_derivatives_jacobians_and_checkpoints() {
     };
     agree("checkpoint", &checkpointed(rolled), &checkpointed(joined));
 }
+
+/// Short arrays, along any axes, of all types, also of views: each element by its place.
+#[test]
+fn elements_come_from_their_places() {
+    let shape = [3, 4, 5];
+    let shifts: [(&[isize], &[isize]); 7] = [
+        (&[1], &[0]),
+        (&[-1], &[1]),
+        (&[7], &[2]),
+        (&[2, -3], &[0, 2]),
+        (&[1, 2, 3], &[-1, 0, 1]),
+        (&[1, 1], &[1, 1]),
+        (&[0], &[2]),
+    ];
+    for (by, axes) in shifts {
+        for order in [[0, 1, 2], [2, 0, 1]] {
+            // A view whose axes, in another order in memory, are these.
+            let mut lengths = [0; 3];
+            (0..3).for_each(|k| lengths[order[k]] = shape[k]);
+            let order = order.map(|k| k as isize);
+            let from = |at: &[usize]| {
+                let mut at = at.to_vec();
+                for (by, axis) in by.iter().zip(axes) {
+                    let k = axis.rem_euclid(3) as usize;
+                    at[k] = (at[k] as isize - by).rem_euclid(shape[k] as isize) as usize;
+                }
+                at
+            };
+            let mut g = Graph::new();
+            let values = numbers(1, &lengths);
+            let x = g.leaf(&values);
+            let shown = g.permute(x, &order);
+            let y = g.roll(shown, by, axes);
+            let want = Array::from_shape_fn(shape, |(i, j, k)| g.value(shown)[&from(&[i, j, k])[..]]);
+            assert_eq!(g.value(y), want.into_dyn(), "{by:?} {axes:?} {order:?}");
+            let weights = numbers(2, &shape);
+            // Twice, so that one cotangent is written and one added.
+            let z = g.roll(shown, by, axes);
+            let total = g.sum(g.mul(y, g.constant(&weights)));
+            let loss = g.eval(total + g.sum(g.mul(z, g.constant(&weights))));
+            g.backward(loss).unwrap();
+            let mut bar = ArrayD::zeros(IxDyn(&shape));
+            weights.indexed_iter().for_each(|(at, w)| {
+                let at = ndarray::Dimension::slice(&at).to_vec();
+                bar[&from(&at)[..]] += 2.0 * w;
+            });
+            let bar = bar.permuted_axes(IxDyn(&inverse(&order)));
+            agree("cotangent", &[g.grad(x).unwrap().to_owned()], &[bar]);
+
+            let whole = values.mapv(|x| (1000.0 * x) as i64);
+            let index = g.permute(g.indices(&whole), &order);
+            let turned = g.roll(index, by, axes);
+            let want = Array::from_shape_fn(shape, |(i, j, k)| g.value_i64(index)[&from(&[i, j, k])[..]]);
+            assert_eq!(g.value_i64(turned), want.into_dyn(), "{by:?} {axes:?} {order:?}");
+        }
+    }
+}
+
+fn inverse(order: &[isize; 3]) -> [usize; 3] {
+    let mut inverse = [0; 3];
+    (0..3).for_each(|k| inverse[order[k] as usize] = k);
+    inverse
+}

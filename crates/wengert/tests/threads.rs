@@ -63,6 +63,11 @@ fn families<T: Engine>() -> Vec<Family<T>> {
             let [a, b] = [(1, 1), (-5, 2)].map(|(by, axis)| g.roll(x[0], &[by], &[axis]));
             g.sum_axes((a - x[0]).square() * b, &[0])
         }),
+        ("a short formula of special functions", &[&[10_000], &[10_000]], |g, x| {
+            let [a, b] = [x[0], x[1]].map(|x| g.eval(x.square() + 0.5));
+            let likelihood = (a + b).lgamma() - a.lgamma() - (b + 1.0).lgamma() + a * (a / (a + b)).log();
+            g.eval(g.mean(likelihood) + likelihood.tanh())
+        }),
         ("ops that are taken up", &[&[700, 600], &[700, 600], &[600]], |g, x| {
             let d = g.sub(x[0], g.mul(x[1], x[2]));
             let sizes = g.sum_axes(g.abs(g.tanh(d)), &[0]);
