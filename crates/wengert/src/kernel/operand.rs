@@ -109,11 +109,9 @@ impl<A: Plain> Operand<'_, A> {
             match step {
                 0 => fill(to, self.data[from]),
                 1 => copy(&self.data[from..][..to.len()], to),
-                _ => {
-                    for (k, slot) in to.iter_mut().enumerate() {
-                        *slot = self.data[from.wrapping_add_signed(k as isize * step)];
-                    }
-                }
+                -1 => pick(self.data[..=from].iter().rev(), to),
+                1.. => pick(self.data[from..].iter().step_by(step as usize), to),
+                _ => pick(self.data[..=from].iter().rev().step_by(step.unsigned_abs()), to),
             }
         });
     }
@@ -213,6 +211,11 @@ fn copy<A: Copy>(from: &[A], to: &mut [A]) {
         4 => few::<A, 4>(from, to),
         _ => to.copy_from_slice(from),
     }
+}
+
+#[inline(always)]
+fn pick<'a, A: Copy + 'a>(from: impl Iterator<Item = &'a A>, to: &mut [A]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// Runs from this length on are worth a kernel of their own.

@@ -47,13 +47,17 @@ const SHORT: usize = 8;
 
 /// Overwrites `to` by `from`, or adds to it.
 pub fn pour<T: Functions>(mut to: ArrayViewMutD<'_, T>, mut from: ArrayViewD<'_, T>, accumulate: bool) {
-    if to.len() >= ORDERED && gapless(to.shape(), to.strides()) && gapless(from.shape(), from.strides()) {
+    if to.len() >= ORDERED && !to.is_standard_layout() && gapless(to.shape(), to.strides()) {
         let mut order: SmallVec<[usize; 6]> = (0..to.ndim()).collect();
         outermost_first(&mut order, to.strides());
         (to, from) = (to.permuted_axes(&order[..]), from.permuted_axes(&order[..]));
-        if let (Some(to), Some(from)) = (to.as_slice_mut(), Operand::of(&from)) {
-            return if accumulate { from.add_to(to) } else { from.copy_to(to) };
-        }
+    }
+    let by_runs = |&step: &isize| step.abs() == 1;
+    if (from.strides().last().is_some_and(by_runs) || gapless(from.shape(), from.strides()))
+        && let Some(to) = to.as_slice_mut()
+    {
+        let from = Operand::viewed(&from);
+        return if accumulate { from.add_to(to) } else { from.copy_to(to) };
     }
     match accumulate {
         true => by_rows(to, from, &add, |to, from| *to += *from),
