@@ -21,11 +21,14 @@ pub(super) const THREADED: usize = 1 << 19;
 /// Strips of a block of a program that takes so many steps of arithmetic for an element: a power of two, so that totals of blocks are joined
 /// as strips would be.
 pub(super) fn strips<T>(turned: bool, work: usize) -> usize {
+    if turned {
+        return PANEL;
+    }
     let mut strips = STRIPS;
     while strips > 1 && strips * Tile::<T>::LEN * work > THREADED {
         strips /= 2;
     }
-    if turned { PANEL } else { strips }
+    strips
 }
 
 /// Elements of a block, about `least`, but so many that what is added up apart for each is few beside them; where they are

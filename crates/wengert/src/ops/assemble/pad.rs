@@ -196,11 +196,11 @@ impl<T: Functions> Kernels<T> for Roll {
         let mut turns = self.turns(shape);
         let lengths = turns.iter_mut().zip(shape);
         lengths.filter(|(turn, _)| **turn != 0).for_each(|(turn, n)| *turn = n - *turn);
-        let pour: &mut dyn FnMut(&mut [T], &[T]) = match x_bar.accumulate {
+        let put: &mut dyn FnMut(&mut [T], &[T]) = match x_bar.accumulate {
             true => &mut |to, from| add(to, from),
             false => &mut |to, from| to.copy_from_slice(from),
         };
-        turned(x_bar.slice(), y_bar.slice(), shape, &turns, pour);
+        turned(x_bar.slice(), y_bar.slice(), shape, &turns, put);
         true
     }
 }
