@@ -110,7 +110,7 @@ impl<A: Plain> Operand<'_, A> {
                 0 => fill(to, self.data[from]),
                 1 => copy(&self.data[from..][..to.len()], to),
                 -1 => pick(self.data[..=from].iter().rev(), to),
-                1.. => pick(self.data[from..].iter().step_by(step as usize), to),
+                2.. => pick(self.data[from..].iter().step_by(step as usize), to),
                 _ => pick(self.data[..=from].iter().rev().step_by(step.unsigned_abs()), to),
             }
         });
