@@ -166,7 +166,7 @@ fn turned<A>(to: &mut [A], from: &[A], shape: &[usize], turns: &[usize], f: &mut
     }
 }
 
-/// The same of an array by itself.
+/// Turns the axes of an array where it lies.
 fn turn<A>(x: &mut [A], shape: &[usize], turns: &[usize]) {
     for (k, turn) in turns.iter().enumerate().filter(|(_, turn)| **turn != 0) {
         let within: usize = shape[k + 1..].iter().product();
